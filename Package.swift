@@ -1,0 +1,46 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings every Swift target of the package is built with.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "pmemkv",
+    products: [
+        .library(name: "PmemKV", targets: ["PmemKV"]),
+        .executable(name: "pmemkv", targets: ["pmemkv-cli"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibPmem", pkgConfig: "libpmem", providers: [.apt(["libpmem-dev"])]),
+        .systemLibrary(
+            name: "CLibPmemObj", pkgConfig: "libpmemobj", providers: [.apt(["libpmemobj-dev"])]),
+        .target(
+            name: "CPmem", dependencies: ["CLibPmem", "CLibPmemObj"],
+            cSettings: [.treatAllWarnings(as: .error)]),
+        .target(
+            name: "PmemKV",
+            dependencies: [
+                "CPmem",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "pmemkv-cli",
+            dependencies: [
+                "PmemKV",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,4 @@
+#ifndef CPMEM_H
+#define CPMEM_H
+#include <libpmem.h>
+#endif

@@ -1,0 +1,7 @@
+import ArgumentParser
+import PmemKV
+
+@main
+struct Pmemkv: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "pmemkv")
+}
