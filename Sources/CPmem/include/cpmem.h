@@ -1,4 +1,5 @@
 #ifndef CPMEM_H
 #define CPMEM_H
 #include <libpmem.h>
+#include "cpmem_place.h"
 #endif

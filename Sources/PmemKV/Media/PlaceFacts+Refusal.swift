@@ -1,0 +1,103 @@
+// Which places a store is refused at. A place is refused when it cannot hold a store (a
+// directory, a block device), or when it would accept one and lose it: device DAX whose memory
+// is volatile, has no way to flush, or cannot be shown to be persistent.
+
+import SystemPackage
+
+extension PlaceFacts {
+    /// Why a store cannot be created or opened here; nil when nothing is against it.
+    ///
+    /// A missing file in an existing directory is not refused: it can be created. Memory file
+    /// systems are not refused either; what they promise is `isVolatile`.
+    package var refusal: Refusal? {
+        switch kind {
+        case .regularFile: nil
+        case .missing: missingRefusal
+        case .directory, .mountPoint:
+            Refusal(
+                reason: "\(path) is a directory",
+                remedy: "name a file inside it, such as \(path.withSlash)store.pool")
+        case .blockDevice: blockRefusal
+        case .devdax: devices.first.flatMap(devdaxRefusal)
+        case .other:
+            Refusal(
+                reason: "\(path) is neither a file nor a device-DAX device",
+                remedy: "name a file on a DAX file system, or a device such as /dev/dax0.0")
+        }
+    }
+
+    private var missingRefusal: Refusal? {
+        guard status == nil else { return nil }
+        if failure == .permissionDenied {
+            return Refusal(
+                reason: "\(path) cannot be looked at: permission denied",
+                remedy: "give this user search permission on every directory above it")
+        }
+        if failure == .noSuchFileOrDirectory || failure == .notDirectory {
+            return Refusal(
+                reason: "\(path) does not exist, and \(parentPath) is not a directory",
+                remedy: "check the spelling, or make the directory: mkdir -p \(parentPath)")
+        }
+        return Refusal(
+            reason: "\(path) cannot be looked at: \(failure?.description ?? "unknown error")",
+            remedy: "check the path")
+    }
+
+    private var blockRefusal: Refusal {
+        guard let device = devices.first, block?.members.isEmpty == true else {
+            return Refusal(
+                reason: "\(path) is a block device, which cannot be mapped as memory",
+                remedy: "make a file system on it, mount it, and name a file there")
+        }
+        let namespace = device.namespace ?? "namespaceX.Y"
+        return Refusal(
+            reason: "\(path) is a block device, which cannot be mapped as memory",
+            remedy: "mkfs.ext4 \(path) && mount -o dax=always \(path) DIRECTORY and name a file "
+                + "there, or turn the namespace into device DAX (this erases it): "
+                + "ndctl create-namespace -f -e \(namespace) -m devdax")
+    }
+
+    private func devdaxRefusal(_ device: PmemDevice) -> Refusal? {
+        if device.isSystemRAM {
+            return Refusal(
+                reason: "\(device.name) is in system-ram mode: the kernel uses it as ordinary "
+                    + "memory",
+                remedy: "daxctl reconfigure-device --mode=devdax --force \(device.name)")
+        }
+        let persistent =
+            "use a device on an NVDIMM or CXL persistent-memory region "
+            + "(ndctl list -R shows them), or a file"
+        switch device.backing {
+        case .nvdimm, .legacyE820: return nil
+        case .specificPurpose:
+            return Refusal(
+                reason: "\(device.name) is volatile: specific-purpose memory (EFI_MEMORY_SP, "
+                    + "dax_hmem) loses its content with power",
+                remedy: persistent)
+        case .cxlVolatile:
+            return Refusal(
+                reason: "\(device.name) is volatile: it is CXL memory in ram mode",
+                remedy: persistent)
+        case .volatileRegion:
+            return Refusal(
+                reason: "\(device.name) is volatile: \(device.region ?? "its region") says so",
+                remedy: persistent)
+        case .virtioPmem:
+            return Refusal(
+                reason: "\(device.name) is device DAX on virtio-pmem: a store reaches the host's "
+                    + "file only through fsync, which device DAX does not have",
+                remedy: "use fsdax and a file (this erases the namespace): ndctl "
+                    + "create-namespace -f -e \(device.namespace ?? "namespaceX.Y") -m fsdax")
+        case .unknown:
+            return Refusal(
+                reason: "\(device.name) cannot be shown to be persistent: sysfs names no "
+                    + "persistent-memory region above it",
+                remedy: "make sure /sys is mounted; \(persistent)")
+        }
+    }
+}
+
+extension String {
+    /// The path with exactly one slash at its end.
+    var withSlash: String { hasSuffix("/") ? self : self + "/" }
+}
