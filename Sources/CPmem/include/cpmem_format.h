@@ -1,0 +1,140 @@
+// On-media structures of a pool, format version 1. docs/format.md describes every byte.
+//
+// All integers are little-endian, all structures are naturally aligned, and every size and
+// offset is asserted below: Swift promises no layout, C does. Nothing outside Sources/PmemKV/Format
+// and this header knows a byte position.
+#ifndef CPMEM_FORMAT_H
+#define CPMEM_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the pool format is little-endian and is accessed in place"
+#endif
+
+#define CPMEM_LINE 64
+#define CPMEM_FORMAT_VERSION 1
+// 0x89 'P' 'M' 'K' 'V' CR LF 0x1A, read as a little-endian integer: text-mode copies break it.
+#define CPMEM_MAGIC UINT64_C(0x1A0A0D564B4D5089)
+#define CPMEM_SUMMARY_MAGIC UINT64_C(0x5952414D4D555331)    // "1SUMMARY"
+#define CPMEM_CHECKPOINT_MAGIC UINT64_C(0x314B434548434B50) // "PKCHECK1"
+
+#define CPMEM_SUPERBLOCK_STRIDE 4096
+#define CPMEM_TABLE_OFFSET 8192
+#define CPMEM_NO_CHECKPOINT UINT64_MAX
+
+enum cpmem_pool_state { CPMEM_POOL_OPEN = 0, CPMEM_POOL_CLEAN = 1 };
+
+// One of two copies, at 0 and at CPMEM_SUPERBLOCK_STRIDE. A copy counts only when its checksum
+// holds; of two valid copies the one with the higher update_counter counts.
+struct cpmem_superblock {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t checksum;
+    uint64_t incompatible_features;
+    uint64_t compatible_features;
+    uint64_t pool_id;
+    uint64_t pool_size;
+    uint64_t segment_size;
+    uint64_t segment_count;
+    uint64_t table_offset;
+    uint64_t data_offset;
+    uint64_t update_counter;
+    uint64_t sequence_limit;
+    uint64_t checkpoint_segment;
+    uint64_t checkpoint_generation;
+    uint64_t checkpoint_length;
+    uint64_t state;
+    uint64_t created;
+    uint64_t reserved[15];
+};
+_Static_assert(sizeof(struct cpmem_superblock) == 256, "superblock size");
+_Static_assert(offsetof(struct cpmem_superblock, version) == 8, "version");
+_Static_assert(offsetof(struct cpmem_superblock, checksum) == 12, "checksum");
+_Static_assert(offsetof(struct cpmem_superblock, pool_id) == 32, "pool_id");
+_Static_assert(offsetof(struct cpmem_superblock, table_offset) == 64, "table_offset");
+_Static_assert(offsetof(struct cpmem_superblock, sequence_limit) == 88, "sequence_limit");
+_Static_assert(offsetof(struct cpmem_superblock, state) == 120, "state");
+_Static_assert(offsetof(struct cpmem_superblock, reserved) == 136, "reserved");
+
+// One line of the segment table. Both words are self-certifying and change by one aligned
+// 8-byte store; docs/format.md gives their bits.
+struct cpmem_segment_line {
+    uint64_t life;
+    uint64_t seal;
+    uint64_t reserved[6];
+};
+_Static_assert(sizeof(struct cpmem_segment_line) == CPMEM_LINE, "segment line size");
+_Static_assert(offsetof(struct cpmem_segment_line, seal) == 8, "seal");
+
+enum cpmem_segment_state {
+    CPMEM_SEGMENT_FREE = 1,
+    CPMEM_SEGMENT_LOG = 2,
+    CPMEM_SEGMENT_CHECKPOINT = 3,
+};
+
+enum cpmem_record_kind { CPMEM_RECORD_PUT = 1, CPMEM_RECORD_TOMBSTONE = 2 };
+
+// A record: this header, the key, the value, zeroes to the next multiple of CPMEM_LINE.
+struct cpmem_record {
+    uint32_t header_checksum;
+    uint32_t value_checksum;
+    uint64_t sequence;
+    uint32_t durable_units;
+    uint32_t batch_remaining;
+    uint64_t shape;
+};
+_Static_assert(sizeof(struct cpmem_record) == 32, "record header size");
+_Static_assert(offsetof(struct cpmem_record, sequence) == 8, "sequence");
+_Static_assert(offsetof(struct cpmem_record, durable_units) == 16, "durable_units");
+_Static_assert(offsetof(struct cpmem_record, batch_remaining) == 20, "batch_remaining");
+_Static_assert(offsetof(struct cpmem_record, shape) == 24, "shape");
+
+// The summary of a sealed extent stands right behind its last record.
+struct cpmem_summary {
+    uint64_t magic;
+    uint32_t checksum;
+    uint32_t count;
+    uint64_t minimum_sequence;
+    uint64_t maximum_sequence;
+    uint64_t reserved[4];
+};
+_Static_assert(sizeof(struct cpmem_summary) == CPMEM_LINE, "summary header size");
+
+struct cpmem_summary_entry {
+    uint64_t key_hash;
+    uint64_t sequence;
+    uint32_t offset_units;
+    uint32_t kind_and_units;
+};
+_Static_assert(sizeof(struct cpmem_summary_entry) == 24, "summary entry size");
+_Static_assert(offsetof(struct cpmem_summary_entry, offset_units) == 16, "offset_units");
+
+// An index checkpoint fills an extent of its own: this header, the segment statistics, the
+// shard words, the buckets, the overflow buckets; each section starts on a line.
+struct cpmem_checkpoint {
+    uint64_t magic;
+    uint32_t checksum;
+    uint32_t reserved0;
+    uint64_t length;
+    uint64_t key_count;
+    uint64_t shard_count;
+    uint64_t bucket_count;
+    uint64_t overflow_count;
+    uint64_t segment_count;
+    uint64_t maximum_sequence;
+    uint64_t reserved[7];
+};
+_Static_assert(sizeof(struct cpmem_checkpoint) == 128, "checkpoint header size");
+
+struct cpmem_checkpoint_segment {
+    uint32_t generation;
+    uint32_t covered_units;
+    uint64_t live_units;
+    uint64_t tombstone_units;
+    uint64_t oldest_dead;
+};
+_Static_assert(sizeof(struct cpmem_checkpoint_segment) == 32, "checkpoint segment size");
+
+#endif

@@ -1,0 +1,53 @@
+// The bits inside a record header, and its checksum.
+#ifndef CPMEM_RECORD_H
+#define CPMEM_RECORD_H
+
+#include "cpmem_checksum.h"
+#include "cpmem_format.h"
+
+// shape: value length in bits 0-39, key length - 1 in bits 40-55, kind in bits 56-63.
+static inline uint64_t cpmem_shape(uint8_t kind, uint32_t key_length, uint64_t value_length) {
+    return value_length | (uint64_t)(key_length - 1) << 40 | (uint64_t)kind << 56;
+}
+static inline uint64_t cpmem_shape_value_length(uint64_t shape) {
+    return shape & UINT64_C(0xFFFFFFFFFF);
+}
+static inline uint32_t cpmem_shape_key_length(uint64_t shape) {
+    return (uint32_t)(shape >> 40 & 0xFFFF) + 1;
+}
+static inline uint8_t cpmem_shape_kind(uint64_t shape) { return (uint8_t)(shape >> 56); }
+
+/// The salt of one life of one segment: no two lives of a pool share it, so a record left over
+/// from an earlier life never passes its checksum.
+static inline uint64_t cpmem_salt(uint64_t pool_id, uint32_t segment, uint32_t generation) {
+    return cpmem_fold_multiply(pool_id ^ UINT64_C(0x9E3779B97F4A7C15),
+                               ((uint64_t)segment << 32 | generation) ^
+                                   UINT64_C(0xD6E8FEB86659FD93));
+}
+
+/// CRC32C over salt, location (64-byte units from the start of the pool), header bytes 4 to 31
+/// and key.
+static inline uint32_t cpmem_header_checksum(const struct cpmem_record *header, const void *key,
+                                             uint32_t key_length, uint64_t salt,
+                                             uint64_t location) {
+    uint64_t prefix[2] = {salt, location};
+    uint32_t state = cpmem_crc32c_update(~UINT32_C(0), prefix, sizeof prefix);
+    state = cpmem_crc32c_update(state, (const char *)header + 4, sizeof *header - 4);
+    return ~cpmem_crc32c_update(state, key, key_length);
+}
+
+// life: generation in bits 32-63, span in bits 16-31, state in bits 14-15, check in bits 0-13.
+static inline uint64_t cpmem_life_word(uint64_t pool_id, uint32_t segment, uint32_t generation,
+                                       uint16_t span, uint8_t state) {
+    uint64_t word = (uint64_t)generation << 32 | (uint64_t)span << 16 | (uint64_t)state << 14;
+    uint64_t covered[3] = {pool_id, segment, word};
+    return word | (cpmem_crc32c(covered, sizeof covered) & 0x3FFF);
+}
+
+// seal: end of the records in 64-byte units in bits 32-63, CRC32C in bits 0-31.
+static inline uint64_t cpmem_seal_word(uint64_t salt, uint32_t end_units) {
+    uint64_t covered[2] = {salt, end_units};
+    return (uint64_t)end_units << 32 | cpmem_crc32c(covered, sizeof covered);
+}
+
+#endif

@@ -1,0 +1,22 @@
+// System calls and constants that Swift does not import.
+#ifndef CPMEM_SYSTEM_H
+#define CPMEM_SYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Maps length bytes of fd at offset 0, readable, shared. NULL on failure (errno is set).
+void *cpmem_map_readonly(int fd, size_t length);
+/// Whether MAP_SYNC is accepted for fd: 1 or 0, or -errno when even a plain mapping fails.
+int cpmem_probe_map_sync(int fd, size_t length);
+/// Reserves zeroed memory that costs nothing until it is touched. NULL on failure.
+void *cpmem_reserve(size_t length, int huge_pages);
+void cpmem_release(void *base, size_t length);
+/// Number of times this process is the child of a fork since the library was loaded.
+uint64_t cpmem_fork_count(void);
+/// Faults in the pages of a writable mapping, reporting errors. 0 or an errno.
+int cpmem_populate_write(void *base, size_t length);
+/// 64 random bits from the kernel.
+uint64_t cpmem_random64(void);
+
+#endif

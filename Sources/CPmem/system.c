@@ -1,0 +1,67 @@
+#define _GNU_SOURCE
+#include "cpmem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+void *cpmem_map_readonly(int fd, size_t length) {
+    void *base = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
+    return base == MAP_FAILED ? NULL : base;
+}
+
+int cpmem_probe_map_sync(int fd, size_t length) {
+    void *base = mmap(NULL, length, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+    if (base != MAP_FAILED) {
+        munmap(base, length);
+        return 1;
+    }
+    if (errno != EOPNOTSUPP && errno != EINVAL)
+        return -errno;
+    return 0;
+}
+
+void *cpmem_reserve(size_t length, int huge_pages) {
+    void *base = mmap(NULL, length, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return NULL;
+    if (huge_pages)
+        madvise(base, length, MADV_HUGEPAGE);
+    return base;
+}
+
+void cpmem_release(void *base, size_t length) { munmap(base, length); }
+
+static uint64_t forks;
+static void count_fork(void) { forks++; }
+__attribute__((constructor)) static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, count_fork);
+}
+uint64_t cpmem_fork_count(void) { return forks; }
+
+int cpmem_populate_write(void *base, size_t length) {
+    return madvise(base, length, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
+}
+
+uint64_t cpmem_random64(void) {
+    uint64_t value = 0;
+    if (getrandom(&value, sizeof value, 0) == sizeof value && value != 0)
+        return value;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return cpmem_key_hash(&now, sizeof now, (uint64_t)getpid());
+}
