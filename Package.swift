@@ -41,6 +41,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "PmemKVTests", dependencies: ["PmemKV"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
