@@ -42,7 +42,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "PmemKVTests", dependencies: ["PmemKV"], swiftSettings: strict),
+            name: "PmemKVTests",
+            dependencies: ["PmemKV", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -10,6 +10,7 @@
 #include "cpmem_guard.h"
 #include "cpmem_persist.h"
 #include "cpmem_place.h"
+#include "cpmem_probe.h"
 #include "cpmem_record.h"
 #include "cpmem_system.h"
 

@@ -41,6 +41,8 @@ package struct PathStatus: Sendable, Equatable {
     package var isMountRoot: Bool?
     /// statfs(2): the magic number of the file system.
     package var fileSystemMagic: UInt64?
+    /// statfs(2): the block size of the file system.
+    package var blockBytes: Int?
     /// statfs(2): bytes an unprivileged user may still allocate.
     package var freeBytes: Int?
     package var isReadOnly: Bool?
@@ -48,8 +50,8 @@ package struct PathStatus: Sendable, Equatable {
     package init(
         resolvedPath: String, type: FileType, size: Int = 0, device: Device = Device(0, 0),
         specialDevice: Device = Device(0, 0), isDAX: Bool? = nil, mountID: Int? = nil,
-        isMountRoot: Bool? = nil, fileSystemMagic: UInt64? = nil, freeBytes: Int? = nil,
-        isReadOnly: Bool? = nil
+        isMountRoot: Bool? = nil, fileSystemMagic: UInt64? = nil, blockBytes: Int? = nil,
+        freeBytes: Int? = nil, isReadOnly: Bool? = nil
     ) {
         self.resolvedPath = resolvedPath
         self.type = type
@@ -60,6 +62,7 @@ package struct PathStatus: Sendable, Equatable {
         self.mountID = mountID
         self.isMountRoot = isMountRoot
         self.fileSystemMagic = fileSystemMagic
+        self.blockBytes = blockBytes
         self.freeBytes = freeBytes
         self.isReadOnly = isReadOnly
     }
@@ -81,6 +84,7 @@ package struct PathStatus: Sendable, Equatable {
         var fileSystem = cpmem_place_fs()
         if unsafe cpmem_place_fs(path, &fileSystem) == 0 {
             status.fileSystemMagic = fileSystem.magic
+            status.blockBytes = Int(clamping: fileSystem.block_size)
             status.freeBytes = Int(clamping: fileSystem.free_bytes)
             status.isReadOnly = fileSystem.is_read_only != 0
         }

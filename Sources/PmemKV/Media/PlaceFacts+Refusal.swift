@@ -10,7 +10,8 @@ extension PlaceFacts {
     /// A missing file in an existing directory is not refused: it can be created. Memory file
     /// systems are not refused either; what they promise is `isVolatile`.
     package var refusal: Refusal? {
-        switch kind {
+        if isKernelInterface { return interfaceRefusal }
+        return switch kind {
         case .regularFile: nil
         case .missing: missingRefusal
         case .directory, .mountPoint:
@@ -27,20 +28,32 @@ extension PlaceFacts {
     }
 
     private var missingRefusal: Refusal? {
+        if path.isEmpty { return Refusal(reason: "the path is empty", remedy: "name a file") }
+        if fileSystem == "devtmpfs" {
+            return Refusal(
+                reason: "\(path) does not exist, and a file in its place would be no device",
+                remedy: "daxctl list and ndctl list -N show the devices there are")
+        }
         guard status == nil else { return nil }
         if failure == .permissionDenied {
             return Refusal(
                 reason: "\(path) cannot be looked at: permission denied",
                 remedy: "give this user search permission on every directory above it")
         }
-        if failure == .noSuchFileOrDirectory || failure == .notDirectory {
+        if failure == .noSuchFileOrDirectory {
             return Refusal(
-                reason: "\(path) does not exist, and \(parentPath) is not a directory",
+                reason: "neither \(path) nor the directory \(parentPath) exists",
                 remedy: "check the spelling, or make the directory: mkdir -p \(parentPath)")
         }
         return Refusal(
             reason: "\(path) cannot be looked at: \(failure?.description ?? "unknown error")",
-            remedy: "check the path")
+            remedy: "check the spelling of the path")
+    }
+
+    private var interfaceRefusal: Refusal {
+        Refusal(
+            reason: "\(path) lies on \(fileSystem ?? "a kernel interface"), which holds no data",
+            remedy: "name a file on a DAX file system, or a device such as /dev/dax0.0")
     }
 
     private var blockRefusal: Refusal {

@@ -53,7 +53,20 @@ package struct PlaceFacts: Sendable, Equatable {
 
     /// The memory of a tmpfs or ramfs: gone with the machine, whatever is flushed.
     package var isMemoryFileSystem: Bool {
-        fileSystem == "tmpfs" || fileSystem == "ramfs" || fileSystem == "hugetlbfs"
+        switch fileSystem {
+        case "tmpfs", "ramfs", "hugetlbfs", "devtmpfs": true
+        default: false
+        }
+    }
+
+    /// The files of these file systems are windows into the kernel, not storage.
+    package var isKernelInterface: Bool {
+        switch fileSystem {
+        case "proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "configfs", "securityfs",
+            "devpts", "mqueue", "pstore", "bpf", "efivarfs":
+            true
+        default: false
+        }
     }
 
     /// Nothing written here survives a loss of power.
@@ -146,7 +159,7 @@ extension PlaceFacts {
             ]
             return
         }
-        guard error == .noSuchFileOrDirectory,
+        guard error == .noSuchFileOrDirectory, !path.isEmpty,
             let parent = try? PathStatus.of(parentPath), parent.type == .directory
         else { return }
         status = parent

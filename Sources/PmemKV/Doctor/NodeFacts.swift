@@ -1,0 +1,102 @@
+// NUMA: which nodes the process may run on, what the kernel knows of a node's speed (HMAT), and
+// the environment variables of libpmem.
+
+import CPmem
+import SystemPackage
+
+/// What the kernel says about a node of memory as seen from the nearest processors.
+package struct NodeSpeed: Sendable, Equatable {
+    package var node: Int
+    package var readLatencyNanoseconds: Int?
+    package var writeLatencyNanoseconds: Int?
+    /// MiB/s.
+    package var readBandwidth: Int?
+    /// MiB/s.
+    package var writeBandwidth: Int?
+    /// The nodes whose processors the figures hold for.
+    package var initiators: [Int]
+
+    /// Reads the figures of a node; nil when the firmware gave none.
+    package init?(node: Int, root: SystemRoot) {
+        self.node = node
+        for access in ["access0", "access1"] {
+            let directory = "/sys/devices/system/node/node\(node)/\(access)/initiators"
+            readLatencyNanoseconds = Self.figure(directory + "/read_latency", root)
+            writeLatencyNanoseconds = Self.figure(directory + "/write_latency", root)
+            readBandwidth = Self.figure(directory + "/read_bandwidth", root)
+            writeBandwidth = Self.figure(directory + "/write_bandwidth", root)
+            initiators = root.list(directory).compactMap { $0.number(after: "node") }.sorted()
+            if readLatencyNanoseconds != nil || readBandwidth != nil { return }
+        }
+        return nil
+    }
+
+    /// A zero means that the firmware left the figure out.
+    private static func figure(_ path: String, _ root: SystemRoot) -> Int? {
+        root.integer(path).flatMap { $0 > 0 ? $0 : nil }
+    }
+}
+
+/// Which nodes exist, which have processors, and which of those this process may use.
+package struct NodeFacts: Sendable, Equatable {
+    /// The processors of each node that is online.
+    package var processors: [Int: Set<Int>]
+    package var allowedProcessors: Set<Int>
+
+    package init(root: SystemRoot) {
+        processors = [:]
+        for name in root.list("/sys/devices/system/node") {
+            guard let node = name.number(after: "node") else { continue }
+            processors[node] = Self.numbers(
+                root.value("/sys/devices/system/node/\(name)/cpulist") ?? "")
+        }
+        allowedProcessors = []
+        let status = root.text("/proc/self/status") ?? ""
+        for line in status.split(separator: "\n") where line.hasPrefix("Cpus_allowed_list:") {
+            let list = line.dropFirst("Cpus_allowed_list:".count).trimmingASCIISpace()
+            allowedProcessors = Self.numbers(String(list))
+        }
+    }
+
+    /// The nodes this process may run on.
+    package var allowedNodes: [Int] {
+        processors.filter { !$0.value.isDisjoint(with: allowedProcessors) }.map(\.key).sorted()
+    }
+
+    /// The node with processors that is nearest to a node, by the distances the kernel lists.
+    package func nearest(to node: Int, root: SystemRoot) -> Int? {
+        let line = root.value("/sys/devices/system/node/node\(node)/distance") ?? ""
+        let distances = line.split(separator: " ").compactMap { Int($0) }
+        let nodes = processors.keys.sorted()
+        guard distances.count == nodes.count else { return nil }
+        return zip(nodes, distances)
+            .filter { !(processors[$0.0] ?? []).isEmpty }
+            .min { $0.1 < $1.1 }?.0
+    }
+
+    /// Parses a list such as `0-3,8,10-11`. Numbers above a million are not processors.
+    static func numbers(_ list: String) -> Set<Int> {
+        var result: Set<Int> = []
+        for part in list.split(separator: ",") {
+            let ends = part.split(separator: "-").compactMap { Int($0) }
+            guard let first = ends.first, let last = ends.last, first <= last, last < 1 << 20
+            else { continue }
+            result.formUnion(first...last)
+        }
+        return result
+    }
+}
+
+/// Facts about this process.
+package enum ProcessFacts {
+    /// The libpmem variables that change what makes a store durable, when they are set.
+    package static func libpmemEnvironment() -> [String: String] {
+        var found: [String: String] = [:]
+        for name in ["PMEM_IS_PMEM_FORCE", "PMEM_NO_FLUSH"] {
+            if let value = unsafe cpmem_probe_environment(name) {
+                found[name] = unsafe String(cString: value)
+            }
+        }
+        return found
+    }
+}
