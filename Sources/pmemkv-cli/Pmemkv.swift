@@ -3,5 +3,6 @@ import PmemKV
 
 @main
 struct Pmemkv: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "pmemkv")
+    static let configuration = CommandConfiguration(
+        commandName: "pmemkv", subcommands: [Doctor.self])
 }

@@ -1,0 +1,107 @@
+// `pmemkv doctor PATH`: what a place is for a store and what to do about it. The library does the
+// examining; this file prints.
+
+import ArgumentParser
+import PmemKV
+
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Tell what a place is for a store and how to make it a better one.",
+        discussion: """
+            PATH is a file, a directory, a mount point, or a device such as /dev/dax0.0 or \
+            /dev/pmem0; it need not exist. Nothing is changed. Run as root to learn physical \
+            addresses, which decide about 2 MiB mappings.
+
+            Exit status: 0 when nothing is wrong, 1 when a store here is refused or would lose \
+            data, 66 when neither the path nor its directory exists.
+            """)
+
+    @Argument(help: "The place to examine.", completion: .file())
+    var path: String
+
+    @Flag(help: "Print one JSON object (\"schema\": 1).")
+    var json = false
+
+    func run() throws {
+        let report = PlaceReport.examine(path)
+        print(json ? Self.json(report) : Self.text(report))
+        let isNowhere = report.kind == "missing" && report.findings("file-system").isEmpty
+        if isNowhere { throw ExitCode(66) }
+        if report.severity == .problem { throw ExitCode(1) }
+    }
+}
+
+extension Doctor {
+    /// The report for people: a line for each finding, reasons and commands below it.
+    static func text(_ report: PlaceReport) -> String {
+        var lines: [String] = []
+        for finding in report.findings {
+            let severity = finding.severity.rawValue
+            let mark = severity + String(repeating: " ", count: max(1, 9 - severity.count))
+            let subject = finding.subject.map { " (\($0))" } ?? ""
+            lines.append("\(mark)\(finding.id)\(subject): \(finding.what)")
+            lines.append("         why: \(finding.why)")
+            if let remedy = finding.remedy { lines.append("         do:  \(remedy)") }
+        }
+        let counts = [PlaceReport.Severity.problem, .warning, .note].map { severity in
+            let count = report.findings.count { $0.severity == severity }
+            return "\(count) \(severity.rawValue)\(count == 1 ? "" : "s")"
+        }
+        lines.append("\(report.path): " + counts.joined(separator: ", "))
+        return lines.joined(separator: "\n")
+    }
+
+    /// The report for programs, with members in a fixed order.
+    static func json(_ report: PlaceReport) -> String {
+        let findings = report.findings.map { finding in
+            let values = finding.values.sorted { $0.key < $1.key }
+                .map { "\(quoted($0.key)):\(json($0.value))" }
+            return object([
+                ("id", quoted(finding.id)),
+                ("subject", finding.subject.map(quoted) ?? "null"),
+                ("severity", quoted(finding.severity.rawValue)),
+                ("what", quoted(finding.what)),
+                ("why", quoted(finding.why)),
+                ("remedy", finding.remedy.map(quoted) ?? "null"),
+                ("values", "{" + values.joined(separator: ",") + "}"),
+            ])
+        }
+        return object([
+            ("schema", "1"), ("path", quoted(report.path)), ("kind", quoted(report.kind)),
+            ("severity", quoted(report.severity.rawValue)),
+            ("findings", "[" + findings.joined(separator: ",") + "]"),
+        ])
+    }
+
+    private static func json(_ value: PlaceReport.Value) -> String {
+        switch value {
+        case .text(let text): quoted(text)
+        case .number(let number): String(number)
+        case .flag(let flag): flag ? "true" : "false"
+        case .list(let items): "[" + items.map(quoted).joined(separator: ",") + "]"
+        case .unknown: "null"
+        }
+    }
+
+    private static func object(_ members: [(String, String)]) -> String {
+        "{" + members.map { "\(quoted($0.0)):\($0.1)" }.joined(separator: ",") + "}"
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\t": result += "\\t"
+            case "\u{0}"..<"\u{20}":
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}
