@@ -35,19 +35,22 @@ extension Examination {
             finding.why = "what has been flushed survives a loss of power"
             if isVirtualMachine {
                 finding.severity = .note
-                finding.why = "inside a virtual machine that is up to the host: an emulated "
+                finding.why =
+                    "inside a virtual machine that is up to the host: an emulated "
                     + "NVDIMM keeps what the host keeps"
             }
         case .virtioPmem:
             finding.severity = .warning
-            finding.what = "\(device.name) is virtio-pmem: memory of the host with a "
+            finding.what =
+                "\(device.name) is virtio-pmem: memory of the host with a "
                 + "paravirtual flush"
             finding.why = "only fsync and msync reach the host's file; a cache flush does not"
             finding.remedy = "-device nvdimm,memdev=ID  # in its place, on QEMU's command line"
         case .legacyE820:
             finding.severity = .warning
             finding.what = "\(device.name) was declared by e820 (memmap= or legacy type 12)"
-            finding.why = "with memmap= it is DRAM and forgets at power loss; nothing in the "
+            finding.why =
+                "with memmap= it is DRAM and forgets at power loss; nothing in the "
                 + "system can tell"
             finding.remedy = "grep -o 'memmap=[^ ]*' /proc/cmdline"
         case .volatileRegion:
@@ -57,17 +60,21 @@ extension Examination {
             finding.remedy = "ndctl list -RN  # and choose a namespace of a pmem region"
         case .specificPurpose:
             finding.severity = .problem
-            finding.what = "\(device.name) is specific-purpose memory (EFI_MEMORY_SP, "
+            finding.what =
+                "\(device.name) is specific-purpose memory (EFI_MEMORY_SP, "
                 + "driver \(device.sourceDriver ?? "dax_hmem"))"
-            finding.why = "HBM and the like lose their content with power, yet libpmem takes it "
+            finding.why =
+                "HBM and the like lose their content with power, yet libpmem takes it "
                 + "for persistent"
-            finding.remedy = "daxctl reconfigure-device --mode=system-ram \(device.name)"
+            finding.remedy =
+                "daxctl reconfigure-device --mode=system-ram \(device.name)"
                 + "  # to use it as ordinary memory"
         case .cxlVolatile:
             finding.severity = .problem
             finding.what = "\(device.name) is volatile CXL memory (\(device.region ?? "region"))"
             finding.why = "it loses its content with power, yet libpmem takes it for persistent"
-            finding.remedy = "cxl create-region -t pmem -d decoderX.Y MEMDEV"
+            finding.remedy =
+                "cxl create-region -t pmem -d decoderX.Y MEMDEV"
                 + "  # where the CXL device has a persistent part"
         case .unknown:
             finding.severity = facts.kind == .devdax ? .problem : .warning
@@ -111,7 +118,8 @@ extension Examination {
             what: failures.isEmpty
                 ? (warns ? "\(names) sent a health event" : "\(names) report no failure")
                 : "\(names) report \(failures.joined(separator: ", "))",
-            why: failures.isEmpty ? "the modules are armed to save their content at power loss"
+            why: failures.isEmpty
+                ? "the modules are armed to save their content at power loss"
                 : "the content may not be saved at the next power loss, or was not at the last",
             remedy: failures.isEmpty && !warns ? nil : "ndctl list -DH",
             values: ["modules": .list(modules), "flags": .list(flags.sorted())])
@@ -155,8 +163,10 @@ extension Examination {
             let first = (extent.physical + partition) / 512
             let end = (extent.physical + partition + extent.length + 511) / 512
             for bad in device.badRanges {
-                count += max(0, min(end, bad.firstSector + bad.sectorCount)
-                    - max(first, bad.firstSector))
+                count += max(
+                    0,
+                    min(end, bad.firstSector + bad.sectorCount)
+                        - max(first, bad.firstSector))
             }
         }
         return count
@@ -167,9 +177,11 @@ extension Examination {
         let isWrong = !hasCache && device.persistenceDomain != "cpu_cache"
         return PlaceReport.Finding(
             id: "write-cache", subject: device.name, severity: isWrong ? .problem : .ok,
-            what: hasCache ? "fsync on \(device.name) flushes processor caches"
+            what: hasCache
+                ? "fsync on \(device.name) flushes processor caches"
                 : "fsync on \(device.name) leaves processor caches alone (dax/write_cache is 0)",
-            why: isWrong ? "without eADR, msync and fsync then promise what they do not do"
+            why: isWrong
+                ? "without eADR, msync and fsync then promise what they do not do"
                 : "msync and fsync keep their promise",
             remedy: isWrong ? "echo 1 > /sys/block/\(device.name)/dax/write_cache" : nil,
             values: ["write-cache": .flag(hasCache)])

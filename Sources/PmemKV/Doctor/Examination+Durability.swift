@@ -91,14 +91,16 @@ extension Examination {
         switch probe.synchronous {
         case .accepted:
             if facts.kind == .devdax {
-                finding.why = "device DAX has no metadata and accepts it on any memory, so this "
+                finding.why =
+                    "device DAX has no metadata and accepts it on any memory, so this "
                     + "alone proves nothing about durability"
             }
         case .refused(let error):
             finding.values["map-sync"] = .text("refused")
             finding.values["error"] = .text(error.description)
             finding.what = "the kernel refuses MAP_SYNC here: \(error.description)"
-            finding.why = "flushing processor caches does not make data durable here; "
+            finding.why =
+                "flushing processor caches does not make data durable here; "
                 + "the store uses msync or fsync"
             finding.severity = facts.devices.isEmpty ? .note : .warning
             finding.remedy = mapSyncRemedy
@@ -143,7 +145,8 @@ extension Examination {
                 finding.why = "a fence is enough where every region of the machine says this"
                 if !hasAutomaticFlush {
                     finding.severity = .note
-                    finding.why = "another region of this machine does not say so, and libpmem "
+                    finding.why =
+                        "another region of this machine does not say so, and libpmem "
                         + "then flushes everywhere"
                 }
             case "memory_controller":
@@ -151,9 +154,11 @@ extension Examination {
                 finding.why = "stores need a cache flush and a fence"
             case let other:
                 finding.severity = .note
-                finding.what = "\(region) does not name its persistence domain"
+                finding.what =
+                    "\(region) does not name its persistence domain"
                     + (other.map { ": \($0)" } ?? "")
-                finding.why = "the firmware made no promise about power failure; the store "
+                finding.why =
+                    "the firmware made no promise about power failure; the store "
                     + "flushes and fences"
                 finding.remedy = "check the platform's manual for ADR support"
             }
@@ -178,18 +183,23 @@ extension Examination {
             ])
         if !ordinary.isEmpty {
             finding.severity = names.isEmpty ? .note : .warning
-            finding.what = "\(title) is made of \(all.joined(separator: ", ")); "
+            finding.what =
+                "\(title) is made of \(all.joined(separator: ", ")); "
                 + "\(ordinary.joined(separator: ", ")) "
                 + (ordinary.count == 1 ? "is" : "are") + " not memory"
             finding.why = "one member without DAX takes it from the whole device"
-            finding.remedy = names.isEmpty ? nil
+            finding.remedy =
+                names.isEmpty
+                ? nil
                 : "dmsetup table \(block.mapperName ?? "")  # make it of the memory alone"
         } else if !asynchronous.isEmpty {
             finding.severity = .warning
-            finding.what = "\(title) is made of \(all.joined(separator: ", ")); "
+            finding.what =
+                "\(title) is made of \(all.joined(separator: ", ")); "
                 + "\(asynchronous.joined(separator: ", ")) makes it asynchronous"
             finding.why = "one virtio-pmem member makes every store on the device wait for msync"
-            finding.remedy = "dmsetup table \(block.mapperName ?? "")  # make it anew without "
+            finding.remedy =
+                "dmsetup table \(block.mapperName ?? "")  # make it anew without "
                 + asynchronous.joined(separator: ", ")
         }
         return finding
@@ -205,7 +215,8 @@ extension Examination {
                     id: "environment", subject: "PMEM_NO_FLUSH",
                     severity: isHarmless ? .note : .problem,
                     what: "PMEM_NO_FLUSH=1 makes libpmem leave out cache flushes",
-                    why: isHarmless ? "this machine flushes caches itself (eADR)"
+                    why: isHarmless
+                        ? "this machine flushes caches itself (eADR)"
                         : "acknowledged writes would still be in the processor's cache",
                     remedy: "unset PMEM_NO_FLUSH", values: ["value": .text("1")]))
         }
@@ -216,7 +227,8 @@ extension Examination {
                     id: "environment", subject: "PMEM_IS_PMEM_FORCE",
                     severity: isWrong ? .problem : .note,
                     what: "PMEM_IS_PMEM_FORCE=\(force) overrides what libpmem finds out",
-                    why: isWrong ? "flushes would stand in for the msync that is needed here"
+                    why: isWrong
+                        ? "flushes would stand in for the msync that is needed here"
                         : "it changes nothing for the better here",
                     remedy: "unset PMEM_IS_PMEM_FORCE", values: ["value": .text(force)]))
         }

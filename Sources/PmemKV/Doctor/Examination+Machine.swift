@@ -22,7 +22,9 @@ extension Examination {
         let isNear = !(nodes.processors[node] ?? []).isEmpty
         let home = isNear ? node : nodes.nearest(to: node, root: root)
         let remedy = home.map { "numactl --cpunodebind=\($0) --preferred=\($0) COMMAND" }
-        let location = isNear ? "node \(node)"
+        let location =
+            isNear
+            ? "node \(node)"
             : "node \(node), which has no processors"
                 + (home.map { " and is nearest to node \($0)" } ?? "")
         let running = allowed.map(String.init).joined(separator: ", ")
@@ -50,15 +52,18 @@ extension Examination {
                 why: "the firmware has no HMAT for it, or its node is not online",
                 values: ["node": .unknown])
         }
-        let latency = "\(Self.figure(speed.readLatencyNanoseconds)) ns to read, "
+        let latency =
+            "\(Self.figure(speed.readLatencyNanoseconds)) ns to read, "
             + "\(Self.figure(speed.writeLatencyNanoseconds)) ns to write"
-        let bandwidth = "\(Self.figure(speed.readBandwidth)) MiB/s to read, "
+        let bandwidth =
+            "\(Self.figure(speed.readBandwidth)) MiB/s to read, "
             + "\(Self.figure(speed.writeBandwidth)) MiB/s to write"
         let isProper = speed.node == device.targetNode
         return PlaceReport.Finding(
             id: "hmat", subject: device.name, severity: isProper ? .ok : .note,
             what: "firmware (HMAT) says of node \(speed.node): \(latency); \(bandwidth)",
-            why: isProper ? "what this memory can give at best, from the nearest processors"
+            why: isProper
+                ? "what this memory can give at best, from the nearest processors"
                 : "the figures are of the node the device hangs on, which may be its DRAM",
             values: [
                 "node": .number(speed.node),
@@ -93,14 +98,16 @@ extension Examination {
         case false?:
             finding.severity = .warning
             finding.what = "\(release), without the hardened-usercopy bypass for DAX"
-            finding.why = "read(2) and write(2) on DAX files look up struct page; on the device "
+            finding.why =
+                "read(2) and write(2) on DAX files look up struct page; on the device "
                 + "(map=dev) that cost a third of the operations in published runs"
             finding.remedy = "boot Linux 5.2 or later (or 4.14.123, 5.0.20, 5.1.6)"
         case nil:
             finding.severity = .note
             finding.what = "\(release); whether it has the hardened-usercopy bypass cannot be told"
             finding.why = "Linux has it since 5.2; distributions may have taken it into older ones"
-            finding.remedy = "look for \"Bypass CONFIG_HARDENED_USERCOPY overhead\" in the "
+            finding.remedy =
+                "look for \"Bypass CONFIG_HARDENED_USERCOPY overhead\" in the "
                 + "kernel package's change log"
         }
         return finding
@@ -123,15 +130,18 @@ extension Examination {
         case (.on, _):
             finding.severity = .warning
             finding.why = "each read(2) and write(2) on DAX may wait for a struct page"
-            finding.remedy = "boot with hardened_usercopy=off, or keep struct page in DRAM "
+            finding.remedy =
+                "boot with hardened_usercopy=off, or keep struct page in DRAM "
                 + "(ndctl create-namespace -M mem)"
         case (.unknown, _):
             finding.severity = .note
             finding.what = "the hardened-usercopy setting is not known"
-            finding.why = kernel.hasUsercopyBypass == true
+            finding.why =
+                kernel.hasUsercopyBypass == true
                 ? "this kernel does not apply it to DAX, so it costs nothing there either way"
                 : "where it is on, read(2) and write(2) on DAX may wait for a struct page"
-            finding.remedy = root.exists("/proc/config.gz")
+            finding.remedy =
+                root.exists("/proc/config.gz")
                 ? "zgrep HARDENED_USERCOPY /proc/config.gz"
                 : "grep HARDENED_USERCOPY /boot/config-$(uname -r)"
         }

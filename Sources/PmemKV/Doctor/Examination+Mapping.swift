@@ -23,15 +23,19 @@ extension Examination {
         switch device.pageMap {
         case "ram":
             finding.what = "struct page of \(device.name) lives in DRAM (map=mem)"
-            finding.why = "fastest for page faults and direct I/O; takes 64 bytes of DRAM "
+            finding.why =
+                "fastest for page faults and direct I/O; takes 64 bytes of DRAM "
                 + "for each 4 KiB\(amount)"
-            finding.remedy = device.backing == .virtioPmem ? nil
+            finding.remedy =
+                device.backing == .virtioPmem
+                ? nil
                 : recreate + "dev  # to give the DRAM back; erases the namespace"
         case "pmem":
             let isSlow = kernel.usercopy != .off && kernel.hasUsercopyBypass == false
             finding.severity = isSlow && device.mode != "devdax" ? .warning : .ok
             finding.what = "struct page of \(device.name) lives on the device (map=dev)"
-            finding.why = isSlow && device.mode != "devdax"
+            finding.why =
+                isSlow && device.mode != "devdax"
                 ? "this kernel reads it for every read(2) and write(2) (see hardened-usercopy)"
                 : "no DRAM is used; page faults, direct I/O and RDMA registration are slower, "
                     + "read(2), write(2) and mapped stores are not"
@@ -39,11 +43,14 @@ extension Examination {
         default:
             if device.mode == "raw" || device.mode == "sector" {
                 finding.severity = .warning
-                finding.what = "\(device.name) is in \(device.mode ?? "") mode and has no struct "
+                finding.what =
+                    "\(device.name) is in \(device.mode ?? "") mode and has no struct "
                     + "page"
-                finding.why = "without it there is no DAX: a file system falls back to the page "
+                finding.why =
+                    "without it there is no DAX: a file system falls back to the page "
                     + "cache"
-                finding.remedy = "ndctl create-namespace -f -e \(namespace) -m fsdax"
+                finding.remedy =
+                    "ndctl create-namespace -f -e \(namespace) -m fsdax"
                     + "  # erases the namespace"
             } else {
                 finding.severity = .note
@@ -109,7 +116,8 @@ extension Examination {
             "base-known": .flag(extentBase != nil),
         ]
         let percent = share.pieces == 0 ? 0 : share.possible * 100 / share.pieces
-        finding.what = "\(share.possible) of \(share.pieces) pieces of 2 MiB (\(percent) %) lie "
+        finding.what =
+            "\(share.possible) of \(share.pieces) pieces of 2 MiB (\(percent) %) lie "
             + "aligned and in one piece, in \(extents.count) extents"
         if extentBase == nil {
             finding.what += "; where the device begins is not known, ask as root to be sure"
@@ -122,7 +130,8 @@ extension Examination {
             finding.remedy = hugeRemedy
         }
         if share.unwrittenBytes + share.holeBytes > status.size / 10, share.pieces > 0 {
-            finding.what += "; \(Self.size(share.unwrittenBytes + share.holeBytes)) were never "
+            finding.what +=
+                "; \(Self.size(share.unwrittenBytes + share.holeBytes)) were never "
                 + "written and wait for the journal at their first touch"
         }
         return finding

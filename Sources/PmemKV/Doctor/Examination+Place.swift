@@ -26,7 +26,8 @@ extension Examination {
         if let refusal = facts.refusal {
             values["refused"] = .flag(true)
             return PlaceReport.Finding(
-                id: "place", severity: .problem, what: "a store is refused here: "
+                id: "place", severity: .problem,
+                what: "a store is refused here: "
                     + refusal.reason,
                 why: refusalReason, remedy: mountedRemedy ?? refusal.remedy, values: values)
         }
@@ -170,7 +171,8 @@ extension Examination {
         }
         let inherit = "xfs_io -c 'chattr +x' \(directory)"
         return (
-            .warning, "\(remount)  # or, for files made from now on: \(inherit)"
+            .warning,
+            "\(remount)  # or, for files made from now on: \(inherit)"
                 + (isNew ? "" : ", then copy the store to a new file")
         )
     }

@@ -63,7 +63,8 @@ package struct MountEntry: Sendable, Equatable {
         var index = 0
         while index < bytes.count {
             if bytes[index] == UInt8(ascii: "\\"), index + 3 < bytes.count,
-                let code = UInt8(String(decoding: bytes[(index + 1)...(index + 3)], as: UTF8.self),
+                let code = UInt8(
+                    String(decoding: bytes[(index + 1)...(index + 3)], as: UTF8.self),
                     radix: 8)
             {
                 result.append(code)

@@ -77,8 +77,9 @@ struct DoctorMachineTests {
         try system.kernel(release)
         #expect(KernelFacts(root: system.root).hasUsercopyBypass == expected)
         let finding = try report(node: 0).only("kernel")
-        #expect(finding.values["usercopy-bypass"] == expected.map(PlaceReport.Value.flag)
-            ?? .unknown)
+        #expect(
+            finding.values["usercopy-bypass"] == expected.map(PlaceReport.Value.flag)
+                ?? .unknown)
         #expect(finding.severity == (expected == true ? .ok : expected == false ? .warning : .note))
     }
 

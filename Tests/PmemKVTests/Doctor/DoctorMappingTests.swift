@@ -25,7 +25,8 @@ struct DoctorMappingTests {
 
     @Test("One aligned run: every piece; in several extents that continue each other too")
     func aligned() throws {
-        let one = try finding([.init(logical: 0, physical: 16 * huge, length: 8 * huge)],
+        let one = try finding(
+            [.init(logical: 0, physical: 16 * huge, length: 8 * huge)],
             size: 8 * huge)
         #expect(one.values["possible"] == .number(8))
         #expect(one.severity == .ok)
@@ -48,7 +49,8 @@ struct DoctorMappingTests {
 
     @Test("A run off by one block: none")
     func misaligned() throws {
-        let off = try finding([.init(logical: 0, physical: 4096, length: 4 * huge)],
+        let off = try finding(
+            [.init(logical: 0, physical: 4096, length: 4 * huge)],
             size: 4 * huge)
         #expect(off.values["possible"] == .number(0))
         #expect(off.remedy != nil)

@@ -19,7 +19,8 @@ struct PlaceDevdaxTests {
                 specialDevice: .init(252, minor)))
     }
 
-    @Test("A device on an NVDIMM is accepted, and its region and struct page placement are found",
+    @Test(
+        "A device on an NVDIMM is accepted, and its region and struct page placement are found",
         arguments: ["ram", "pmem"])
     func nvdimm(pageMap: String) throws {
         let region = try system.region(3, node: 1, targetNode: 4)
