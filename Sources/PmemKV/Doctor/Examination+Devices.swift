@@ -18,6 +18,7 @@ extension Examination {
                 "region": .optional(device.region), "provider": .optional(device.busProvider),
                 "namespace": .optional(device.namespace), "mode": .optional(device.mode),
                 "size": .optional(device.sizeBytes), "system-ram": .flag(device.isSystemRAM),
+                "disabled": .flag(device.isDisabled),
                 "volatile": .flag(device.isVolatile),
             ])
         if device.isSystemRAM {
@@ -116,8 +117,9 @@ extension Examination {
             id: "health", subject: device.name,
             severity: failures.isEmpty ? (warns ? .warning : .ok) : .problem,
             what: failures.isEmpty
-                ? (warns ? "\(names) sent a health event" : "\(names) report no failure")
-                : "\(names) report \(failures.joined(separator: ", "))",
+                ? (warns
+                    ? "a health event was sent by \(names)" : "no failure reported by \(names)")
+                : "\(failures.joined(separator: ", ")) reported by \(names)",
             why: failures.isEmpty
                 ? "the modules are armed to save their content at power loss"
                 : "the content may not be saved at the next power loss, or was not at the last",

@@ -17,8 +17,8 @@ extension Examination {
             values: ["placement": .optional(device.pageMap), "mode": .optional(device.mode)])
         let mode = device.mode ?? "fsdax"
         let namespace = device.namespace ?? "namespaceX.Y"
-        let megabytes = device.sizeBytes.map { ($0 / 64) >> 20 }
-        let amount = megabytes.map { " (about \($0) MiB)" } ?? ""
+        let kibibytes = device.sizeBytes.map { $0 / 64 / 1024 }
+        let amount = kibibytes.map { $0 < 2048 ? " (\($0) KiB)" : " (\($0 / 1024) MiB)" } ?? ""
         let recreate = "ndctl create-namespace -f -e \(namespace) -m \(mode) -M "
         switch device.pageMap {
         case "ram":
@@ -118,9 +118,14 @@ extension Examination {
         let percent = share.pieces == 0 ? 0 : share.possible * 100 / share.pieces
         finding.what =
             "\(share.possible) of \(share.pieces) pieces of 2 MiB (\(percent) %) lie "
-            + "aligned and in one piece, in \(extents.count) extents"
-        if extentBase == nil {
-            finding.what += "; where the device begins is not known, ask as root to be sure"
+            + "aligned and in one piece, in \(extents.count) \(extents.count == 1 ? "extent" : "extents")"
+        if facts.block?.members.isEmpty == false {
+            finding.what =
+                "the \(extents.count) extents say nothing about alignment: "
+                + "\(facts.block?.name ?? "") may put them anywhere on its members"
+        } else if extentBase == nil {
+            finding.what += "; where the device begins is shown to root only"
+            finding.remedy = "sudo pmemkv doctor \(facts.path)"
         } else if share.pieces == 0 {
             finding.what = "the file is smaller than 2 MiB"
         } else if percent >= 90 {

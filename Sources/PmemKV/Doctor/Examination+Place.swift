@@ -46,9 +46,11 @@ extension Examination {
 
     private var refusalReason: String {
         switch facts.kind {
+        case .devdax where facts.devices.contains { $0.isDisabled || $0.isSystemRAM }:
+            "the device cannot be mapped in this state"
         case .devdax:
             "libpmem takes every device-DAX device for persistent; acknowledged writes on this "
-                + "one would be lost, or it cannot be mapped at all"
+                + "one would be lost"
         case .blockDevice: "only a file system with DAX or a device-DAX device maps the memory"
         default: "a store is a file or a device-DAX device"
         }

@@ -83,7 +83,9 @@ extension PlaceProbe {
         case .directory, .mountPoint: return directory(facts.path)
         case .missing where facts.status != nil: return directory(facts.parentPath)
         case .devdax:
-            if let device = facts.devices.first, device.isSystemRAM || facts.status == nil {
+            if let device = facts.devices.first,
+                device.isSystemRAM || device.isDisabled || facts.status == nil
+            {
                 return PlaceProbe(synchronous: .untried("the device cannot be mapped"))
             }
             let bytes = facts.devices.first?.alignmentBytes ?? 2 << 20

@@ -62,21 +62,38 @@ extension PlaceFacts {
                 reason: "\(path) is a block device, which cannot be mapped as memory",
                 remedy: "make a file system on it, mount it, and name a file there")
         }
-        let namespace = device.namespace ?? "namespaceX.Y"
+        let recreate = "ndctl create-namespace -f -e \(device.namespace ?? "namespaceX.Y")"
+        let format = "mkfs.ext4 -b 4096 \(path) && mount -o dax=always \(path) DIRECTORY"
+        let remedy =
+            if device.mode == "raw" || device.mode == "sector" {
+                "\(recreate) -m fsdax, which erases it; then make a file system on it"
+            } else if device.isAsynchronous {
+                "\(format) and name a file there"
+            } else {
+                "\(format) and name a file there, or turn the namespace into device DAX, which "
+                    + "erases it: \(recreate) -m devdax"
+            }
         return Refusal(
-            reason: "\(path) is a block device, which cannot be mapped as memory",
-            remedy: "mkfs.ext4 \(path) && mount -o dax=always \(path) DIRECTORY and name a file "
-                + "there, or turn the namespace into device DAX (this erases it): "
-                + "ndctl create-namespace -f -e \(namespace) -m devdax")
+            reason: "\(path) is a block device, which cannot be mapped as memory", remedy: remedy)
     }
 
     private func devdaxRefusal(_ device: PmemDevice) -> Refusal? {
-        if device.isSystemRAM {
+        if device.isDisabled {
             return Refusal(
-                reason: "\(device.name) is in system-ram mode: the kernel uses it as ordinary "
-                    + "memory",
-                remedy: "daxctl reconfigure-device --mode=devdax --force \(device.name)")
+                reason: "\(device.name) is disabled: no driver is bound to it",
+                remedy: "daxctl enable-device \(device.name)")
         }
+        return modeRefusal(device) ?? backingRefusal(device)
+    }
+
+    private func modeRefusal(_ device: PmemDevice) -> Refusal? {
+        guard device.isSystemRAM else { return nil }
+        return Refusal(
+            reason: "\(device.name) is in system-ram mode: the kernel uses it as ordinary memory",
+            remedy: "daxctl reconfigure-device --mode=devdax --force \(device.name)")
+    }
+
+    private func backingRefusal(_ device: PmemDevice) -> Refusal? {
         let persistent =
             "use a device on an NVDIMM or CXL persistent-memory region "
             + "(ndctl list -R shows them), or a file"

@@ -37,6 +37,8 @@ package struct PmemDevice: Sendable, Equatable {
     package var backing: Backing
     /// The driver bound to the innermost device that has one: `nd_pmem`, `device_dax`, `kmem`.
     package var driver: String?
+    /// A device on the dax bus to which no driver is bound: it exists, but cannot be opened.
+    package var isDisabled: Bool
     /// The driver the memory comes through: `virtio_pmem`, `hmem`, `cxl_dax_region`, `dax_pmem`.
     package var sourceDriver: String?
     /// The libnvdimm or CXL region: `region0`.
@@ -93,10 +95,15 @@ extension PmemDevice {
         sysfsPath = directory ?? ""
         backing = .unknown
         badRanges = []
+        isDisabled = false
         guard let directory else { return }
         let ancestry = DeviceAncestry(of: directory, root: root)
         backing = ancestry.backing
         driver = ancestry.driver
+        if isCharacterDevice, root.resolve(directory + "/subsystem") == "/sys/bus/dax" {
+            driver = root.linkName(directory + "/driver")
+            isDisabled = driver == nil
+        }
         sourceDriver = ancestry.sourceDriver
         region = ancestry.region?.lastPathComponent
         busProvider = ancestry.busProvider

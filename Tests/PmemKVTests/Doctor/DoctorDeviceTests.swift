@@ -49,6 +49,20 @@ struct DoctorDeviceTests {
         #expect(try report.only("durability").values["path"] == .text("refused"))
     }
 
+    @Test("A disabled device: the command that enables it")
+    func disabled() throws {
+        let holder = try system.daxHolder(
+            "dax0.1", region: try system.region(0), pageMap: "ram")
+        let device = try system.devdax("dax0.0", parent: holder, device: "252:0")
+        try system.remove(device + "/driver")
+        let report = system.report(
+            system.devdaxFacts("dax0.0"), .untried("the device cannot be mapped"))
+        #expect(try report.only("place").remedy == "daxctl enable-device dax0.0")
+        #expect(try report.only("memory").values["disabled"] == .flag(true))
+        #expect(try report.only("memory").values["driver"] == .unknown)
+        #expect(try report.only("memory").values["backing"] == .text("nvdimm"))
+    }
+
     @Test("map=mem and map=dev are told apart", arguments: [("ram", "dev"), ("pmem", "mem")])
     func structPage(placement: String, other: String) throws {
         try system.kernel("6.1.0")
@@ -143,7 +157,7 @@ struct DoctorDeviceTests {
         try system.file("/sys/bus/nd/devices/nmem3/nfit/flags", "not_armed smart_notify")
         let finding = try system.report(facts).only("health")
         #expect(finding.severity == .problem)
-        #expect(finding.what == "nmem3 report not_armed")
+        #expect(finding.what == "not_armed reported by nmem3")
     }
 
     @Test("A write cache switched off without eADR makes fsync lie")

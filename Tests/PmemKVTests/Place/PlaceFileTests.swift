@@ -126,8 +126,25 @@ struct PlaceFileTests {
         #expect(facts.kind == .blockDevice)
         #expect(facts.devices.first?.name == "pmem0")
         let refusal = try #require(facts.refusal)
-        #expect(refusal.remedy.contains("mkfs.ext4 /dev/pmem0"))
+        #expect(refusal.remedy.contains("mkfs.ext4 -b 4096 /dev/pmem0"))
         #expect(refusal.remedy.contains("-e namespace0.0 -m devdax"))
+    }
+
+    @Test("What a raw block device can become depends on its mode and its memory")
+    func blockDeviceRemedies() throws {
+        let inspect = {
+            PlaceFacts.inspect(
+                path: "/dev/x", root: system.root,
+                status: PathStatus(
+                    resolvedPath: "/dev/x", type: .block, specialDevice: .init(259, $0)))
+        }
+        try system.pmem(0, region: try system.region(0), device: "259:0", pageMap: nil)
+        #expect(try #require(inspect(0).refusal).remedy.hasPrefix("ndctl create-namespace"))
+        let region = try system.region(1, virtio: true)
+        try system.pmem(
+            1, region: region, device: "259:1", pageMap: nil, namespaceMode: "memory")
+        #expect(!(try #require(inspect(1).refusal).remedy.contains("devdax")))
+        #expect(try #require(inspect(9).refusal).remedy.hasPrefix("make a file system"))
     }
 
     @Test("An empty tree gives unknown facts, not errors")
