@@ -118,7 +118,8 @@ extension Examination {
         let percent = share.pieces == 0 ? 0 : share.possible * 100 / share.pieces
         finding.what =
             "\(share.possible) of \(share.pieces) pieces of 2 MiB (\(percent) %) lie "
-            + "aligned and in one piece, in \(extents.count) \(extents.count == 1 ? "extent" : "extents")"
+            + "aligned and in one piece; the file has \(extents.count) "
+            + (extents.count == 1 ? "extent" : "extents")
         if facts.block?.members.isEmpty == false {
             finding.what =
                 "the \(extents.count) extents say nothing about alignment: "
@@ -142,13 +143,14 @@ extension Examination {
         return finding
     }
 
+    /// Both were seen to give 2 MiB extents for every file that is allocated at once.
     private var hugeRemedy: String {
-        let device = blockPath
-        return facts.fileSystem == "xfs"
-            ? "xfs_io -c 'extsize 2m' \(directory), then copy the store to a new file "
-                + "(best on a file system made with mkfs.xfs -d su=2m,sw=1 \(device))"
-            : "copy the store to a new file on a file system with room; made with "
-                + "mkfs.ext4 -b 4096 -E stride=512,stripe_width=512 \(device) it keeps to 2 MiB"
+        let comment = "  # back the store up first, this erases it"
+        guard facts.fileSystem == "xfs" else {
+            return "mkfs.ext4 -b 4096 -E stride=512,stripe_width=512 \(blockPath)" + comment
+        }
+        return "mkfs.xfs -f -d su=2m,sw=1 \(blockPath), mount it, and xfs_io -c 'extsize 2m' "
+            + (facts.mount?.mountPoint ?? directory) + comment
     }
 
     private func hugeMappings() -> PlaceReport.Finding? {
