@@ -100,7 +100,7 @@ extension Examination {
             finding.what = "\(release), without the hardened-usercopy bypass for DAX"
             finding.why =
                 "read(2) and write(2) on DAX files look up struct page; on the device "
-                + "(map=dev) that cost a third of the operations in published runs"
+                + "(map=dev) that cost over a quarter of the operations in published runs"
             finding.remedy = "boot Linux 5.2 or later (or 4.14.123, 5.0.20, 5.1.6)"
         case nil:
             finding.severity = .note
