@@ -16,13 +16,13 @@
 #define CPMEM_LINE 64
 #define CPMEM_FORMAT_VERSION 1
 // 0x89 'P' 'M' 'K' 'V' CR LF 0x1A, read as a little-endian integer: text-mode copies break it.
-#define CPMEM_MAGIC UINT64_C(0x1A0A0D564B4D5089)
-#define CPMEM_SUMMARY_MAGIC UINT64_C(0x5952414D4D555331)    // "1SUMMARY"
-#define CPMEM_CHECKPOINT_MAGIC UINT64_C(0x314B434548434B50) // "PKCHECK1"
+static const uint64_t CPMEM_MAGIC = UINT64_C(0x1A0A0D564B4D5089);
+static const uint64_t CPMEM_SUMMARY_MAGIC = UINT64_C(0x5952414D4D555331); // "1SUMMARY"
+static const uint64_t CPMEM_CHECKPOINT_MAGIC = UINT64_C(0x314B434548434B50); // "PKCHECK1"
 
 #define CPMEM_SUPERBLOCK_STRIDE 4096
 #define CPMEM_TABLE_OFFSET 8192
-#define CPMEM_NO_CHECKPOINT UINT64_MAX
+static const uint64_t CPMEM_NO_CHECKPOINT = UINT64_MAX;
 
 enum cpmem_pool_state { CPMEM_POOL_OPEN = 0, CPMEM_POOL_CLEAN = 1 };
 
@@ -112,7 +112,7 @@ _Static_assert(sizeof(struct cpmem_summary_entry) == 24, "summary entry size");
 _Static_assert(offsetof(struct cpmem_summary_entry, offset_units) == 16, "offset_units");
 
 // An index checkpoint fills an extent of its own: this header, the segment statistics, the
-// shard words, the buckets, the overflow buckets; each section starts on a line.
+// shard states, the buckets, the overflow buckets; each section starts on a line.
 struct cpmem_checkpoint {
     uint64_t magic;
     uint32_t checksum;
@@ -124,7 +124,8 @@ struct cpmem_checkpoint {
     uint64_t overflow_count;
     uint64_t segment_count;
     uint64_t maximum_sequence;
-    uint64_t reserved[7];
+    uint64_t base_bits;
+    uint64_t reserved[6];
 };
 _Static_assert(sizeof(struct cpmem_checkpoint) == 128, "checkpoint header size");
 

@@ -36,6 +36,16 @@ static inline uint32_t cpmem_header_checksum(const struct cpmem_record *header, 
     return ~cpmem_crc32c_update(state, key, key_length);
 }
 
+/// Whether two byte ranges are equal; short ranges without a call.
+static inline bool cpmem_same_bytes(const void *a, const void *b, size_t count) {
+    if (count == 16)
+        return cpmem_read64(a) == cpmem_read64(b) &&
+               cpmem_read64((const char *)a + 8) == cpmem_read64((const char *)b + 8);
+    return memcmp(a, b, count) == 0;
+}
+
+static inline void cpmem_zero(void *bytes, size_t count) { memset(bytes, 0, count); }
+
 // life: generation in bits 32-63, span in bits 16-31, state in bits 14-15, check in bits 0-13.
 static inline uint64_t cpmem_life_word(uint64_t pool_id, uint32_t segment, uint32_t generation,
                                        uint16_t span, uint8_t state) {

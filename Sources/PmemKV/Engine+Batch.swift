@@ -1,0 +1,116 @@
+import CPmem
+
+/// Atomic batches.
+///
+/// I11: the records of a batch lie behind one another in one extent, with consecutive sequence
+/// numbers and a count of those still to come. Recovery takes the batch only when it has seen
+/// the record with none to come; one fence covers all of them.
+extension Engine {
+    func apply(_ batch: WriteBatch, relaxed: Bool) throws(StoreError) {
+        try checkWritable()
+        guard !batch.isEmpty else { return }
+        guard batch.count <= Int(UInt32.max) else {
+            throw StoreError(.invalidArgument, "a batch has at most \(UInt32.max) entries")
+        }
+        try batch.bytes.withStoreBytes { bytes throws(StoreError) in
+            var sources = try self.sources(of: batch, in: bytes)
+            self.keepLastOfEachKey(&sources)
+            try self.write(sources, relaxed: relaxed)
+        }
+    }
+
+    private func sources(
+        of batch: WriteBatch, in bytes: UnsafeRawBufferPointer
+    ) throws(StoreError) -> [RecordSource] {
+        var sources: [RecordSource] = []
+        sources.reserveCapacity(batch.count)
+        for entry in batch.entries {
+            let valueStart = entry.keyStart + entry.keyLength
+            let key = UnsafeRawBufferPointer(rebasing: bytes[entry.keyStart..<valueStart])
+            try checkKey(key)
+            sources.append(
+                RecordSource(
+                    tombstone: entry.isRemoval, hash: index.hash(key), key: key,
+                    value: UnsafeRawBufferPointer(
+                        rebasing: bytes[valueStart..<(valueStart + entry.valueLength)])))
+        }
+        return sources
+    }
+
+    /// Two records of one key in a batch would make the order of publishing matter.
+    private func keepLastOfEachKey(_ sources: inout [RecordSource]) {
+        var seen: [UInt64: [Int]] = [:]
+        var kept: [RecordSource] = []
+        for source in sources.reversed() {
+            let twins = seen[source.hash, default: []]
+            guard !twins.contains(where: { kept[$0].key.elementsEqual(source.key) }) else {
+                continue
+            }
+            seen[source.hash, default: []].append(kept.count)
+            kept.append(source)
+        }
+        sources = kept.reversed()
+    }
+
+    private func write(_ sources: [RecordSource], relaxed: Bool) throws(StoreError) {
+        let units = sources.reduce(0) { $0 + $1.units }
+        let head = try acquireHead(
+            units: units, entries: sources.count, tombstones: sources.allSatisfy(\.tombstone))
+        let shards = Array(Set(sources.map { index.shard(of: $0.hash) })).sorted()
+        for shard in shards { index.lock(shard).lock() }
+        defer { for shard in shards.reversed() { index.lock(shard).unlock() } }
+        // A removal of a key that is not there leaves no record behind.
+        var wanted: [RecordSource] = []
+        do throws(StoreError) {
+            for source in sources {
+                let isThere = try locate(source.key, source.hash) != nil
+                if isThere || !source.tombstone {
+                    wanted.append(source)
+                }
+            }
+        } catch {
+            releaseHead(head)
+            throw error
+        }
+        guard !wanted.isEmpty else { return releaseHead(head) }
+        let locations: [Location]
+        do throws(StoreError) {
+            locations = try appendAll(wanted, to: head, relaxed: relaxed)
+        } catch {
+            fail(error)
+            throw error
+        }
+        for shard in shards { index.beginPublishing(shard) }
+        defer { for shard in shards { index.endPublishing(shard) } }
+        for (source, location) in zip(wanted, locations) {
+            let previous = try locate(source.key, source.hash)
+            try publish(source, units: source.units, at: location, replacing: previous)
+        }
+    }
+
+    private func appendAll(
+        _ sources: [RecordSource], to head: LogHeadPointer, relaxed: Bool
+    ) throws(StoreError) -> [Location] {
+        let first = try takeSequences(sources.count)
+        if relaxed {
+            head.pointee.relaxedFrom = min(head.pointee.relaxedFrom, head.pointee.position)
+        } else {
+            flushRelaxed(head)
+        }
+        var locations: [Location] = []
+        locations.reserveCapacity(sources.count)
+        for (number, source) in sources.enumerated() {
+            locations.append(
+                append(
+                    source, sequence: first + UInt64(number),
+                    batchRemaining: UInt32(sources.count - 1 - number), to: head, site: .record,
+                    deferred: relaxed))
+        }
+        if relaxed {
+            releaseHead(head)
+        } else {
+            try drainAndRelease(head, site: .recordDrain)
+        }
+        return locations
+    }
+}

@@ -1,0 +1,57 @@
+import CPmem
+
+extension Engine {
+    /// Makes everything durable, leaves a checkpoint where it pays, marks the pool clean, and
+    /// gives up the medium. A failed store is only given up: the next open recovers it.
+    ///
+    /// Operations that run meanwhile finish first; later ones throw `closed`.
+    package func close() throws(StoreError) {
+        guard cpmem_compare_exchange(control + ControlWord.closed.rawValue, 0, 1) else { return }
+        awaitOperations()
+        defer { medium.backing.close() }
+        if isReadOnly || self[.failed] != 0 || cpmem_fork_count() != self[.forkCount] { return }
+        try finishLog()
+        try superblock.update(medium) {
+            $0.state = UInt64(CPMEM_POOL_CLEAN.rawValue)
+            $0.sequence_limit = self[.nextSequence]
+        }
+    }
+
+    /// Gives up the medium as a crash would: nothing more is written.
+    package func abandon() {
+        guard cpmem_compare_exchange(control + ControlWord.closed.rawValue, 0, 1) else { return }
+        awaitOperations()
+        medium.backing.close()
+    }
+
+    /// Waits for all who came in before `closed` was set: writers own a head, a shard or a
+    /// private extent, compaction its lock, readers an epoch. Whoever gets one of those later
+    /// looks at `closed` again.
+    private func awaitOperations() {
+        compactionLock.lock()
+        for number in 0..<headCount { (heads + number).spin.lock() }
+        for shard in 0..<index.shardCount { index.lock(shard).lock() }
+        for shard in 0..<index.shardCount { index.lock(shard).unlock() }
+        for number in 0..<headCount { (heads + number).spin.unlock() }
+        compactionLock.unlock()
+        var round = 0
+        while epochs.hasReaders || self[.privateWriters] != 0 {
+            SpinWait.wait(round: round)
+            round += 1
+        }
+    }
+
+    private func finishLog() throws(StoreError) {
+        for number in 0...headCount { flushRelaxed(heads + number) }
+        try medium.drain(site: .syncDrain)
+        _ = try reclaimLimbo()
+        guard self[.recordsSinceCheckpoint] >= UInt64(options.checkpointThreshold) else { return }
+        // After much work, long open extents are sealed, so that the next open need not walk
+        // them; after little, they are continued.
+        for number in 0...headCount where segments.freeCount > headCount * 4 {
+            let head = heads + number
+            if head.pointee.position > geometry.segmentUnits / 8 { try sealIfOpen(head) }
+        }
+        try writeCheckpoint()
+    }
+}

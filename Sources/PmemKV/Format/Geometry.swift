@@ -1,0 +1,128 @@
+import CPmem
+
+/// Where the parts of a pool lie. All numbers are checked before anything is computed from them.
+///
+/// Invariants:
+/// - segmentSize is a power of two, at least ``minimumSegmentSize``.
+/// - table and segments lie inside the pool and do not overlap.
+/// - Every location (64-byte units) fits the 39 bits an index slot has for it.
+package struct Geometry: Sendable, Equatable {
+    package let poolSize: Int
+    package let segmentSize: Int
+    package let segmentCount: Int
+    package let tableOffset: Int
+    package let dataOffset: Int
+    private let segmentShift: Int
+
+    package static let line = Int(CPMEM_LINE)
+    package static let minimumSegmentSize = 1024
+    package static let maximumSegmentSize = 1 << 30
+    package static let minimumSegments = 4
+    package static let minimumPoolSize = Int(CPMEM_TABLE_OFFSET) + 4096
+    package static let maximumPoolSize = (1 << 39) * 64 - 1
+
+    /// Units of one segment.
+    package var segmentUnits: Int { segmentSize / Self.line }
+
+    /// The geometry of a new pool.
+    package init(poolSize: Int, segmentSize requested: Int?) throws(StoreError) {
+        guard poolSize <= Self.maximumPoolSize else {
+            throw StoreError(.invalidArgument, "a pool has at most \(Self.maximumPoolSize) bytes")
+        }
+        let segmentSize = requested ?? Self.defaultSegmentSize(poolSize)
+        try Self.checkSegmentSize(segmentSize)
+        let table = Int(CPMEM_TABLE_OFFSET)
+        // Large segments start where a 2 MiB page can; small ones at a 4 KiB page.
+        let alignment = segmentSize >= 2 << 20 ? 2 << 20 : 4096
+        var count = max(0, (poolSize - table) / (segmentSize + Self.line))
+        func data(_ count: Int) -> Int {
+            (table + count * Self.line + alignment - 1) / alignment * alignment
+        }
+        while count > 0 && data(count) + count * segmentSize > poolSize { count -= 1 }
+        guard count >= Self.minimumSegments else {
+            let least = data(Self.minimumSegments) + Self.minimumSegments * segmentSize
+            throw StoreError(
+                .invalidArgument, """
+                    \(poolSize) bytes are too few for segments of \(segmentSize) bytes: a pool \
+                    has at least \(Self.minimumSegments) segments, here \(least) bytes
+                    """)
+        }
+        self.poolSize = poolSize
+        self.segmentSize = segmentSize
+        segmentCount = min(count, Int(UInt32.max))
+        tableOffset = table
+        dataOffset = data(segmentCount)
+        segmentShift = segmentSize.trailingZeroBitCount
+    }
+
+    /// The geometry that a superblock states; nil when it is impossible for a medium of this size.
+    package init?(_ block: cpmem_superblock, mediumSize: Int) {
+        guard let pool = Int(exactly: block.pool_size), pool <= mediumSize,
+            let segment = Int(exactly: block.segment_size),
+            segment >= Self.minimumSegmentSize, segment <= Self.maximumSegmentSize,
+            segment & (segment - 1) == 0,
+            let count = Int(exactly: block.segment_count), count >= Self.minimumSegments,
+            count <= pool / segment,
+            let table = Int(exactly: block.table_offset), table >= Int(CPMEM_TABLE_OFFSET),
+            table & 63 == 0, table < pool,
+            let data = Int(exactly: block.data_offset), data & 63 == 0, data < pool,
+            data - table >= count * Self.line, pool - data >= count * segment,
+            pool <= Self.maximumPoolSize
+        else { return nil }
+        poolSize = pool
+        segmentSize = segment
+        segmentCount = count
+        tableOffset = table
+        dataOffset = data
+        segmentShift = segment.trailingZeroBitCount
+    }
+
+    /// About 256 segments a pool, between 64 KiB and 16 MiB each.
+    private static func defaultSegmentSize(_ poolSize: Int) -> Int {
+        var size = 64 << 10
+        while size < 16 << 20 && size * 2 <= poolSize / 256 { size *= 2 }
+        return size
+    }
+
+    private static func checkSegmentSize(_ size: Int) throws(StoreError) {
+        guard size >= minimumSegmentSize, size <= maximumSegmentSize, size & (size - 1) == 0 else {
+            throw StoreError(
+                .invalidArgument, """
+                    a segment size of \(size) bytes is not possible: it is a power of two from \
+                    \(minimumSegmentSize) to \(maximumSegmentSize)
+                    """)
+        }
+    }
+
+    @inline(__always)
+    func offset(ofSegment segment: Int) -> Int { dataOffset + segment * segmentSize }
+
+    @inline(__always)
+    func line(ofSegment segment: Int) -> Int { tableOffset + segment * Self.line }
+
+    @inline(__always)
+    func firstLocation(ofSegment segment: Int) -> Location {
+        Location(units: UInt64(offset(ofSegment: segment) / Self.line))
+    }
+
+    /// The segment a location lies in; nil outside the segments.
+    @inline(__always)
+    func segment(of location: Location) -> Int? {
+        let offset = location.offset &- dataOffset
+        guard offset >= 0 else { return nil }
+        let segment = offset &>> segmentShift
+        return segment < segmentCount ? segment : nil
+    }
+}
+
+/// A place in the pool in units of 64 bytes from its start.
+package struct Location: Hashable, Sendable {
+    package let units: UInt64
+
+    @inline(__always)
+    package init(units: UInt64) { self.units = units }
+
+    /// Bytes from the start of the pool.
+    @inline(__always)
+    package var offset: Int { Int(truncatingIfNeeded: units) &* 64 }
+}

@@ -1,0 +1,197 @@
+import CPmem
+
+/// The index as a clean close left it on the medium, in an extent of its own.
+///
+/// Invariants (numbers from docs/crash-model.md):
+/// - I12: a checkpoint is a cache. It is named by the superblock only after it is durable, and it
+///   says for each segment which life it knows and how far; whatever is not covered is replayed
+///   from the log, and items of another life are dropped. So an old one is never wrong.
+/// - Its layout is the index's own, so that loading is one sequential read.
+struct CheckpointLayout {
+    let segmentsOffset: Int
+    let wordsOffset: Int
+    let bucketsOffset: Int
+    let overflowOffset: Int
+    let length: Int
+
+    init(shards: Int, buckets: Int, overflow: Int, segments: Int) {
+        func lines(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
+        segmentsOffset = MemoryLayout<cpmem_checkpoint>.size
+        wordsOffset =
+            segmentsOffset + lines(segments * MemoryLayout<cpmem_checkpoint_segment>.size)
+        // Per shard: its word, its count, the head of its list of free overflow buckets.
+        bucketsOffset = wordsOffset + lines(shards * 24)
+        overflowOffset = bucketsOffset + buckets * 64
+        length = overflowOffset + overflow * 64
+    }
+}
+
+extension Engine {
+    /// Writes the index into an extent of its own and names it in the superblock, if there is
+    /// room for it. The caller is the only user of the engine.
+    func writeCheckpoint() throws(StoreError) {
+        let overflow = Int(cpmem_load_relaxed(index.overflowUsedPointer))
+        let buckets = index.bucketsUsed
+        let layout = CheckpointLayout(
+            shards: index.shardCount, buckets: buckets, overflow: overflow,
+            segments: geometry.segmentCount)
+        let span = (layout.length + geometry.segmentSize - 1) / geometry.segmentSize
+        // What lies open is not worth less than a fast open: the reserve stays untouched.
+        let reserve = options.compactionReserve + options.deleteReserve
+        guard span <= 0xFFFF,
+            let segment = try segments.take(span: span, reserve: reserve, state: .checkpoint)
+        else { return }
+        writeCheckpointBody(layout, buckets: buckets, overflow: overflow, segment: segment)
+        try medium.drain(site: .checkpointDrain)
+        let old = checkpointSegment
+        let generation = segments.states[segment].life.generation
+        try superblock.update(medium) {
+            $0.checkpoint_segment = UInt64(segment)
+            $0.checkpoint_generation = UInt64(generation)
+            $0.checkpoint_length = UInt64(layout.length)
+        }
+        checkpointSegment = segment
+        self[.recordsSinceCheckpoint] = 0
+        if old >= 0 { try segments.release(old) }
+    }
+
+    private func writeCheckpointBody(
+        _ layout: CheckpointLayout, buckets: Int, overflow: Int, segment: Int
+    ) {
+        let start = geometry.offset(ofSegment: segment)
+        let head = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: layout.bucketsOffset, alignment: 64)
+        defer { head.deallocate() }
+        head.initializeMemory(as: UInt8.self, repeating: 0)
+        for number in 0..<geometry.segmentCount {
+            head.storeBytes(
+                of: checkpointEntry(number),
+                toByteOffset: layout.segmentsOffset + number * 32, as: cpmem_checkpoint_segment.self)
+        }
+        for shard in 0..<index.shardCount {
+            let offset = layout.wordsOffset + shard * 24
+            head.storeBytes(of: index.word(shard).rawValue, toByteOffset: offset, as: UInt64.self)
+            head.storeBytes(
+                of: cpmem_load_relaxed(index.countPointer(shard)), toByteOffset: offset + 8,
+                as: UInt64.self)
+            head.storeBytes(
+                of: cpmem_load_relaxed(index.freeListPointer(shard)), toByteOffset: offset + 16,
+                as: UInt64.self)
+        }
+        var header = cpmem_checkpoint()
+        header.magic = CPMEM_CHECKPOINT_MAGIC
+        header.length = UInt64(layout.length)
+        header.key_count = UInt64(index.count)
+        header.shard_count = UInt64(index.shardCount)
+        header.bucket_count = UInt64(buckets)
+        header.overflow_count = UInt64(overflow)
+        header.segment_count = UInt64(geometry.segmentCount)
+        header.maximum_sequence = self[.nextSequence]
+        header.base_bits = UInt64(index.shape.baseBits)
+        head.storeBytes(of: header, as: cpmem_checkpoint.self)
+        let items = UnsafeRawBufferPointer(start: index.buckets, count: buckets * 64)
+        let chains = UnsafeRawBufferPointer(start: index.overflow, count: overflow * 64)
+        let checksum = Self.checkpointChecksum(
+            UnsafeRawBufferPointer(head), items, chains, salt: segments.states[segment].salt)
+        head.storeBytes(of: checksum, toByteOffset: 8, as: UInt32.self)
+        medium.copy(UnsafeRawBufferPointer(head), to: start, site: .checkpoint)
+        medium.copy(items, to: start + layout.bucketsOffset, site: .checkpoint)
+        if overflow > 0 {
+            medium.copy(chains, to: start + layout.overflowOffset, site: .checkpoint)
+        }
+    }
+
+    private func checkpointEntry(_ segment: Int) -> cpmem_checkpoint_segment {
+        let state = segments.states[segment]
+        var covered = 0
+        switch state.phase {
+        case .sealed, .quarantined: covered = Int(state.endUnits)
+        case .open:
+            for number in 0...headCount where heads[number].segment == segment {
+                covered = heads[number].position
+            }
+        case .free, .limbo, .checkpoint, .continuation: break
+        }
+        return cpmem_checkpoint_segment(
+            generation: state.life.generation, covered_units: UInt32(covered),
+            live_units: segments.value(segment, .liveUnits),
+            tombstone_units: segments.value(segment, .tombstoneUnits),
+            oldest_dead: segments.value(segment, .oldestDead))
+    }
+
+    /// CRC32C over salt, header without its checksum, statistics, shard words, buckets, overflow.
+    private static func checkpointChecksum(
+        _ head: UnsafeRawBufferPointer, _ items: UnsafeRawBufferPointer,
+        _ chains: UnsafeRawBufferPointer, salt: UInt64
+    ) -> UInt32 {
+        var salt = salt
+        var state = cpmem_crc32c_update(~0, &salt, 8)
+        state = cpmem_crc32c_update(state, head.baseAddress, 8)
+        state = cpmem_crc32c_update(state, head.baseAddress! + 12, head.count - 12)
+        state = cpmem_crc32c_update(state, items.baseAddress, items.count)
+        return ~cpmem_crc32c_update(state, chains.baseAddress, chains.count)
+    }
+}
+
+/// A checkpoint that lies on the medium.
+struct CheckpointView {
+    let header: cpmem_checkpoint
+    let layout: CheckpointLayout
+    let bytes: UnsafeRawBufferPointer
+
+    /// The checkpoint in these bytes; nil when it is not a whole one for this pool.
+    init?(_ bytes: UnsafeRawBufferPointer, salt: UInt64, segmentCount: Int) {
+        guard bytes.count >= MemoryLayout<cpmem_checkpoint>.size else { return nil }
+        header = bytes.loadUnaligned(as: cpmem_checkpoint.self)
+        guard header.magic == CPMEM_CHECKPOINT_MAGIC, header.length == UInt64(bytes.count),
+            header.segment_count == UInt64(segmentCount), header.shard_count > 0,
+            header.shard_count <= 256, header.shard_count & (header.shard_count - 1) == 0,
+            header.bucket_count <= UInt64(bytes.count) / 64,
+            header.overflow_count <= UInt64(bytes.count) / 64,
+            (1...12).contains(header.base_bits)
+        else { return nil }
+        layout = CheckpointLayout(
+            shards: Int(header.shard_count), buckets: Int(header.bucket_count),
+            overflow: Int(header.overflow_count), segments: segmentCount)
+        guard layout.length == bytes.count else { return nil }
+        self.bytes = bytes
+        var salt = salt
+        var state = cpmem_crc32c_update(~0, &salt, 8)
+        state = cpmem_crc32c_update(state, bytes.baseAddress, 8)
+        state = cpmem_crc32c_update(state, bytes.baseAddress! + 12, bytes.count - 12)
+        guard ~state == header.checksum else { return nil }
+    }
+
+    var shape: HashIndex.Shape {
+        HashIndex.Shape(
+            baseBits: Int(header.base_bits),
+            shardBits: Int(header.shard_count).trailingZeroBitCount)
+    }
+
+    func segment(_ number: Int) -> cpmem_checkpoint_segment {
+        bytes.loadUnaligned(
+            fromByteOffset: layout.segmentsOffset + number * 32, as: cpmem_checkpoint_segment.self)
+    }
+
+    /// Copies the index into an empty one of the same shape. False when it does not fit.
+    func load(into index: HashIndex) -> Bool {
+        let buckets = Int(header.bucket_count)
+        let overflow = Int(header.overflow_count)
+        guard buckets <= index.bucketCapacity, overflow <= index.overflowCapacity else {
+            return false
+        }
+        let base = bytes.baseAddress!
+        index.buckets.copyMemory(from: base + layout.bucketsOffset, byteCount: buckets * 64)
+        index.overflow.copyMemory(from: base + layout.overflowOffset, byteCount: overflow * 64)
+        cpmem_store_relaxed(index.overflowUsedPointer, header.overflow_count)
+        for shard in 0..<index.shardCount {
+            let words = base + layout.wordsOffset + shard * 24
+            cpmem_store_relaxed(index.wordPointer(shard), words.loadUnaligned(as: UInt64.self))
+            cpmem_store_relaxed(
+                index.countPointer(shard), (words + 8).loadUnaligned(as: UInt64.self))
+            cpmem_store_relaxed(
+                index.freeListPointer(shard), (words + 16).loadUnaligned(as: UInt64.self))
+        }
+        return true
+    }
+}

@@ -1,0 +1,101 @@
+import CPmem
+
+/// Where one writer appends: an open extent, the position in it, and what its summary will say.
+///
+/// Lives in raw memory. Invariants:
+/// - I3: a head belongs to one thread from the reservation of a place until the fence that makes
+///   the record durable, except on media whose drain covers all threads.
+/// - position + room for the summary of all entries never exceeds capacity.
+/// - Everything before durableUnits is durable; what lies between relaxedFrom and position may
+///   still need a flush.
+struct LogHead {
+    static let stagingBytes = 4096
+
+    var lock: UInt64 = 0
+    /// First segment of the extent, or -1 when there is none.
+    var segment = -1
+    var position = 0
+    var capacity = 0
+    var durableUnits = 0
+    /// Units from which relaxed records have not been flushed; Int.max when all have.
+    var relaxedFrom = Int.max
+    var salt: UInt64 = 0
+    var firstLocation: UInt64 = 0
+    var entries: UnsafeMutablePointer<cpmem_summary_entry>?
+    var entryCount = 0
+    var entryCapacity = 0
+    let staging: UnsafeMutableRawPointer
+
+    init() {
+        staging = .allocate(byteCount: Self.stagingBytes, alignment: 64)
+    }
+
+    func deallocate() {
+        staging.deallocate()
+        entries?.deallocate()
+    }
+
+    /// Units of a summary with this many entries.
+    static func summaryUnits(_ entries: Int) -> Int {
+        (MemoryLayout<cpmem_summary>.size + entries * MemoryLayout<cpmem_summary_entry>.size + 63)
+            >> 6
+    }
+
+    /// Whether records of this many units, and the summary with them in it, still fit.
+    @inline(__always)
+    func fits(units: Int, entries more: Int) -> Bool {
+        segment >= 0
+            && position + units + Self.summaryUnits(entryCount + more) <= capacity
+    }
+
+    mutating func begin(
+        segment: Int, span: Int, geometry: Geometry, salt: UInt64, position: Int = 0
+    ) {
+        self.segment = segment
+        self.position = position
+        self.salt = salt
+        capacity = span * geometry.segmentUnits
+        durableUnits = position
+        relaxedFrom = .max
+        firstLocation = geometry.firstLocation(ofSegment: segment).units
+        entryCount = 0
+    }
+
+    @inline(__always)
+    mutating func note(hash: UInt64, sequence: UInt64, units: Int, tombstone: Bool) {
+        if entryCount == entryCapacity { growEntries() }
+        entries.unsafelyUnwrapped[entryCount] = cpmem_summary_entry(
+            key_hash: hash, sequence: sequence, offset_units: UInt32(position),
+            kind_and_units: UInt32(units) | (tombstone ? 1 << 31 : 0))
+        entryCount += 1
+    }
+
+    @inline(never)
+    private mutating func growEntries() {
+        let capacity = max(64, entryCapacity * 2)
+        let grown = UnsafeMutablePointer<cpmem_summary_entry>.allocate(capacity: capacity)
+        if let entries {
+            grown.update(from: entries, count: entryCount)
+            entries.deallocate()
+        }
+        entries = grown
+        entryCapacity = capacity
+    }
+}
+
+/// A head by reference; its fields are reached without exclusivity checks.
+typealias LogHeadPointer = UnsafeMutablePointer<LogHead>
+
+extension UnsafeMutablePointer where Pointee == LogHead {
+    /// The head's own lock.
+    @inline(__always)
+    var spin: SpinLock {
+        // The lock is the first field.
+        SpinLock(word: UnsafeMutableRawPointer(self))
+    }
+
+    @inline(__always)
+    var location: Location {
+        Location(units: pointee.firstLocation &+ UInt64(pointee.position))
+    }
+}

@@ -1,0 +1,68 @@
+/// The one seam between the engine and the world: everything the engine does to a medium goes
+/// through these calls.
+///
+/// Implementations: ``DirectMedium`` (flush and fence, or the fence alone with eADR),
+/// ``MsyncMedium`` (mapped, made durable by msync), ``SyscallMedium`` (read(2)/write(2)), and the
+/// simulated medium of the tests.
+///
+/// Rules every implementation keeps:
+/// - Offsets count bytes from the start of the pool.
+/// - What a thread copied, flushed or stored is durable once a later ``drain(site:)`` of that
+///   thread has returned. With ``drainCoversAllThreads`` the same holds for what any thread did
+///   before the drain began.
+/// - A failure of a copy, flush or store is kept and thrown by the next drain, and by every drain
+///   after it: after a failed msync or fsync a retry proves nothing.
+package protocol PersistentMedium: AnyObject, Sendable {
+    /// Usable bytes.
+    var size: Int { get }
+    /// A read-only view of all bytes, or nil when reading takes ``read(at:into:)``.
+    var readBase: UnsafeRawPointer? { get }
+    /// Whether a drain also covers the earlier copies of other threads (group commit).
+    var drainCoversAllThreads: Bool { get }
+    /// Media faults seen so far under the view; a change during a read makes that read suspect.
+    var faultCount: Int { get }
+
+    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError)
+    /// Stores bytes and starts the write-back of every line they touch.
+    func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite)
+    /// Stores bytes; their write-back is left to a later flush.
+    func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite)
+    /// Starts the write-back of every line in the range, edges included.
+    func flush(at offset: Int, count: Int, site: PersistSite)
+    /// Stores an aligned 8-byte word atomically and starts the write-back of its line.
+    func store(_ word: UInt64, to offset: Int, site: PersistSite)
+    /// Returns when everything before it is durable.
+    func drain(site: PersistSite) throws(StoreError)
+    /// Makes room ready ahead of its use, where that has a cost (page faults, block allocation).
+    func prepare(at offset: Int, count: Int)
+    /// Gives up the mapping and the lock. Nothing may use the medium afterwards.
+    func close()
+}
+
+/// Every place of the engine that stores, flushes or drains, by name.
+///
+/// A simulated medium can ignore one of them; a test that does not notice is a test that is
+/// missing, or the place is not needed.
+package enum PersistSite: UInt8, CaseIterable, Sendable {
+    case createTable
+    case createTableDrain
+    case superblock
+    case superblockDrain
+    case activateLife
+    case activateDrain
+    case record
+    case recordDrain
+    case relaxedRecord
+    case relaxedFlush
+    case syncDrain
+    case summary
+    case summaryDrain
+    case seal
+    case sealDrain
+    case compactionRecord
+    case compactionDrain
+    case freeLife
+    case freeDrain
+    case checkpoint
+    case checkpointDrain
+}

@@ -1,0 +1,240 @@
+import Glibc
+import SystemPackage
+
+/// An open, locked pool: a file or a devdax device.
+///
+/// Invariants:
+/// - The lock (flock, of the whole file) is held from before the first byte is read until
+///   ``close()``: exclusively by a writer, shared by readers. The kernel drops it when the
+///   process dies, so no stale lock remains.
+/// - Everything later goes through this descriptor, never through the path again, so that a
+///   rename cannot bring in another file.
+final class PoolFile: @unchecked Sendable {
+    let path: String
+    let facts: PlaceFacts
+    let isReadOnly: Bool
+    private(set) var descriptor: FileDescriptor
+    private var isClosed = false
+
+    private init(path: String, facts: PlaceFacts, descriptor: FileDescriptor, readOnly: Bool) {
+        self.path = path
+        self.facts = facts
+        self.descriptor = descriptor
+        isReadOnly = readOnly
+    }
+
+    deinit { close() }
+
+    var isDevdax: Bool { facts.kind == .devdax }
+
+    /// Opens and locks what is there.
+    static func open(_ path: String, readOnly: Bool) throws(StoreError) -> PoolFile {
+        let facts = PlaceFacts.inspect(path: path)
+        if let refusal = facts.refusal {
+            throw Self.error(refusal, facts, path)
+        }
+        if facts.kind == .missing {
+            throw StoreError(
+                .notFound, "no pool at \(path); 'pmemkv create \(path)' makes one",
+                cause: .noSuchFileOrDirectory)
+        }
+        let descriptor: FileDescriptor
+        do {
+            descriptor = try FileDescriptor.open(
+                FilePath(path), readOnly ? .readOnly : .readWrite, options: [.closeOnExec])
+        } catch {
+            throw Self.openError(error, path, readOnly: readOnly)
+        }
+        let file = PoolFile(path: path, facts: facts, descriptor: descriptor, readOnly: readOnly)
+        try file.lock()
+        return file
+    }
+
+    /// Creates a file of size bytes with all its blocks allocated, or takes a devdax device.
+    static func create(
+        _ path: String, size: Int?, overwrite: Bool
+    ) throws(StoreError) -> PoolFile {
+        let facts = PlaceFacts.inspect(path: path)
+        if let refusal = facts.refusal { throw Self.error(refusal, facts, path, creating: true) }
+        if facts.kind == .devdax {
+            if size != nil {
+                throw StoreError(
+                    .invalidArgument, "\(path) is a devdax device: a pool takes all of it, no size")
+            }
+            return try open(path, readOnly: false)
+        }
+        guard let size else {
+            throw StoreError(.invalidArgument, "a pool in a file needs a size")
+        }
+        return try createFile(path, facts: facts, size: size, overwrite: overwrite)
+    }
+
+    private static func createFile(
+        _ path: String, facts: PlaceFacts, size: Int, overwrite: Bool
+    ) throws(StoreError) -> PoolFile {
+        let exists = facts.kind != .missing
+        if exists && !overwrite {
+            throw StoreError(
+                .alreadyExists, "\(path) already exists; overwriting destroys what is in it",
+                cause: .fileExists)
+        }
+        let descriptor: FileDescriptor
+        do {
+            descriptor = try FileDescriptor.open(
+                FilePath(path), .readWrite,
+                options: exists ? [.closeOnExec] : [.closeOnExec, .create, .exclusiveCreate],
+                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        } catch {
+            let errno = (error as? Errno) ?? .ioError
+            throw StoreError(.cannotCreate, "cannot create \(path)", cause: errno)
+        }
+        // The file exists now, so the facts about it are its own (a new file inherits DAX).
+        let file = PoolFile(
+            path: path, facts: .inspect(path: path), descriptor: descriptor, readOnly: false)
+        try file.lock()
+        do throws(StoreError) {
+            try file.allocate(size)
+        } catch {
+            if !exists { unlink(path) }
+            throw error
+        }
+        file.syncDirectory()
+        return file
+    }
+
+    private func allocate(_ size: Int) throws(StoreError) {
+        let fd = descriptor.rawValue
+        guard ftruncate(fd, 0) == 0 else {
+            throw StoreError(
+                .cannotCreate, "cannot empty \(path)", cause: Errno(rawValue: errno))
+        }
+        let result = posix_fallocate(fd, 0, size)
+        guard result == 0, fsync(fd) == 0 else {
+            let cause = Errno(rawValue: result != 0 ? result : errno)
+            _ = ftruncate(fd, 0)
+            throw StoreError(
+                .cannotCreate, "cannot allocate \(size) bytes for \(path)", cause: cause)
+        }
+    }
+
+    private func syncDirectory() {
+        guard let directory = try? FileDescriptor.open(FilePath(facts.parentPath), .readOnly)
+        else { return }
+        _ = fsync(directory.rawValue)
+        try? directory.close()
+    }
+
+    private func lock() throws(StoreError) {
+        let mode = (isReadOnly ? LOCK_SH : LOCK_EX) | LOCK_NB
+        guard flock(descriptor.rawValue, mode) == 0 else {
+            let cause = Errno(rawValue: errno)
+            close()
+            if cause == .wouldBlock {
+                throw StoreError(
+                    .locked, """
+                        \(path) is in use by another store: one writer, or any number of \
+                        readers, may have a pool open
+                        """, cause: cause)
+            }
+            throw StoreError(.io, "cannot lock \(path)", cause: cause)
+        }
+    }
+
+    /// Bytes there are now, asked of the kernel each time.
+    func currentSize() throws(StoreError) -> Int {
+        if isDevdax {
+            guard let size = facts.devices.first?.sizeBytes, size > 0 else {
+                throw StoreError(.io, "the size of \(path) is not in sysfs")
+            }
+            return size
+        }
+        var status = stat()
+        guard fstat(descriptor.rawValue, &status) == 0 else {
+            throw StoreError(
+                .io, "cannot ask for the size of \(path)", cause: Errno(rawValue: errno))
+        }
+        return Int(status.st_size)
+    }
+
+    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
+        var done = 0
+        while done < buffer.count {
+            let count = pread(
+                descriptor.rawValue, buffer.baseAddress! + done, buffer.count - done,
+                off_t(offset + done))
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                let cause: Errno? = count < 0 ? Errno(rawValue: errno) : nil
+                throw StoreError(
+                    count < 0 && cause == .ioError ? .media : .io,
+                    count == 0
+                        ? "\(path) ends before offset \(offset + buffer.count): it was truncated"
+                        : "cannot read \(buffer.count) bytes at offset \(offset) of \(path)",
+                    cause: cause)
+            }
+            done += count
+        }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StoreError) {
+        var done = 0
+        while done < bytes.count {
+            let count = pwrite(
+                descriptor.rawValue, bytes.baseAddress! + done, bytes.count - done,
+                off_t(offset + done))
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                throw StoreError(
+                    .io, """
+                        cannot write \(bytes.count) bytes at offset \(offset) of \(path); the \
+                        store refuses writes until it is opened again
+                        """, cause: Errno(rawValue: errno))
+            }
+            done += count
+        }
+    }
+
+    func dataSync() throws(StoreError) {
+        guard fdatasync(descriptor.rawValue) == 0 else {
+            throw StoreError(
+                .io, """
+                    fdatasync of \(path) failed; what was not acknowledged may be lost, and the \
+                    store refuses writes until it is opened again
+                    """, cause: Errno(rawValue: errno))
+        }
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        try? descriptor.close()
+    }
+
+    private static func error(
+        _ refusal: PlaceFacts.Refusal, _ facts: PlaceFacts, _ path: String, creating: Bool = false
+    ) -> StoreError {
+        let message = "\(refusal.reason). \(refusal.remedy)"
+        switch facts.kind {
+        case .devdax: return StoreError(.refused, message)
+        case .missing:
+            return StoreError(creating ? .cannotCreate : .notFound, message, cause: facts.failure)
+        default: return StoreError(creating ? .cannotCreate : .notAPool, message)
+        }
+    }
+
+    private static func openError(
+        _ error: any Error, _ path: String, readOnly: Bool
+    ) -> StoreError {
+        let cause = (error as? Errno) ?? .ioError
+        switch cause {
+        case .noSuchFileOrDirectory:
+            return StoreError(.notFound, "no pool at \(path)", cause: cause)
+        case .permissionDenied, .readOnlyFileSystem, .notPermitted:
+            return StoreError(
+                readOnly ? .io : .readOnly,
+                "\(path) may not be opened for \(readOnly ? "reading" : "writing")", cause: cause)
+        default:
+            return StoreError(.io, "cannot open \(path)", cause: cause)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import CPmem
+import CLibPmem
+import Glibc
+import SystemPackage
+
+/// The mapping of a whole pool, guarded against SIGBUS.
+///
+/// Invariants:
+/// - A mapping is guarded from before its first access until it is unmapped.
+/// - A writable mapping comes from pmem_map_file, which alone knows whether flushing makes stores
+///   durable; a read-only one from mmap, since pmem_map_file always asks to write.
+final class PoolMapping: @unchecked Sendable {
+    let address: UnsafeMutableRawPointer
+    let length: Int
+    /// libpmem's word on whether stores become durable by flushing.
+    let isPmem: Bool
+    let path: String
+    private let file: PoolFile
+    private let guardSlot: Int32
+    private var isClosed = false
+
+    private init(
+        _ address: UnsafeMutableRawPointer, length: Int, isPmem: Bool, file: PoolFile
+    ) throws(StoreError) {
+        self.address = address
+        self.length = length
+        self.isPmem = isPmem
+        self.file = file
+        path = file.path
+        guardSlot = cpmem_guard_add(address, length)
+        guard guardSlot >= 0 else {
+            munmap(address, length)
+            throw StoreError(.io, "no SIGBUS guard for \(file.path): too many pools are open")
+        }
+    }
+
+    deinit { close() }
+
+    static func map(_ file: PoolFile) throws(StoreError) -> PoolMapping {
+        try file.isReadOnly ? mapReadOnly(file) : mapWritable(file)
+    }
+
+    private static func mapReadOnly(_ file: PoolFile) throws(StoreError) -> PoolMapping {
+        let length = try file.currentSize()
+        guard let address = cpmem_map_readonly(file.descriptor.rawValue, length) else {
+            throw StoreError(.io, "cannot map \(file.path)", cause: Errno(rawValue: errno))
+        }
+        return try PoolMapping(address, length: length, isPmem: false, file: file)
+    }
+
+    private static func mapWritable(_ file: PoolFile) throws(StoreError) -> PoolMapping {
+        var length = 0
+        var isPmem: Int32 = 0
+        // Through the descriptor that is locked, not through the path: same file, whatever the
+        // path names by now.
+        let name = "/proc/self/fd/\(file.descriptor.rawValue)"
+        let address =
+            pmem_map_file(name, 0, 0, 0, &length, &isPmem)
+            ?? pmem_map_file(file.path, 0, 0, 0, &length, &isPmem)
+        guard let address else {
+            let cause = Errno(rawValue: errno)
+            throw StoreError(
+                .io, "libpmem cannot map \(file.path) (\(String(cString: pmem_errormsg())))",
+                cause: cause)
+        }
+        return try PoolMapping(address, length: length, isPmem: isPmem != 0, file: file)
+    }
+
+    var faultCount: Int { Int(clamping: cpmem_guard_faults(guardSlot)) }
+
+    var faultError: StoreError {
+        StoreError(
+            .media, """
+                \(path) lost the page at offset \(cpmem_guard_last_fault(guardSlot)) while it was \
+                in use (a poisoned line, a truncated file, or a disabled namespace); the store \
+                refuses writes until it is opened again
+                """)
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        munmap(address, length)
+        cpmem_guard_remove(guardSlot)
+        file.close()
+    }
+}

@@ -1,0 +1,128 @@
+import CPmem
+
+/// Keys from a lower bound to below an upper one, in bytewise order.
+public struct KeyRange: Sendable, Equatable {
+    /// The first key that belongs to the range; nil for no bound.
+    public var from: [UInt8]?
+    /// The first key behind the range; nil for no bound.
+    public var to: [UInt8]?
+
+    /// Every key.
+    public static let all = KeyRange()
+
+    /// Keys at or above `from` and below `to`.
+    public init(from: [UInt8]? = nil, to: [UInt8]? = nil) {
+        self.from = from
+        self.to = to
+    }
+
+    /// Keys that begin with these bytes.
+    public static func prefix(_ prefix: [UInt8]) -> KeyRange {
+        // The upper bound is the prefix with its last byte below 255 raised by one.
+        var upper = prefix
+        while let last = upper.last {
+            upper.removeLast()
+            if last < 255 {
+                return KeyRange(from: prefix, to: upper + [last + 1])
+            }
+        }
+        return KeyRange(from: prefix.isEmpty ? nil : prefix)
+    }
+
+    /// Keys of both ranges.
+    public func intersection(_ other: KeyRange) -> KeyRange {
+        func order(_ a: [UInt8], _ b: [UInt8]) -> Bool { a.lexicographicallyPrecedes(b) }
+        let from = [from, other.from].compactMap { $0 }.max(by: order)
+        let to = [to, other.to].compactMap { $0 }.min(by: order)
+        return KeyRange(from: from, to: to)
+    }
+
+    func contains(_ key: UnsafeRawBufferPointer) -> Bool {
+        if let from, key.lexicographicallyPrecedes(from) { return false }
+        if let to, !key.lexicographicallyPrecedes(to) { return false }
+        return true
+    }
+}
+
+extension PmemStore {
+    /// Calls body with keys and values of a range in bytewise key order, until it returns false.
+    ///
+    /// The set of keys is taken when the scan begins; each value is the newest when body sees it,
+    /// and a key removed meanwhile is left out. The spans are valid during that call only. Body
+    /// may use the store.
+    ///
+    /// - Complexity: with the hash index O(n log n) for n keys in the store, since it keeps no
+    ///   order: the keys of the range are collected and sorted first. With `limit` the memory
+    ///   is that of so many keys.
+    public func scan(
+        _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
+        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(StoreError) {
+        var keys = SortedKeys(reverse: reverse, limit: limit)
+        if limit == 0 { return }
+        try engine.forEachRecord { record in
+            if range.contains(record.key) { keys.insert(record.key) }
+        }
+        for key in keys.sorted() {
+            let goOn = try key.withStoreBytes { bytes throws(StoreError) in
+                try engine.withRecord(bytes, engine.index.hash(bytes)) { record in
+                    body(record.key.bytes, record.value.bytes)
+                }
+            }
+            if goOn == false { return }
+        }
+    }
+}
+
+/// The keys of a scan; the lowest `limit` of them, or the highest when reversed.
+private struct SortedKeys {
+    let reverse: Bool
+    let limit: Int?
+    private var keys: [[UInt8]] = []
+
+    init(reverse: Bool, limit: Int?) {
+        self.reverse = reverse
+        self.limit = limit
+    }
+
+    mutating func insert(_ key: UnsafeRawBufferPointer) {
+        keys.append([UInt8](key))
+        // Cut back now and then, so that a short scan of a large store stays small.
+        if let limit, keys.count >= 2 * limit + 1024 { keys = Array(ordered.prefix(limit)) }
+    }
+
+    private var ordered: [[UInt8]] {
+        let ascending = keys.sorted { $0.lexicographicallyPrecedes($1) }
+        return reverse ? ascending.reversed() : ascending
+    }
+
+    func sorted() -> [[UInt8]] {
+        guard let limit else { return ordered }
+        return Array(ordered.prefix(limit))
+    }
+}
+
+extension Engine {
+    /// Calls body with every record the index holds; each shard is looked at under its lock.
+    func forEachRecord(_ body: (RecordView) -> Void) throws(StoreError) {
+        try checkReadable()
+        let ticket = epochs.enter()
+        defer { epochs.leave(ticket) }
+        for shard in 0..<index.shardCount {
+            var locations: [Location] = []
+            let lock = index.lock(shard)
+            lock.lock()
+            try? index.forEachLocation(inShard: shard) { locations.append($0) }
+            lock.unlock()
+            for location in locations {
+                let seen: Void? = try withRecord(at: location) { record throws(StoreError) in
+                    guard record.verifyHeader(salt: self.salt(of: record)) else {
+                        throw self.damage(record)
+                    }
+                    body(record)
+                }
+                if seen == nil { throw StoreError(.corrupt, "the index names no record") }
+            }
+        }
+    }
+}

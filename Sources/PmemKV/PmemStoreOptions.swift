@@ -1,0 +1,53 @@
+import Logging
+
+/// How a pool is opened.
+public struct OpenOptions: Sendable {
+    /// Opens with a shared lock, changes no byte, and recovers in memory alone. Any number of
+    /// read-only stores may share a pool; a writer excludes all others.
+    public var readOnly = false
+    /// How the bytes are reached.
+    public var io: IOPath = .automatic
+    /// Refuses a medium where a write needs a system call to become durable, or is not durable.
+    public var requireSynchronousDAX = false
+    /// Where the store says what it does; silent by default. Errors are thrown, not logged.
+    public var logger: Logger?
+    /// Tunables of the engine; for tests.
+    package var engine = EngineOptions()
+
+    public init() {}
+}
+
+/// How a pool is created.
+public struct CreateOptions: Sendable {
+    /// Bytes of the pool; nil stands for 1 GiB in a file and for the whole of a devdax device,
+    /// which takes no other size.
+    public var size: Int?
+    /// Bytes of a segment, a power of two; nil chooses about 1/256 of the pool, between 64 KiB
+    /// and 16 MiB. A value longer than a segment takes several neighbouring ones.
+    public var segmentSize: Int?
+    /// Destroys what is there, instead of refusing.
+    public var overwrite = false
+    /// How the new pool is opened.
+    public var open = OpenOptions()
+
+    /// The size of a pool in a file when none is given.
+    public static let defaultSize = 1 << 30
+
+    public init() {}
+
+    public init(size: Int?, segmentSize: Int? = nil, overwrite: Bool = false) {
+        self.size = size
+        self.segmentSize = segmentSize
+        self.overwrite = overwrite
+    }
+}
+
+/// When a write returns.
+public enum Durability: Sendable {
+    /// When the write is durable.
+    case durable
+    /// When the write is visible; it becomes durable with the next `sync()`, `close()`, or
+    /// durable write that happens to share its log head. Until then a crash may lose it, and a
+    /// value that was read may be gone afterwards.
+    case relaxed
+}

@@ -1,0 +1,227 @@
+import CPmem
+import Dispatch
+
+/// Rebuilds the index from the log, and makes the pool ready for writing.
+///
+/// Extents are replayed in any order and in parallel: the higher sequence number wins. Tombstones
+/// stand in the index meanwhile, so that an older put that comes later finds them.
+struct Recovery {
+    let engine: Engine
+    let coverage: CheckpointCoverage
+    var report: RecoveryReport
+    /// Open extents with everything in them, for adoption or sealing.
+    private var open: [(segment: Int, contents: ExtentContents)] = []
+
+    init(engine: Engine, coverage: CheckpointCoverage, report: RecoveryReport) {
+        self.engine = engine
+        self.coverage = coverage
+        self.report = report
+    }
+
+    private var segments: SegmentMap { engine.segments }
+
+    mutating func run() throws(StoreError) {
+        let work = (0..<engine.geometry.segmentCount).filter(needsReplay)
+        let outcomes = Outcomes(capacity: work.count)
+        let threads = work.count < 8 ? 1 : engine.options.recoveryThreads
+        let engine = engine
+        let coverage = coverage
+        if threads <= 1 {
+            for (slot, segment) in work.enumerated() {
+                outcomes.run(slot) { () throws(StoreError) in
+                    try Self.replay(segment, engine, coverage)
+                }
+            }
+        } else {
+            let queue = WorkQueue(count: work.count)
+            DispatchQueue.concurrentPerform(iterations: threads) { _ in
+                while let slot = queue.next() {
+                    outcomes.run(slot) { () throws(StoreError) in
+                        try Self.replay(work[slot], engine, coverage)
+                    }
+                }
+            }
+        }
+        var tombstones: [(UInt64, Location)] = []
+        var highest: UInt64 = 0
+        var replayed = 0
+        for slot in work.indices {
+            let outcome = try outcomes.result(slot)
+            collect(outcome, segment: work[slot], &highest, &replayed)
+            tombstones.append(contentsOf: outcome.tombstones)
+        }
+        for (hash, location) in tombstones {
+            if let slot = engine.index.slot(hash, holding: location) {
+                engine.index.remove(slot, hash)
+            }
+        }
+        finishSequences(highest)
+        engine[.recordsSinceCheckpoint] = UInt64(replayed)
+    }
+
+    private func needsReplay(_ segment: Int) -> Bool {
+        switch segments.states[segment].phase {
+        case .open: true
+        case .sealed: coverage.units[segment] < Int(segments.states[segment].endUnits)
+        case .free, .quarantined, .limbo, .checkpoint, .continuation: false
+        }
+    }
+
+    private mutating func collect(
+        _ outcome: Replayed, segment: Int, _ highest: inout UInt64, _ replayed: inout Int
+    ) {
+        let contents = outcome.contents
+        highest = max(highest, contents.maximumSequence)
+        replayed += outcome.applied
+        report.damagedRecords += contents.damagedValues.count
+        if contents.usedSummary {
+            report.summaryRecords += outcome.applied
+        } else {
+            report.scannedRecords += outcome.applied
+        }
+        if segments.states[segment].phase == .open {
+            open.append((segment, contents))
+        } else if !contents.usedSummary {
+            report.damagedSummaries += 1
+        }
+    }
+
+    /// I5: above everything that may stand anywhere. With one superblock copy lost, the limit may
+    /// have been raised once more than the other copy knows.
+    private func finishSequences(_ highest: UInt64) {
+        var next = max(engine[.sequenceLimit], highest + 1)
+        if !report.damagedSuperblocks.isEmpty { next += 2 * engine.options.sequenceStep }
+        engine[.nextSequence] = next
+        engine[.sequenceLimit] = next
+    }
+
+    // MARK: Replaying one extent
+
+    private struct Replayed {
+        var contents: ExtentContents
+        var applied = 0
+        var tombstones: [(UInt64, Location)] = []
+    }
+
+    private static func replay(
+        _ segment: Int, _ engine: Engine, _ coverage: CheckpointCoverage
+    ) throws(StoreError) -> Replayed {
+        let reader = ExtentReader(engine)
+        let state = engine.segments.states[segment]
+        let covered = coverage.units[segment]
+        let contents =
+            state.phase == .sealed
+            ? try reader.sealed(segment, endUnits: Int(state.endUnits))
+            : try reader.open(segment, from: engine.isReadOnly ? covered : 0)
+        if let lost = contents.lost.first { throw reader.damage(segment, lost) }
+        var result = Replayed(contents: contents)
+        let base = engine.geometry.firstLocation(ofSegment: segment).units
+        for entry in contents.entries where Int(entry.offset_units) >= covered {
+            let location = Location(units: base + UInt64(entry.offset_units))
+            try engine.replay(entry, at: location)
+            if entry.isTombstone { result.tombstones.append((entry.key_hash, location)) }
+            result.applied += 1
+        }
+        return result
+    }
+
+    // MARK: Before the first write
+
+    /// Seals what a crash left open, or continues it after a clean close; frees checkpoints that
+    /// nobody names; marks the pool as in use.
+    mutating func makeWritable() throws(StoreError) {
+        let mayContinue = report.wasClean && report.damagedSuperblocks.isEmpty
+        var head = 0
+        for (segment, contents) in open {
+            if mayContinue, head < engine.headCount,
+                segments.states[segment].life.span == 1, contents.endUnits > 0
+            {
+                adopt(segment, contents, into: engine.heads + head)
+                head += 1
+            } else {
+                adopt(segment, contents, into: engine.compactionHead)
+                try engine.sealIfOpen(engine.compactionHead)
+                report.sealedExtents += contents.endUnits > 0 ? 1 : 0
+            }
+        }
+        for segment in 0..<engine.geometry.segmentCount
+        where segments.states[segment].phase == .checkpoint
+            && segment != engine.checkpointSegment
+        {
+            try segments.release(segment)
+        }
+        let limit = engine[.nextSequence] + engine.options.sequenceStep
+        try engine.superblock.update(engine.medium) {
+            $0.state = UInt64(CPMEM_POOL_OPEN.rawValue)
+            $0.sequence_limit = limit
+        }
+        engine[.sequenceLimit] = limit
+    }
+
+    private func adopt(_ segment: Int, _ contents: ExtentContents, into head: LogHeadPointer) {
+        let state = segments.states[segment]
+        head.pointee.begin(
+            segment: segment, span: state.life.span, geometry: engine.geometry, salt: state.salt,
+            position: 0)
+        for entry in contents.entries {
+            head.pointee.position = Int(entry.offset_units)
+            head.pointee.note(
+                hash: entry.key_hash, sequence: entry.sequence, units: entry.units,
+                tombstone: entry.isTombstone)
+        }
+        head.pointee.position = contents.endUnits
+        head.pointee.durableUnits = contents.endUnits
+    }
+}
+
+extension Recovery {
+    /// Hands out slot numbers to threads.
+    private final class WorkQueue: @unchecked Sendable {
+        private let word = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
+        private let count: Int
+
+        init(count: Int) {
+            self.count = count
+            word.storeBytes(of: 0, as: UInt64.self)
+        }
+
+        deinit { word.deallocate() }
+
+        func next() -> Int? {
+            let slot = Int(cpmem_fetch_add(word, 1))
+            return slot < count ? slot : nil
+        }
+    }
+
+    /// One result for each slot; slots are written by different threads, never the same one.
+    private final class Outcomes: @unchecked Sendable {
+        private let slots: UnsafeMutablePointer<Result<Replayed, StoreError>?>
+        private let capacity: Int
+
+        init(capacity: Int) {
+            self.capacity = capacity
+            slots = .allocate(capacity: max(1, capacity))
+            slots.initialize(repeating: nil, count: capacity)
+        }
+
+        deinit {
+            slots.deinitialize(count: capacity)
+            slots.deallocate()
+        }
+
+        func run(_ slot: Int, _ body: () throws(StoreError) -> Replayed) {
+            do throws(StoreError) {
+                slots[slot] = .success(try body())
+            } catch {
+                slots[slot] = .failure(error)
+            }
+        }
+
+        func result(_ slot: Int) throws(StoreError) -> Replayed {
+            guard let result = slots[slot] else {
+                throw StoreError(.io, "recovery did not reach an extent")
+            }
+            return try result.get()
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import CPmem
+
+/// Applying one record of the log to the index.
+extension Engine {
+    /// What an item of the index stands for, its record's own word or, when that is damaged, the
+    /// word of its extent's summary.
+    private struct Known {
+        let hash: UInt64
+        let sequence: UInt64
+        let units: Int
+        let isTombstone: Bool
+        let isIntact: Bool
+    }
+
+    /// Lets a record take part: it enters the index if it is newer than what stands there for
+    /// its key. Safe from several threads.
+    func replay(_ entry: cpmem_summary_entry, at location: Location) throws(StoreError) {
+        let lock = index.lock(entry.key_hash)
+        lock.lock()
+        defer { lock.unlock() }
+        let previous = try index.locate(entry.key_hash) {
+            old throws(StoreError) -> (Location, Known)? in
+            let known = try self.known(old)
+            guard known.hash == entry.key_hash else { return nil }
+            if known.isIntact {
+                guard try self.haveSameKey(old, location) else { return nil }
+            }
+            return (old, known)
+        }
+        guard let (slot, (old, known)) = previous else {
+            try index.insert(entry.key_hash, location)
+            return count(entry, at: location, isNewest: true)
+        }
+        guard entry.sequence > known.sequence else {
+            return count(entry, at: location, isNewest: false)
+        }
+        index.replace(slot, entry.key_hash, location)
+        count(entry, at: location, isNewest: true)
+        if !known.isTombstone {
+            segments.recordDied(old, units: known.units, sequence: known.sequence)
+        }
+    }
+
+    private func count(_ entry: cpmem_summary_entry, at location: Location, isNewest: Bool) {
+        if entry.isTombstone {
+            segments.tombstoneLives(location, units: entry.units)
+        } else {
+            segments.recordLives(location, units: entry.units)
+            if !isNewest {
+                segments.recordDied(location, units: entry.units, sequence: entry.sequence)
+            }
+        }
+    }
+
+    private func known(_ location: Location) throws(StoreError) -> Known {
+        let own = try withUncheckedRecord(at: location) { record -> Known? in
+            guard self.fits(record), record.verifyHeader(salt: self.salt(of: record)) else {
+                return nil
+            }
+            return Known(
+                hash: self.index.hash(record.key), sequence: record.sequence,
+                units: record.units, isTombstone: record.isTombstone, isIntact: true)
+        }
+        if let own { return own }
+        let segment = segments.first(of: location)
+        let offset = location.units - geometry.firstLocation(ofSegment: segment).units
+        let entries = try ExtentReader(self).sealed(
+            segment, endUnits: Int(segments.states[segment].endUnits)).entries
+        guard let entry = entries.first(where: { UInt64($0.offset_units) == offset }) else {
+            throw ExtentReader(self).damage(segment, Int(offset))
+        }
+        return Known(
+            hash: entry.key_hash, sequence: entry.sequence, units: entry.units,
+            isTombstone: entry.isTombstone, isIntact: false)
+    }
+
+    /// Two records with the same 64-bit hash: whether their keys are the same. A damaged one is
+    /// taken at its hash's word.
+    private func haveSameKey(_ old: Location, _ new: Location) throws(StoreError) -> Bool {
+        let same = try withUncheckedRecord(at: old) { first throws(StoreError) -> Bool? in
+            try self.withUncheckedRecord(at: new) { second -> Bool? in
+                guard self.fits(second), second.verifyHeader(salt: self.salt(of: second)) else {
+                    return true
+                }
+                return second.hasKey(first.key)
+            }
+        }
+        return same ?? true
+    }
+
+    /// The record at a location as far as its header says, without complaint about damage.
+    private func withUncheckedRecord<R>(
+        at location: Location, _ body: (RecordView) throws(StoreError) -> R?
+    ) throws(StoreError) -> R? {
+        if let base = medium.base {
+            return try body(RecordView(base: base + location.offset, location: location))
+        }
+        do throws(StoreError) {
+            return try withUnmappedRecord(location, body)
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            return nil
+        }
+    }
+}
