@@ -72,6 +72,9 @@ public struct MediumInfo: Sendable, Equatable {
                 + "acknowledged write survives the death of the process only"
         case (.custom, _):
             return "whatever the supplied medium gives"
+        case _ where !isDurable:
+            return "not durable: the memory below is volatile; an acknowledged write survives the "
+                + "death of the process only"
         case (_, .flushAndFence):
             return "an acknowledged write has been written back from the cache and fenced: it "
                 + "survives the loss of power"

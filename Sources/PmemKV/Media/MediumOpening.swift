@@ -28,7 +28,7 @@ enum MediumOpening {
                         """)
             }
             info.strategy = .syscalls
-            info.isDurable = info.kind != .memoryFile
+            info.isDurable = !file.facts.isVolatile
         }
         if requireSynchronousDAX && !info.isSynchronousDAX {
             throw StoreError(
@@ -70,13 +70,15 @@ enum MediumOpening {
             file.isDevdax || cpmem_probe_map_sync(file.descriptor.rawValue, size) == 1
         let forced = getenv("PMEM_IS_PMEM_FORCE").map { String(cString: $0) == "1" } ?? false
         let autoFlush = pmem_has_auto_flush() == 1
-        let synchronous = accepts && kind != .memoryFile
+        // An asynchronous device below makes a fence worthless, whatever a mapping accepts.
+        let synchronous =
+            accepts && kind != .memoryFile && facts.asynchronousDevices.isEmpty
         let strategy: MediumInfo.Strategy =
             synchronous || forced ? (autoFlush ? .fenceOnly : .flushAndFence) : .msync
         return MediumInfo(
             path: file.path, kind: kind, fileSystem: facts.fileSystem,
             isDAX: facts.isDAX == true, acceptsMapSync: accepts, isForced: forced,
             hasAutoFlush: autoFlush, strategy: strategy,
-            isDurable: strategy == .msync ? kind != .memoryFile : synchronous)
+            isDurable: !facts.isVolatile && (strategy == .msync || synchronous))
     }
 }

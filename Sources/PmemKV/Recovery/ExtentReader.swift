@@ -91,7 +91,7 @@ struct ExtentReader {
 }
 
 /// The state of one walk.
-private struct ExtentWalk {
+struct ExtentWalk {
     let bytes: UnsafeRawBufferPointer
     let limit: Int
     let isSealed: Bool
