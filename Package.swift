@@ -45,6 +45,9 @@ let package = Package(
             name: "PmemKVTests",
             dependencies: ["PmemKV", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
+        .executableTarget(
+            name: "pmemkv-torture", dependencies: ["PmemKV"], path: "Tests/dax-vm/torture",
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -45,7 +45,7 @@ class Medium:
     synchronous: bool
     durable: bool = True
     size: str | None = "32MiB"
-    kind: str = "fsdaxFile"
+    kind: str = "fsdax-file"
     is_dax: bool = True
     needs_virtio: bool = False
 
@@ -56,7 +56,7 @@ class Medium:
     def strategy(self, automatic_flush):
         if not self.synchronous:
             return "msync"
-        return "fenceOnly" if automatic_flush else "flushAndFence"
+        return "fence" if automatic_flush else "flush+fence"
 
 
 MEDIA = [
@@ -68,8 +68,8 @@ MEDIA = [
     Medium("dm-sync", "/mnt/dm-sync/pool", True),
     Medium("dm-mixed", "/mnt/dm-mixed/pool", False, needs_virtio=True),
     Medium("virtio-pmem", "/mnt/virtio-pmem/pool", False, needs_virtio=True),
-    Medium("disk-ext4", "/mnt/disk-ext4/pool", False, kind="pageCacheFile", is_dax=False),
-    Medium("tmpfs", "/mnt/tmpfs/pool", False, durable=False, kind="tmpfs", is_dax=False),
+    Medium("disk-ext4", "/mnt/disk-ext4/pool", False, kind="page-cache-file", is_dax=False),
+    Medium("tmpfs", "/mnt/tmpfs/pool", False, durable=False, kind="memory-file", is_dax=False),
 ]
 
 

@@ -1,0 +1,255 @@
+import Glibc
+import PmemKV
+
+/// Faults of real media under an open store.
+///
+/// arguments: pool= kind=poison-read|poison-write|truncate|disable|badblocks
+///   namespace= (disable) block=pmemN (badblocks)
+///
+/// What must hold: the process lives; a value that was hit is reported as a media error, never as
+/// a wrong value; values that were not hit are served; a put that succeeds after the fault is there
+/// after reopening; a refused one says why.
+struct Fault {
+    private let arguments: Arguments
+    private let report: Reporter
+    private let pool: String
+    private static let keys = 60
+    private static let victim = 29
+
+    init(_ arguments: Arguments, _ report: Reporter) {
+        self.arguments = arguments
+        self.report = report
+        pool = arguments.string("pool")
+    }
+
+    func run() throws {
+        let kind = arguments.string("kind")
+        report.test(kind) {
+            try prepare()
+            switch kind {
+            case "poison-read": try poisonUnderReads()
+            case "poison-write": try poisonUnderWrites()
+            case "truncate": try truncateUnderStore()
+            case "disable": try disableUnderStore()
+            case "badblocks": try badBlocks()
+            default: throw Mismatch("unknown kind \(kind)")
+            }
+        }
+    }
+
+    private func key(_ number: Int) -> String { "fault\(number)" }
+
+    /// Each value repeats its own 16 bytes, so that it can be found on the medium.
+    private func value(_ number: Int) -> [UInt8] {
+        let word = Array("<value-\(1_000_000 + number)>".utf8)
+        return (0..<12_000).map { word[$0 % word.count] }
+    }
+
+    private func prepare() throws {
+        let store = try PmemStore.open(at: pool)
+        for number in 0..<Self.keys { try store.put(value(number), forKey: key(number)) }
+        try store.close()
+    }
+
+    // MARK: Kinds
+
+    private func poisonUnderReads() throws {
+        let store = try PmemStore.open(at: pool)
+        try poison(page(of: Self.victim))
+        try expectMediaError("get") { _ = try store.get(key(Self.victim)) }
+        try expectServed(store, except: [Self.victim])
+        try expectTruthfulPut(store, "after-poison")
+        // The emulated page keeps its contents, so reopening must find every value.
+        let again = try PmemStore.open(at: pool)
+        try expectServed(again, except: [])
+        try again.close()
+    }
+
+    private func poisonUnderWrites() throws {
+        let store = try PmemStore.open(at: pool)
+        let last = UInt(4096)
+        let tail = try page(of: Self.keys - 1)
+        for number in 1...8 { try poison(tail + last * UInt(number + 2)) }
+        var acknowledged: [String] = []
+        var refused = false
+        for number in 0..<8 {
+            do throws(StoreError) {
+                try store.put(value(number), forKey: "tail\(number)")
+                acknowledged.append("tail\(number)")
+            } catch {
+                try expect(error.code == .media, "a put failed with \(error)")
+                refused = true
+            }
+        }
+        try expect(refused, "puts onto poisoned pages were all acknowledged")
+        try? store.close()
+        let again = try PmemStore.open(at: pool)
+        for (number, key) in acknowledged.enumerated() {
+            try expect(again.get(key) == value(number), "\(key) was acknowledged and is lost")
+        }
+        try expectServed(again, except: [])
+        try again.close()
+    }
+
+    private func truncateUnderStore() throws {
+        let store = try PmemStore.open(at: pool)
+        let half = try offset(of: Self.victim) & ~4095
+        try expect(truncate(pool, off_t(half)) == 0, "truncate failed")
+        var hit = 0
+        for number in 0..<Self.keys {
+            var found: [UInt8]?
+            do throws(StoreError) {
+                found = try store.get(key(number))
+            } catch {
+                try expect(error.code == .media, "\(key(number)): \(error)")
+                hit += 1
+                continue
+            }
+            try expect(found == value(number), "\(key(number)) has a wrong value")
+        }
+        try expect(hit > 0 && hit < Self.keys, "\(hit) of \(Self.keys) values hit")
+        try expectMediaError("put") { try store.put([1], forKey: "after") }
+        try? store.close()
+        do throws(StoreError) {
+            try PmemStore.open(at: pool).close()
+        } catch {
+            let codes: [StoreError.Code] = [.corrupt, .notAPool, .media, .io]
+            try expect(codes.contains(error.code), "reopening a truncated pool: \(error)")
+            return
+        }
+        throw Mismatch("a truncated pool was opened")
+    }
+
+    private func disableUnderStore() throws {
+        let store = try PmemStore.open(at: pool)
+        let namespace = arguments.string("namespace")
+        let status = runProgram(["/bin/ndctl", "disable-namespace", "-f", namespace])
+        try expect(status == 0, "ndctl disable-namespace: \(status)")
+        try expectMediaError("get") { _ = try store.get(key(Self.victim)) }
+        try expectMediaError("put") { try store.put([1], forKey: "after") }
+        try? store.close()
+        try expect(runProgram(["/bin/ndctl", "enable-namespace", namespace]) == 0, "enable failed")
+        let again = try PmemStore.open(at: pool)
+        try expectServed(again, except: [])
+        try again.close()
+    }
+
+    private func badBlocks() throws {
+        let block = arguments.string("block")
+        let position = try find(value(Self.victim), in: "/dev/\(block)")
+        let sector = (position & ~4095) / 512
+        guard let file = fopen("/sys/block/\(block)/badblocks", "w") else {
+            throw Mismatch("badblocks cannot be written")
+        }
+        fputs("\(sector) 8\n", file)
+        try expect(fclose(file) == 0, "badblocks refused the range")
+        let check = try PmemStore.check(at: pool)
+        try expect(!check.isClean, "check reads a bad block as clean")
+        let store = try PmemStore.open(at: pool)
+        let neighbours = [Self.victim - 1, Self.victim, Self.victim + 1]
+        try expectServed(store, except: neighbours)
+        try expectMediaError("get") { _ = try store.get(key(Self.victim)) }
+        try? store.close()
+    }
+
+    // MARK: Expectations
+
+    private func expectMediaError(_ what: String, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as StoreError {
+            try expect(error.code == .media, "\(what): expected a media error, got \(error)")
+            return
+        }
+        throw Mismatch("\(what) succeeded on a medium that lost the page")
+    }
+
+    private func expectServed(_ store: PmemStore, except lost: [Int]) throws {
+        for number in 0..<Self.keys where !lost.contains(number) {
+            try expect(store.get(key(number)) == value(number), "\(key(number)) is not served")
+        }
+    }
+
+    /// A put after a fault either fails with a media error or is there after reopening.
+    private func expectTruthfulPut(_ store: PmemStore, _ name: String) throws {
+        var acknowledged = false
+        do throws(StoreError) {
+            try store.put([1, 2, 3], forKey: name)
+            acknowledged = true
+        } catch {
+            try expect(error.code == .media, "a put failed with \(error)")
+        }
+        try? store.close()
+        guard acknowledged else { return }
+        let again = try PmemStore.open(at: pool)
+        try expect(again.get(name) == [1, 2, 3], "\(name) was acknowledged and is lost")
+        try again.close()
+    }
+
+    // MARK: The medium
+
+    private func offset(of number: Int) throws -> Int {
+        guard let range = mappings(of: pool).first else { throw Mismatch("no mapping of \(pool)") }
+        return Int(try address(of: number) - range.lowerBound)
+    }
+
+    private func page(of number: Int) throws -> UInt {
+        // The middle of the value, so that the record's header is on another page.
+        (try address(of: number) + 6000) & ~4095
+    }
+
+    private func address(of number: Int) throws -> UInt {
+        let pattern = Array(value(number).prefix(200))
+        for range in mappings(of: pool) {
+            let bytes = UnsafeRawBufferPointer(
+                start: UnsafeRawPointer(bitPattern: range.lowerBound), count: range.count)
+            if let found = firstOffset(of: pattern, in: bytes) {
+                return range.lowerBound + UInt(found)
+            }
+        }
+        throw Mismatch("value \(number) is not in the mapping")
+    }
+
+    private func poison(_ address: UInt) throws {
+        let MADV_HWPOISON: Int32 = 100
+        let result = madvise(UnsafeMutableRawPointer(bitPattern: address), 4096, MADV_HWPOISON)
+        try expect(result == 0, "MADV_HWPOISON: errno \(errno)")
+    }
+
+    /// Where the bytes lie on a block device.
+    private func find(_ value: [UInt8], in device: String) throws -> Int {
+        sync()
+        let descriptor = open(device, O_RDONLY)
+        try expect(descriptor >= 0, "cannot read \(device)")
+        defer { close(descriptor) }
+        let pattern = Array(value.prefix(200))
+        let chunk = 1 << 20
+        var buffer = [UInt8](repeating: 0, count: chunk + 4096)
+        var position = 0
+        while true {
+            let count = buffer.withUnsafeMutableBytes {
+                pread(descriptor, $0.baseAddress, $0.count, off_t(position))
+            }
+            guard count > 0 else { throw Mismatch("the value is not on \(device)") }
+            let found = buffer.withUnsafeBytes { bytes in
+                firstOffset(of: pattern, in: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+            }
+            if let found { return position + found }
+            position += chunk
+        }
+    }
+}
+
+/// The first place of a pattern, looked for by its first byte.
+private func firstOffset(of pattern: [UInt8], in bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let base = bytes.baseAddress else { return nil }
+    var position = 0
+    while bytes.count - position >= pattern.count {
+        let window = bytes.count - position - pattern.count + 1
+        guard let hit = memchr(base + position, Int32(pattern[0]), window) else { return nil }
+        position = UnsafeRawPointer(hit) - base
+        if memcmp(hit, pattern, pattern.count) == 0 { return position }
+        position += 1
+    }
+    return nil
+}
