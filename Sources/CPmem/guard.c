@@ -35,6 +35,22 @@ static void forward(int signal_number, siginfo_t *info, void *context) {
     }
 }
 
+// Puts zeroes over the faulting page. A devdax device cannot be split below its alignment, so there
+// the smallest block that can be replaced is 2 MiB or 1 GiB. Returns the block, or 0.
+static uintptr_t replace_block(uintptr_t address, uintptr_t base, uintptr_t end) {
+    const uintptr_t sizes[] = {page_size, (uintptr_t)1 << 21, (uintptr_t)1 << 30};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uintptr_t block = address & ~(sizes[i] - 1);
+        if (block < base || sizes[i] > end - block)
+            break;
+        void *zeroes = mmap((void *)block, sizes[i], PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        if (zeroes != MAP_FAILED)
+            return block;
+    }
+    return 0;
+}
+
 static void on_sigbus(int signal_number, siginfo_t *info, void *context) {
     uintptr_t address = (uintptr_t)info->si_addr;
     for (int i = 0; i < SLOTS; i++) {
@@ -42,12 +58,10 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context) {
         uintptr_t base = __atomic_load_n(&guards[i].base, __ATOMIC_ACQUIRE);
         if (end == 0 || address < base || address >= end)
             continue;
-        uintptr_t page = address & ~(page_size - 1);
-        void *zeroes = mmap((void *)page, page_size, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-        if (zeroes == MAP_FAILED)
+        uintptr_t block = replace_block(address, base, end);
+        if (block == 0)
             break;
-        __atomic_store_n(&guards[i].last_fault, page - base, __ATOMIC_RELEASE);
+        __atomic_store_n(&guards[i].last_fault, block - base, __ATOMIC_RELEASE);
         __atomic_fetch_add(&guards[i].faults, 1, __ATOMIC_SEQ_CST);
         __atomic_fetch_add(&cpmem_guard_total, 1, __ATOMIC_SEQ_CST);
         return;
