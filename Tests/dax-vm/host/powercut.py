@@ -18,7 +18,8 @@ POOL_BYTES = 16 << 20
 class Target:
     """One pool under test and the operations it has acknowledged, by lane."""
 
-    def __init__(self, medium, name, pool, io):
+    def __init__(self, medium, name, pool, io, seed):
+        self.seed = seed
         self.medium = medium
         self.name = name
         self.pool = pool
@@ -36,9 +37,10 @@ def targets(context):
         if not medium.durable or not context.wants(medium.name):
             continue
         pool = medium.pool if medium.devdax else medium.pool + ".cut"
-        found.append(Target(medium, medium.name, pool, "auto"))
+        found.append(Target(medium, medium.name, pool, "auto", 1000 + len(found)))
         if medium.name in ("disk-ext4", "fsdax-mem"):
-            found.append(Target(medium, medium.name + "+rw", medium.pool + ".rw", "syscalls"))
+            found.append(Target(medium, medium.name + "+rw", medium.pool + ".rw", "syscalls",
+                                1000 + len(found)))
     return found
 
 
@@ -56,7 +58,7 @@ def script(found, mode, number):
         counts = ",".join(map(str, target.counts))
         lines.append(
             f'pmemkv-torture cut medium={target.name} pool="{target.pool}" io={target.io} '
-            f"seed={1000 + found.index(target)} counts={counts} mode={mode} round={number} "
+            f"seed={target.seed} counts={counts} mode={mode} round={number} "
             f"{create} &")
     lines.append("wait")
     return "\n".join(lines) + "\n"
@@ -95,7 +97,7 @@ def read_until(machine, by_name, condition, seconds):
 def drain_after_kill(machine, by_name):
     """What QEMU had passed on before it died was acknowledged."""
     machine.kill()
-    while lines := machine.read_available(1):
+    while (lines := machine.read_available(10)) is not None:
         for line in lines:
             take(line, by_name)
 

@@ -62,9 +62,12 @@ struct PowerCut {
             if let first = difference {
                 History.apply(history.operation(counts[lane]), to: &model)
                 difference = try store.difference(from: model, keys: keys)
-                if difference != nil {
-                    report.fail(test, "lane \(lane) after \(counts[lane]) operations: \(first)")
-                    throw Mismatch("an acknowledged operation is lost")
+                if let second = difference {
+                    let number = counts[lane]
+                    throw Mismatch("""
+                        lane \(lane) after \(number) operations: \(first); after one more: \
+                        \(second)
+                        """)
                 }
                 counts[lane] += 1
             }

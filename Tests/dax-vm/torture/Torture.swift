@@ -27,7 +27,7 @@ struct Torture {
                 exit(64)
             }
         } catch {
-            report.fail(arguments.command, "\(error)")
+            report.fail(arguments["round"].map { "cut-\($0)" } ?? arguments.command, "\(error)")
             exit(1)
         }
     }
