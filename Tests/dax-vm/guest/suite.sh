@@ -6,6 +6,7 @@ run_suite() { # medium pool size-or-empty synchronous
     check "$medium" create pmemkv create "$pool" ${size:+--size "$size"}
     echo "@info $medium $(pmemkv info "$pool" --json | tr -d '\n')"
     pmemkv-torture suite medium="$medium" pool="$pool" operations=300 seed=7
+    check "$medium" check pmemkv check "$pool"
     check "$medium" dump-load dump_and_load "$medium" "$pool"
     if [ -z "$size" ]; then
         refuses "$medium" syscalls-refused 'devdax\|read(2)\|device' \
@@ -22,6 +23,7 @@ run_suite() { # medium pool size-or-empty synchronous
         refuses "$medium" sync-dax-refused . pmemkv put "$pool" key value --require sync-dax
     fi
     pmemkv-torture suite medium="$medium" pool="$pool" part=full
+    check "$medium" check-full pmemkv check "$pool"
 }
 
 # A dump loaded into another pool must dump to the same text.
