@@ -29,7 +29,7 @@ final class PoolMapping: @unchecked Sendable {
         path = file.path
         guardSlot = cpmem_guard_add(address, length)
         guard guardSlot >= 0 else {
-            munmap(address, length)
+            pmem_unmap(address, length)
             throw StoreError(.io, "no SIGBUS guard for \(file.path): too many pools are open")
         }
     }
@@ -80,7 +80,7 @@ final class PoolMapping: @unchecked Sendable {
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        munmap(address, length)
+        pmem_unmap(address, length)
         cpmem_guard_remove(guardSlot)
         file.close()
     }

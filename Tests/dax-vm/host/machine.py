@@ -135,8 +135,9 @@ class Machine:
         self.pending += piece
         *complete, self.pending = self.pending.split(b"\n")
         lines = [line.decode(errors="replace").rstrip("\r") for line in complete]
+        elapsed = time.monotonic() - self.started
         for line in lines:
-            self.transcript.write(line + "\n")
+            self.transcript.write(f"{elapsed:7.2f} {line}\n")
         self.transcript.flush()
         return lines
 
