@@ -156,8 +156,11 @@ extension Engine {
         releaseHead(head)
     }
 
+    /// Remembers for the next record of this head that all before `end` is durable: a hint, so it
+    /// is not worth waiting for. Waiting would also be a deadlock: this thread holds a shard, and
+    /// the head's owner may be waiting for that shard.
     private func noteDurable(_ head: LogHeadPointer, segment: Int, salt: UInt64, end: Int) {
-        head.spin.lock()
+        guard head.spin.tryLock() else { return }
         if head.pointee.segment == segment, head.pointee.salt == salt {
             head.pointee.durableUnits = max(head.pointee.durableUnits, end)
         }

@@ -12,7 +12,8 @@ def suite_script(media):
     for part in (media[0::2], media[1::2]):
         calls = "\n".join(
             f'run_suite {m.name} "{m.pool}" "{m.size or ""}" {int(m.synchronous)}' for m in part)
-        lines.append("{\n" + calls + "\n} &")
+        if part:
+            lines.append("{\n" + calls + "\n} &")
     lines.append("wait")
     for m in media:
         lines.append(f'count_durability_calls {m.name} "{m.pool}" {int(m.synchronous)}')
