@@ -84,7 +84,7 @@ extension Engine {
         defer { for shard in shards { index.endPublishing(shard) } }
         for (source, location) in zip(wanted, locations) {
             let previous = try locate(source.key, source.hash)
-            try publish(source, units: source.units, at: location, replacing: previous)
+            try publish(source, at: location, replacing: previous)
         }
     }
 

@@ -45,7 +45,10 @@ extension Engine {
         for number in 0...headCount { flushRelaxed(heads + number) }
         try medium.drain(site: .syncDrain)
         _ = try reclaimLimbo()
-        guard self[.recordsSinceCheckpoint] >= UInt64(options.checkpointThreshold) else { return }
+        let changes = index.total(.puts) + index.total(.removes)
+        guard self[.recordsReplayed] + changes >= UInt64(options.checkpointThreshold) else {
+            return
+        }
         // After much work, long open extents are sealed, so that the next open need not walk
         // them; after little, they are continued.
         for number in 0...headCount where segments.freeCount > headCount * 4 {

@@ -19,35 +19,44 @@ extension Engine {
         let ticket = epochs.enter()
         defer { epochs.leave(ticket) }
         try checkReadable()
-        guard let base = medium.base else {
-            return try index.find(hash) { location throws(StoreError) -> R? in
+        var doubt: StoreError?
+        let result: R?
+        if let base = medium.base {
+            result = try index.find(hash) { location throws(StoreError) -> R? in
+                guard let record = self.recordView(base, location),
+                    self.isRecord(record, of: key, &doubt)
+                else { return nil }
+                if self.options.verifiesReads { try self.verify(record) }
+                return try body(record)
+            }
+        } else {
+            result = try index.find(hash) { location throws(StoreError) -> R? in
                 try self.withUnmappedRecord(location) { record throws(StoreError) -> R? in
-                    guard try self.isRecord(record, of: key) else { return nil }
+                    guard self.isRecord(record, of: key, &doubt) else { return nil }
                     try self.verify(record)
                     return try body(record)
                 }
             }
         }
-        return try index.find(hash) { location throws(StoreError) -> R? in
-            guard let record = self.recordView(base, location),
-                try self.isRecord(record, of: key)
-            else { return nil }
-            if self.options.verifiesReads { try self.verify(record) }
-            return try body(record)
-        }
+        if result == nil, let doubt { throw doubt }
+        return result
     }
 
     /// Whether a record is one of this key.
     ///
     /// A record of another key with the same fingerprint is rare enough to be verified: if it is
-    /// damaged it may have been this key's, and "no such key" would be a wrong answer.
+    /// damaged it may have been this key's, and unless the key turns up elsewhere, "no such key"
+    /// would be a wrong answer. That doubt is left to the caller.
     @inline(__always)
     func isRecord(
-        _ record: RecordView, of key: UnsafeRawBufferPointer
-    ) throws(StoreError) -> Bool {
-        guard fits(record) else { throw damage(record) }
+        _ record: RecordView, of key: UnsafeRawBufferPointer, _ doubt: inout StoreError?
+    ) -> Bool {
+        guard fits(record) else {
+            doubt = damage(record)
+            return false
+        }
         if record.hasKey(key) { return true }
-        guard record.verifyHeader(salt: salt(of: record)) else { throw damage(record) }
+        if !record.verifyHeader(salt: salt(of: record)) { doubt = damage(record) }
         return false
     }
 
@@ -66,11 +75,15 @@ extension Engine {
             &+ record.valueLength <= end
     }
 
+    /// Whether lengths, header, key and value are what was written.
+    @inline(__always)
+    func isSound(_ record: RecordView) -> Bool {
+        fits(record) && record.verifyHeader(salt: salt(of: record)) && record.verifyValue()
+    }
+
     @inline(__always)
     func verify(_ record: RecordView) throws(StoreError) {
-        guard record.verifyHeader(salt: salt(of: record)), record.verifyValue() else {
-            throw damage(record)
-        }
+        guard isSound(record) else { throw damage(record) }
     }
 
     @inline(never)
@@ -96,7 +109,7 @@ extension Engine {
         return try medium.withBytes(at: location.offset, count: guess) {
             bytes throws(StoreError) -> R? in
             let view = RecordView(base: bytes.baseAddress!, location: location)
-            guard self.fits(view) else { throw self.damage(view) }
+            guard self.fits(view) else { return try body(view) }
             let total = RecordLayout.headerSize + view.keyLength + view.valueLength
             if total <= guess { return try body(view) }
             return try self.medium.withBytes(at: location.offset, count: total) {
@@ -110,14 +123,14 @@ extension Engine {
         }
     }
 
-    /// Gives the record at a known location to body, lengths checked, nothing else.
+    /// Gives the record at a location to body, nothing checked but that its header is inside the
+    /// segments.
     @inline(__always)
     func withRecord<R>(
         at location: Location, _ body: (RecordView) throws(StoreError) -> R?
     ) throws(StoreError) -> R? {
         guard let base = medium.base else { return try withUnmappedRecord(location, body) }
         guard let record = recordView(base, location) else { return nil }
-        guard fits(record) else { throw damage(record) }
         return try body(record)
     }
 }

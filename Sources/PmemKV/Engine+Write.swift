@@ -25,15 +25,40 @@ extension Engine {
 
     /// Writes a value. Durable when this returns, unless relaxed.
     ///
+    /// What stands in the index is looked at only after the fence: the loads for it run while the
+    /// record is on its way to the medium.
+    ///
     /// - Complexity: O(1) plus the bytes; one fence.
     func put(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, relaxed: Bool
     ) throws(StoreError) {
         try checkKey(key)
-        _ = try write(
-            RecordSource(tombstone: false, hash: index.hash(key), key: key, value: value),
-            relaxed: relaxed
-        ) { _ in true }
+        try checkWritable()
+        let source = RecordSource(
+            tombstone: false, hash: index.hash(key), key: key, value: value)
+        index.prefetch(source.hash)
+        let units = source.units
+        let head = try acquireHead(units: units, entries: 1, tombstones: false)
+        let shard = index.lock(source.hash)
+        shard.lock()
+        defer { shard.unlock() }
+        index.prefetchSplit(source.hash)
+        let location = try appendDurably(source, head, relaxed: relaxed)
+        try finish(source, at: location)
+    }
+
+    @inline(__always)
+    private func finish(
+        _ source: RecordSource, at location: Location
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try publish(
+                source, at: location, replacing: locate(source.key, source.hash))
+        } catch {
+            // Durable, but the index does not know it: only a new recovery puts that right.
+            fail(error)
+            throw error
+        }
     }
 
     /// Writes a tombstone if the key is there. Returns whether it was.
@@ -55,51 +80,51 @@ extension Engine {
         let ticket = epochs.enter()
         defer { epochs.leave(ticket) }
         try checkReadable()
-        return try index.find(hash) { location throws(StoreError) -> R? in
-            try self.withRecord(at: location) { record throws(StoreError) -> R? in
-                try self.isRecord(record, of: key) ? body(location) : nil
+        var doubt: StoreError?
+        let result = try index.find(hash) { location throws(StoreError) -> R? in
+            try self.withRecord(at: location) { record -> R? in
+                self.isRecord(record, of: key, &doubt) ? body(location) : nil
             }
         }
+        if result == nil, let doubt { throw doubt }
+        return result
     }
 
     /// Writes one record if the condition holds for what is there now. Returns whether it did.
-    @inline(__always)
     func write(
         _ source: RecordSource, relaxed: Bool, _ condition: (PreviousRecord?) -> Bool
     ) throws(StoreError) -> Bool {
         try checkWritable()
-        index.prefetch(source.hash)
         let units = source.units
         let head = try acquireHead(units: units, entries: 1, tombstones: source.tombstone)
         let shard = index.lock(source.hash)
         shard.lock()
-        let previous: (slot: UnsafeMutableRawPointer, found: PreviousRecord)?
+        defer { shard.unlock() }
         do throws(StoreError) {
-            previous = try locate(source.key, source.hash)
-            guard condition(previous?.found) else {
-                shard.unlock()
+            guard condition(try locate(source.key, source.hash)?.found) else {
                 releaseHead(head)
                 return false
             }
         } catch {
-            shard.unlock()
             releaseHead(head)
             throw error
         }
-        defer { shard.unlock() }
         let location = try appendDurably(source, head, relaxed: relaxed)
-        try publish(source, units: units, at: location, replacing: previous)
+        try finish(source, at: location)
         return true
     }
 
     /// Finds the record that a write of this key supersedes. Shard locked.
+    ///
+    /// A record with the same fingerprint that is too damaged to tell its key is passed over:
+    /// should it be this key's, the newer record now found beside it is the right one.
     @inline(__always)
     func locate(
         _ key: UnsafeRawBufferPointer, _ hash: UInt64
     ) throws(StoreError) -> (slot: UnsafeMutableRawPointer, found: PreviousRecord)? {
         try index.locate(hash) { location throws(StoreError) -> PreviousRecord? in
-            try self.withRecord(at: location) { record throws(StoreError) -> PreviousRecord? in
-                guard try self.isRecord(record, of: key) else { return nil }
+            try self.withRecord(at: location) { record -> PreviousRecord? in
+                guard self.fits(record), record.hasKey(key) else { return nil }
                 return PreviousRecord(
                     location: location, units: record.units, sequence: record.sequence)
             }
@@ -121,6 +146,7 @@ extension Engine {
             let location = append(
                 source, sequence: sequence, batchRemaining: 0, to: head, site: .record,
                 deferred: relaxed)
+            prefetchPrevious(source.hash)
             if relaxed {
                 releaseHead(head)
             } else {
@@ -130,6 +156,15 @@ extension Engine {
         } catch {
             fail(error)
             throw error
+        }
+    }
+
+    /// Starts to load the records that `locate` will look at.
+    @inline(__always)
+    private func prefetchPrevious(_ hash: UInt64) {
+        guard let base = medium.base else { return }
+        index.forEachCandidate(hash) { location in
+            if geometry.segment(of: location) != nil { cpmem_prefetch(base + location.offset) }
         }
     }
 
@@ -170,26 +205,23 @@ extension Engine {
     /// Makes a durable record the one that readers find.
     @inline(__always)
     func publish(
-        _ source: RecordSource, units: Int, at location: Location,
+        _ source: RecordSource, at location: Location,
         replacing previous: (slot: UnsafeMutableRawPointer, found: PreviousRecord)?
     ) throws(StoreError) {
         if source.tombstone {
-            segments.tombstoneLives(location, units: units)
             if let previous { index.remove(previous.slot, source.hash) }
-            add(1, to: .removeCount)
+            index.increment(.removes, source.hash)
         } else {
-            segments.recordLives(location, units: units)
             if let previous {
                 index.replace(previous.slot, source.hash, location)
             } else {
                 try index.insert(source.hash, location)
             }
-            add(1, to: .putCount)
+            index.increment(.puts, source.hash)
         }
         if let old = previous?.found {
             segments.recordDied(old.location, units: old.units, sequence: old.sequence)
         }
-        add(1, to: .recordsSinceCheckpoint)
     }
 
     /// Makes all earlier relaxed writes durable.

@@ -188,9 +188,7 @@ enum ControlWord: Int {
     case superblockLock = 128
     case compactionLock = 192
     case privateWriters = 200
-    case recordsSinceCheckpoint = 256
-    case putCount = 264
-    case removeCount = 272
+    case recordsReplayed = 256
     case compactedSegments = 320
     case compactedUnits = 328
     case compactionRounds = 336

@@ -116,7 +116,7 @@ extension Engine {
             lock.unlock()
             for location in locations {
                 let seen: Void? = try withRecord(at: location) { record throws(StoreError) in
-                    guard record.verifyHeader(salt: self.salt(of: record)) else {
+                    guard self.fits(record), record.verifyHeader(salt: self.salt(of: record)) else {
                         throw self.damage(record)
                     }
                     body(record)

@@ -42,8 +42,8 @@ extension Engine {
         result.segmentBytes = geometry.segmentSize
         result.segments = geometry.segmentCount
         result.indexBytes = index.memoryBytes
-        result.puts = Int(self[.putCount])
-        result.removes = Int(self[.removeCount])
+        result.puts = Int(index.total(.puts))
+        result.removes = Int(index.total(.removes))
         result.compactions = Int(self[.compactionRounds])
         result.compactedBytes = Int(self[.compactedUnits]) * 64
         result.mediaFaults = medium.faultCount
@@ -55,7 +55,7 @@ extension Engine {
             case .quarantined: result.quarantinedSegments += state.life.span
             case .open, .sealed, .limbo, .continuation: break
             }
-            result.liveBytes += Int(segments.value(segment, .liveUnits)) * 64
+            result.liveBytes += segments.liveUnits(segment) * 64
             result.tombstoneBytes += Int(segments.value(segment, .tombstoneUnits)) * 64
         }
         return result

@@ -51,7 +51,6 @@ extension Engine {
             $0.checkpoint_length = UInt64(layout.length)
         }
         checkpointSegment = segment
-        self[.recordsSinceCheckpoint] = 0
         if old >= 0 { try segments.release(old) }
     }
 
@@ -114,7 +113,7 @@ extension Engine {
         }
         return cpmem_checkpoint_segment(
             generation: state.life.generation, covered_units: UInt32(covered),
-            live_units: segments.value(segment, .liveUnits),
+            live_units: UInt64(max(0, segments.liveUnits(segment))),
             tombstone_units: segments.value(segment, .tombstoneUnits),
             oldest_dead: segments.value(segment, .oldestDead))
     }

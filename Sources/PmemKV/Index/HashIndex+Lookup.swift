@@ -57,6 +57,20 @@ extension HashIndex {
         }
     }
 
+    /// Calls body with the locations in a hash's own bucket whose tag matches: a hint, neither
+    /// complete nor exact.
+    @inline(__always)
+    func forEachCandidate(_ hash: UInt64, _ body: (Location) -> Void) {
+        let line = pointer(bucket(address(of: hash), word(shard(of: hash))))
+        var mask = cpmem_bucket_match(line, UInt16(truncatingIfNeeded: hash >> 48))
+        while mask != 0 {
+            let slot = IndexSlot(
+                rawValue: cpmem_load_relaxed(line + mask.trailingZeroBitCount &* 8))
+            mask &= mask &- 1
+            if slot.isItem { body(slot.location) }
+        }
+    }
+
     /// The slot of the item that `accept` recognises. Shard locked.
     @inline(__always)
     func locate<R>(

@@ -159,6 +159,33 @@ final class HashIndex: @unchecked Sendable {
     /// Overflow buckets ever taken from the arena.
     var overflowUsedPointer: UnsafeMutableRawPointer { control + shardCount * 64 }
 
+    /// What is counted in each shard, under its lock.
+    enum Counter: Int {
+        case puts = 24
+        case removes = 32
+    }
+
+    @inline(__always)
+    func increment(_ counter: Counter, _ hash: UInt64) {
+        let word = control + shard(of: hash) &* 64 + counter.rawValue
+        cpmem_store_relaxed(word, cpmem_load_relaxed(word) &+ 1)
+    }
+
+    func total(_ counter: Counter) -> UInt64 {
+        (0..<shardCount).reduce(0) { $0 + cpmem_load_relaxed(control + $1 * 64 + counter.rawValue) }
+    }
+
+    /// Starts to load the bucket that the next insert of this shard is going to split.
+    @inline(__always)
+    func prefetchSplit(_ hash: UInt64) {
+        let shard = shard(of: hash)
+        let word = word(shard)
+        let count = cpmem_load_relaxed(countPointer(shard))
+        if (count &+ 1) &* 2 > word.buckets &* UInt64(Self.splitLoadTimes2) {
+            cpmem_prefetch(pointer(Int(word.split) &<< shape.shardBits | shard))
+        }
+    }
+
     /// Starts to load the bucket of a key that is looked for soon.
     @inline(__always)
     func prefetch(_ hash: UInt64) {

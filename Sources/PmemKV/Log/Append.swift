@@ -49,6 +49,7 @@ extension Engine {
         } else {
             appendLong(draft, source, at: location.offset, head, site: site, deferred: deferred)
         }
+        segments.recordAppended(head.pointee.segment, units: units, tombstone: source.tombstone)
         head.pointee.position &+= units
         return location
     }

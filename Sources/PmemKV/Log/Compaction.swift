@@ -21,7 +21,7 @@ extension Engine {
             defer { head.spin.unlock() }
             let segment = head.pointee.segment
             guard segment >= 0,
-                head.pointee.position > Int(segments.value(segment, .liveUnits))
+                head.pointee.position > segments.liveUnits(segment)
             else { continue }
             try guarded { () throws(StoreError) in try sealIfOpen(head) }
         }
@@ -45,7 +45,7 @@ extension Engine {
     /// long extent gains nothing, and would be tried for ever.
     private func reclaimable(_ segment: Int) -> Int {
         let rest = segments.states[segment].life.span * geometry.segmentUnits
-            - Int(segments.value(segment, .liveUnits))
+            - segments.liveUnits(segment)
         let tombstones = Int(segments.value(segment, .tombstoneUnits))
         let canDropTombstones = segments.oldestDead(except: segment) == .max
         if tombstones > 0, canDropTombstones { return rest }
@@ -60,7 +60,7 @@ extension Engine {
         let room = compactionRoom
         for segment in 0..<geometry.segmentCount where segments.states[segment].phase == .sealed {
             let span = segments.states[segment].life.span
-            let live = Int(segments.value(segment, .liveUnits))
+            let live = segments.liveUnits(segment)
             let tombstones = Int(segments.value(segment, .tombstoneUnits))
             // A conservative bound: each live record may also need a share of a summary.
             guard live + tombstones <= room else { continue }
@@ -188,7 +188,7 @@ extension Engine {
     ) throws(StoreError) -> Outcome? {
         let lock = index.lock(entry.key_hash)
         return try withRecord(at: location) { record throws(StoreError) -> Outcome? in
-            guard record.verifyHeader(salt: self.salt(of: record)), record.verifyValue() else {
+            guard self.isSound(record) else {
                 return .damaged
             }
             if entry.isTombstone {
@@ -232,11 +232,7 @@ extension Engine {
         try guarded { () throws(StoreError) in try medium.drain(site: .compactionDrain) }
         compactionHead.pointee.durableUnits = compactionHead.pointee.position
         for move in moves {
-            if move.isTombstone {
-                segments.tombstoneLives(move.new, units: move.units)
-                continue
-            }
-            segments.recordLives(move.new, units: move.units)
+            if move.isTombstone { continue }
             let lock = index.lock(move.hash)
             lock.lock()
             if let slot = index.slot(move.hash, holding: move.old) {
@@ -284,7 +280,7 @@ extension Engine {
                 case .open, .quarantined, .checkpoint: return false
                 case .continuation: return window.contains(Int(state.first))
                 case .sealed:
-                    live += Int(segments.value(segment, .liveUnits))
+                    live += segments.liveUnits(segment)
                     live += Int(segments.value(segment, .tombstoneUnits))
                     return segment + state.life.span <= window.upperBound
                 }

@@ -157,8 +157,6 @@ extension Engine {
             SealWord(salt: head.pointee.salt, endUnits: end).rawValue,
             to: geometry.line(ofSegment: segment) + 8, site: .seal)
         try medium.drain(site: .sealDrain)
-        cpmem_store_relaxed(
-            segments.counter(segment, .records), UInt64(head.pointee.entryCount))
         segments.markSealed(segment, endUnits: end)
         head.pointee.segment = -1
     }

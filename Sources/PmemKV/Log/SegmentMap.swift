@@ -24,19 +24,22 @@ struct SegmentState {
     /// End of the records in units, once sealed.
     var endUnits: UInt64
     var retiredEpoch: UInt64
+    /// Whether the medium was asked to make the segment's pages ready since the pool was opened.
+    var isPrepared = false
 }
 
-/// What is counted for each extent, in words of its first segment; all atomic.
+/// What is counted for each extent, in words of its first segment.
 enum SegmentCounter: Int {
-    /// Units of put records that are the newest of their key.
-    case liveUnits
-    /// Units of tombstones written here.
+    /// Units of put records ever written here. Written by the owner of the log head alone, so
+    /// that a put pays no locked instruction for it.
+    case bornUnits
+    /// Units of those that are no longer the newest of their key. Atomic.
+    case deadUnits
+    /// Units of tombstones written here. Written by the owner of the log head alone.
     case tombstoneUnits
     /// The lowest sequence number of a put record here that is no longer the newest of its key;
-    /// UInt64.max when there is none.
+    /// UInt64.max when there is none. Atomic.
     case oldestDead
-    /// Records in the extent; known once it is sealed.
-    case records
 }
 
 /// All segments: which are free, and what the others hold.
@@ -93,10 +96,20 @@ final class SegmentMap: @unchecked Sendable {
     }
 
     private func resetCounters(_ segment: Int) {
-        cpmem_store_relaxed(counter(segment, .liveUnits), 0)
-        cpmem_store_relaxed(counter(segment, .tombstoneUnits), 0)
-        cpmem_store_relaxed(counter(segment, .oldestDead), .max)
-        cpmem_store_relaxed(counter(segment, .records), 0)
+        setCounters(segment, live: 0, tombstones: 0, oldestDead: .max)
+    }
+
+    func setCounters(_ segment: Int, live: UInt64, tombstones: UInt64, oldestDead: UInt64) {
+        cpmem_store_relaxed(counter(segment, .bornUnits), live)
+        cpmem_store_relaxed(counter(segment, .deadUnits), 0)
+        cpmem_store_relaxed(counter(segment, .tombstoneUnits), tombstones)
+        cpmem_store_relaxed(counter(segment, .oldestDead), oldestDead)
+    }
+
+    /// Units of put records in an extent that are the newest of their key.
+    func liveUnits(_ segment: Int) -> Int {
+        let dead = value(segment, .deadUnits)
+        return Int(truncatingIfNeeded: value(segment, .bornUnits) &- dead)
     }
 
     /// The first segment of the extent that a location lies in. The location is one of a record.
@@ -105,22 +118,19 @@ final class SegmentMap: @unchecked Sendable {
         Int(states[geometry.segment(of: location) ?? 0].first)
     }
 
+    /// A record was appended to the extent. Called by the owner of its log head alone.
     @inline(__always)
-    func recordLives(_ location: Location, units: Int) {
-        _ = cpmem_fetch_add_relaxed(counter(first(of: location), .liveUnits), UInt64(units))
+    func recordAppended(_ segment: Int, units: Int, tombstone: Bool) {
+        let word = counter(segment, tombstone ? .tombstoneUnits : .bornUnits)
+        cpmem_store_relaxed(word, cpmem_load_relaxed(word) &+ UInt64(truncatingIfNeeded: units))
     }
 
     /// The record there is no longer the newest of its key.
     @inline(__always)
     func recordDied(_ location: Location, units: Int, sequence: UInt64) {
         let segment = first(of: location)
-        _ = cpmem_fetch_sub(counter(segment, .liveUnits), UInt64(units))
+        _ = cpmem_fetch_add_relaxed(counter(segment, .deadUnits), UInt64(units))
         cpmem_fetch_min(counter(segment, .oldestDead), sequence)
-    }
-
-    @inline(__always)
-    func tombstoneLives(_ location: Location, units: Int) {
-        _ = cpmem_fetch_add_relaxed(counter(first(of: location), .tombstoneUnits), UInt64(units))
     }
 
     /// The lowest sequence number of any superseded put outside one extent.
@@ -189,9 +199,19 @@ final class SegmentMap: @unchecked Sendable {
         resetCounters(segment)
         searchStart = segment + span
         lock.unlock()
+        prepare(segment, span: span)
         medium.store(life.rawValue, to: geometry.line(ofSegment: segment), site: .activateLife)
         try medium.drain(site: .activateDrain)
         return segment
+    }
+
+    /// Faults the pages in at once: one by one, at the first store to each, costs several times
+    /// as much and falls to puts.
+    private func prepare(_ segment: Int, span: Int) {
+        for number in segment..<(segment + span) where !states[number].isPrepared {
+            states[number].isPrepared = true
+            medium.prepare(at: geometry.offset(ofSegment: number), count: geometry.segmentSize)
+        }
     }
 
     private func findRun(_ span: Int) -> Int? {

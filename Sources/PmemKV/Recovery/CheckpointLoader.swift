@@ -84,9 +84,9 @@ struct CheckpointLoader {
                 continue
             }
             coverage.units[segment] = Int(known.covered_units)
-            cpmem_store_relaxed(segments.counter(segment, .liveUnits), known.live_units)
-            cpmem_store_relaxed(segments.counter(segment, .tombstoneUnits), known.tombstone_units)
-            cpmem_store_relaxed(segments.counter(segment, .oldestDead), known.oldest_dead)
+            segments.setCounters(
+                segment, live: known.live_units, tombstones: known.tombstone_units,
+                oldestDead: known.oldest_dead)
         }
         guard isStale else { return }
         for shard in 0..<index.shardCount {

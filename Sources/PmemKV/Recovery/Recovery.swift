@@ -56,7 +56,7 @@ struct Recovery {
             }
         }
         finishSequences(highest)
-        engine[.recordsSinceCheckpoint] = UInt64(replayed)
+        engine[.recordsReplayed] = UInt64(replayed)
     }
 
     private func needsReplay(_ segment: Int) -> Bool {

@@ -42,18 +42,15 @@ extension Engine {
     }
 
     private func count(_ entry: cpmem_summary_entry, at location: Location, isNewest: Bool) {
-        if entry.isTombstone {
-            segments.tombstoneLives(location, units: entry.units)
-        } else {
-            segments.recordLives(location, units: entry.units)
-            if !isNewest {
-                segments.recordDied(location, units: entry.units, sequence: entry.sequence)
-            }
+        segments.recordAppended(
+            segments.first(of: location), units: entry.units, tombstone: entry.isTombstone)
+        if !isNewest && !entry.isTombstone {
+            segments.recordDied(location, units: entry.units, sequence: entry.sequence)
         }
     }
 
     private func known(_ location: Location) throws(StoreError) -> Known {
-        let own = try withUncheckedRecord(at: location) { record -> Known? in
+        let own = try withRecord(at: location) { record -> Known? in
             guard self.fits(record), record.verifyHeader(salt: self.salt(of: record)) else {
                 return nil
             }
@@ -77,8 +74,8 @@ extension Engine {
     /// Two records with the same 64-bit hash: whether their keys are the same. A damaged one is
     /// taken at its hash's word.
     private func haveSameKey(_ old: Location, _ new: Location) throws(StoreError) -> Bool {
-        let same = try withUncheckedRecord(at: old) { first throws(StoreError) -> Bool? in
-            try self.withUncheckedRecord(at: new) { second -> Bool? in
+        let same = try withRecord(at: old) { first throws(StoreError) -> Bool? in
+            try self.withRecord(at: new) { second -> Bool? in
                 guard self.fits(second), second.verifyHeader(salt: self.salt(of: second)) else {
                     return true
                 }
@@ -86,20 +83,5 @@ extension Engine {
             }
         }
         return same ?? true
-    }
-
-    /// The record at a location as far as its header says, without complaint about damage.
-    private func withUncheckedRecord<R>(
-        at location: Location, _ body: (RecordView) throws(StoreError) -> R?
-    ) throws(StoreError) -> R? {
-        if let base = medium.base {
-            return try body(RecordView(base: base + location.offset, location: location))
-        }
-        do throws(StoreError) {
-            return try withUnmappedRecord(location, body)
-        } catch {
-            guard error.code == .corrupt else { throw error }
-            return nil
-        }
     }
 }
