@@ -1,0 +1,62 @@
+#define _GNU_SOURCE
+#include "cbench.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX 0x00200000
+#endif
+
+bool bench_clock_uses_counter = false;
+
+void bench_clock_use_counter(bool use) { bench_clock_uses_counter = use; }
+
+long bench_minor_faults(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_minflt : 0;
+}
+
+void bench_trim_heap(void) { malloc_trim(0); }
+
+ssize_t bench_pwrite_dsync(int fd, const void *buffer, size_t count, off_t offset) {
+    struct iovec part = {.iov_base = (void *)buffer, .iov_len = count};
+    return pwritev2(fd, &part, 1, offset, RWF_DSYNC);
+}
+
+ssize_t bench_process_read(pid_t pid, void *local, const void *remote, size_t count) {
+    struct iovec to = {.iov_base = local, .iov_len = count};
+    struct iovec from = {.iov_base = (void *)remote, .iov_len = count};
+    return process_vm_readv(pid, &to, 1, &from, 1, 0);
+}
+
+void *bench_map_sync(int fd, size_t count) {
+    return mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+}
+
+int bench_is_dax(const char *path) {
+    struct statx facts;
+    if (statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &facts) != 0) return -1;
+    if (!(facts.stx_attributes_mask & STATX_ATTR_DAX)) return -1;
+    return (facts.stx_attributes & STATX_ATTR_DAX) != 0;
+}
+
+int bench_open_direct(const char *path) { return open(path, O_RDONLY | O_DIRECT | O_CLOEXEC); }
+
+void *bench_map_table(size_t count) {
+    void *table = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (table == MAP_FAILED) return NULL;
+    madvise(table, count, MADV_HUGEPAGE);
+    return table;
+}

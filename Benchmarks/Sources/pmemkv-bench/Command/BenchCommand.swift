@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// `pmemkv-bench`: parses, calls, prints. What is measured and how stands in docs/performance.md.
+@main
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pmemkv-bench",
+        abstract: "Measures the store against its peers, and DAX access paths against each other.",
+        subcommands: [KVCommand.self, RunOnePhaseCommand.self])
+}

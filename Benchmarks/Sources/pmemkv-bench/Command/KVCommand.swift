@@ -1,0 +1,144 @@
+import ArgumentParser
+import Foundation
+
+struct KVCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kv",
+        abstract: "Times the store, its peers and the physical floors on the same work.",
+        discussion: """
+            Workloads: \(Workload.allCases.map(\.rawValue).joined(separator: ", ")).
+            Engines: \(EngineKind.allCases.map(\.rawValue).joined(separator: ", ")).
+            """)
+
+    @Option(help: "Directory (or devdax device) of the medium. Default: /dev/shm, not durable.")
+    var path: String?
+
+    @Option(help: "Comma-separated engines; 'all', 'durable', 'store'.")
+    var engines = "all"
+
+    @Option(help: "Comma-separated workloads; 'all', 'dbbench', 'ycsb'.")
+    var workloads = "all"
+
+    @Option(help: "Keys in the data set.")
+    var keys: Int?
+
+    @Option(help: "Key size in bytes: N or MIN-MAX.")
+    var keySize = "16"
+
+    @Option(help: "Value size in bytes: N or MIN-MAX.")
+    var valueSize = "200"
+
+    @Option(help: "Threads.")
+    var threads = 1
+
+    @Option(help: "Operations of a workload that is not a fill. Default: as many as keys.")
+    var operations: Int?
+
+    @Option(help: "Run workloads that can be repeated for this many seconds instead.")
+    var duration = 0.0
+
+    @Option(help: "Untimed reads before a timed workload, in seconds.")
+    var warmup: Double?
+
+    @Option(help: "End a workload after this many seconds; 0: no limit.")
+    var timeLimit: Double?
+
+    @Option(help: "Repetitions; the table shows the median, the least and the greatest.")
+    var repetitions: Int?
+
+    @Option(help: "Which engines by durability: durable, relaxed, both.")
+    var durability = "both"
+
+    @Option(help: "Index of the store: hash or ordered.")
+    var index = "hash"
+
+    @Option(help: "I/O path of the store: auto, mapped or syscalls.")
+    var io = "auto"
+
+    @Option(help: "Segment size of the store, in bytes.")
+    var segmentSize: Int?
+
+    @Option(help: "Seed of every random stream.")
+    var seed: UInt64 = 20190501
+
+    @Flag(help: "Do not read the clock for every operation: throughput only.")
+    var noLatency = false
+
+    @Flag(help: "Skip killing, recovering and reopening.")
+    var noRecovery = false
+
+    @Flag(help: "A small run that ends within three minutes.")
+    var quick = false
+
+    @Option(help: "Write every figure to this file as JSON.")
+    var json: String?
+
+    func run() throws {
+        var notes: [String] = []
+        let plan = try makePlan(&notes)
+        let say: @Sendable (String) -> Void = { text in
+            FileHandle.standardError.write(Data((text + "\n").utf8))
+        }
+        notes.forEach(say)
+        let clock = CheapClock.shared
+        if plan.forcedPmem { setenv("PMEM_IS_PMEM_FORCE", "1", 1) }
+        let environment = RunEnvironment(path: plan.path, pmemForced: plan.forcedPmem)
+        let probe = KVRunner.isDevice(plan.path)
+            ? nil : try MediumProbe(directory: plan.path, plan: plan)
+        let repetitions = try KVRunner(plan: plan, say: say).run()
+        var report = KVReport(
+            command: Array(CommandLine.arguments.dropFirst()),
+            date: ISO8601DateFormatter().string(from: Date()), environment: environment,
+            clock: clock, plan: plan, floor: probe,
+            engines: KVReport.summaries(plan, repetitions),
+            results: KVReport.results(plan, repetitions), notes: notes)
+        report.notes += KVTable.remarks(report)
+        print(KVTable.render(report))
+        if let json { try JSONFile.write(report, to: json) }
+        let wrong = report.engines.contains { $0.mismatches > 0 || $0.failure != nil }
+        if wrong { throw ExitCode(1) }
+    }
+
+    private func makePlan(_ notes: inout [String]) throws -> KVPlan {
+        guard let keySizes = SizeDistribution(keySize), let values = SizeDistribution(valueSize)
+        else { throw ValidationError("sizes are N or MIN-MAX") }
+        let count = keys ?? (quick ? 100_000 : 1_000_000)
+        guard count > 0, count < 1 << 31, threads > 0, threads <= 64 else {
+            throw ValidationError("keys: 1 to 2^31; threads: 1 to 64")
+        }
+        let place = try Place.choose(path, &notes)
+        let chosenEngines = try Selection.engines(
+            engines, durability: durability, onDevice: KVRunner.isDevice(place.path), &notes)
+        return KVPlan(
+            path: place.path, engines: chosenEngines, workloads: try Selection.workloads(workloads),
+            keys: count, keySize: keySizes, valueSize: values, threads: threads,
+            operations: operations ?? (quick ? min(count, 50_000) : count), duration: duration,
+            warmup: warmup ?? (quick ? 0 : 0.2),
+            timeLimit: timeLimit ?? (quick ? 0.4 : 30),
+            repetitions: max(1, repetitions ?? (quick ? 1 : 3)), seed: seed,
+            recordsLatency: !noLatency,
+            store: StoreOptions(ordered: index == "ordered", io: io, segmentBytes: segmentSize),
+            checksRecovery: !noRecovery, forcedPmem: place.forcesPmem)
+    }
+}
+
+/// Where the run's files go, and whether libpmem must be told to treat that place as persistent.
+struct Place {
+    var path: String
+    var forcesPmem: Bool
+
+    static func choose(_ given: String?, _ notes: inout [String]) throws -> Place {
+        let path = given ?? "/dev/shm"
+        var facts = stat()
+        guard stat(path, &facts) == 0 else { throw ValidationError("\(path): no such directory") }
+        let isTmpfs = Mount.of(path)?.type == "tmpfs"
+        let alreadyForced = getenv("PMEM_IS_PMEM_FORCE") != nil
+        if isTmpfs {
+            notes.append(
+                "note: \(path) is a tmpfs: DRAM, nothing outlives the loss of power. "
+                    + "PMEM_IS_PMEM_FORCE=1 gives the flush-and-fence path of persistent memory; "
+                    + "fsync costs the peers nothing here.")
+        }
+        return Place(path: path, forcesPmem: isTmpfs || alreadyForced)
+    }
+}

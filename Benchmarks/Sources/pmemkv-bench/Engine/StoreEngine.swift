@@ -1,0 +1,114 @@
+#if HAVE_STORE
+import Foundation
+import PmemKV
+
+/// The project's own store, through its public interface.
+final class StoreEngine: Engine {
+    private let store: PmemStore
+    private let kind: EngineKind
+    private let relaxed: RelaxedSwitch
+    let setup: String
+
+    init(_ place: EnginePlace) throws {
+        kind = place.kind
+        var options = OpenOptions()
+        let isOrdered = place.kind == .pmemkvOrdered || place.store.ordered
+        options.index = isOrdered ? .ordered : .hash
+        let io = place.kind == .pmemkvSyscalls ? "syscalls" : place.store.io
+        switch io {
+        case "mapped": options.io = .mapped
+        case "syscalls": options.io = .syscalls
+        default: options.io = .automatic
+        }
+        let isDevice = KVRunner.isDevice(place.path)
+        let path = isDevice ? place.path : place.path + "/store.pool"
+        if let existing = Self.existing(path, isDevice: isDevice, options) {
+            store = try existing.get()
+        } else {
+            var creation = CreateOptions()
+            creation.size = isDevice ? nil : place.profile.storePoolBytes
+            creation.segmentSize = place.store.segmentBytes
+            creation.overwrite = isDevice
+            creation.open = options
+            store = try PmemStore.create(at: path, options: creation)
+        }
+        relaxed = RelaxedSwitch(place.kind == .pmemkvRelaxed)
+        let info = store.mediumInfo
+        setup = "index \(isOrdered ? "ordered" : "hash"), strategy \(info.strategy): "
+            + info.guarantee
+    }
+
+    /// A file that is there was filled by the phase before.
+    private static func existing(
+        _ path: String, isDevice: Bool, _ options: OpenOptions
+    ) -> Result<PmemStore, any Error>? {
+        guard !isDevice, FileManager.default.fileExists(atPath: path) else { return nil }
+        return Result { try PmemStore.open(at: path, options: options) }
+    }
+
+    func makeWorker(thread: Int) throws -> Worker {
+        Worker(store: store, durability: relaxed.isOn ? .relaxed : .durable)
+    }
+
+    func setRelaxed(_ on: Bool) throws {
+        relaxed.set(on || kind == .pmemkvRelaxed)
+        if !on { try store.sync() }
+    }
+
+    func count() throws -> Int? { store.count }
+    func close() throws { try store.close() }
+
+    struct Worker: EngineWorker {
+        let store: PmemStore
+        let durability: Durability
+
+        @inline(__always)
+        func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws {
+            try store.put(value.bytes, forKey: key.bytes, durability: durability)
+        }
+
+        @inline(__always)
+        func get(
+            _ key: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer
+        ) throws -> Int {
+            try store.get(key, into: buffer) ?? -1
+        }
+
+        @inline(__always)
+        func remove(_ key: UnsafeRawBufferPointer) throws -> Bool {
+            try store.remove(key, durability: durability)
+        }
+
+        func scan(
+            from key: UnsafeRawBufferPointer?, limit: Int, into sink: inout ScanSink
+        ) throws -> Int {
+            var visited = 0
+            var collected = sink
+            let range = key.map { KeyRange(from: Array($0), to: nil) } ?? .all
+            try store.scan(range, limit: limit == .max ? nil : limit) { key, value in
+                key.withUnsafeBytes { keyBytes in
+                    value.withUnsafeBytes { valueBytes in
+                        collected.visit(
+                            keyBytes.baseAddress.unsafelyUnwrapped, keyBytes.count,
+                            valueBytes.baseAddress ?? UnsafeRawPointer(collected.buffer.baseAddress!),
+                            valueBytes.count)
+                    }
+                }
+                visited += 1
+                return true
+            }
+            sink = collected
+            return visited
+        }
+
+        func finish() {}
+    }
+}
+
+/// Read when a worker is made; changed only between workloads.
+private final class RelaxedSwitch: @unchecked Sendable {
+    private(set) var isOn: Bool
+    init(_ isOn: Bool) { self.isOn = isOn }
+    func set(_ on: Bool) { isOn = on }
+}
+#endif

@@ -1,0 +1,167 @@
+import CBench
+import Foundation
+
+/// The part of a run that happens in a child process, for one engine of a known type.
+struct KVSession: EngineTask {
+    let task: ChildTask
+    let keys: KeyCodec
+
+    private var plan: KVPlan { task.plan }
+    /// Fills are versions 1, 2, ...; what follows counts on.
+    private var loadedVersion: UInt32 { UInt32(plan.fills.count) }
+
+    func run<E: Engine>(_ open: @escaping () throws -> E) throws -> ChildResult {
+        switch task.phase {
+        case .load: return try load(open, thenWork: false)
+        case .loadAndWork: return try load(open, thenWork: true)
+        case .work: return try work(open)
+        case .reopen: return try reopen(open)
+        }
+    }
+
+    private func load<E: Engine>(_ open: () throws -> E, thenWork: Bool) throws -> ChildResult {
+        var result = ChildResult()
+        var state = ExpectedState()
+        let memoryBefore = ProcessUsage.anonymousBytes
+        for (number, fill) in plan.fills.enumerated() {
+            try Self.empty(task.directory)
+            let engine = try open()
+            result.setup = engine.setup
+            state.removeAll()
+            let runner = WorkloadRunner(task: task, keys: keys, engine: engine)
+            let written = ProcessUsage.bytesWritten
+            let (figure, userBytes) = try runner.fill(fill, version: UInt32(number + 1), &state)
+            if plan.workloads.contains(fill) { result.figures.append(figure) }
+            guard number == plan.fills.count - 1 else {
+                try engine.close()
+                continue
+            }
+            bench_trim_heap()
+            result.dramBytes = max(0, ProcessUsage.anonymousBytes - memoryBefore)
+            result.bytesWritten = engine.mediumBytesWritten()
+                ?? (task.engine.writesBySystemCall ? ProcessUsage.bytesWritten - written : nil)
+            result.userBytesPut = userBytes
+            result.mediumBytes = engine.mediumBytesInUse()
+                ?? ProcessUsage.allocatedBytes(under: task.directory)
+            if thenWork { try workOn(engine, &state, &result) }
+            if thenWork || !task.plan.checksRecovery { try engine.close() }
+        }
+        return result
+    }
+
+    private func work<E: Engine>(_ open: () throws -> E) throws -> ChildResult {
+        var result = ChildResult()
+        var state = ExpectedState()
+        for index in 0 ..< plan.keys { state.set(index, loadedVersion) }
+        let engine = try timedOpen(open, &result)
+        try verify(engine, state, &result)
+        try workOn(engine, &state, &result)
+        try verify(engine, state, &result)
+        let start = bench_ticks()
+        try engine.close()
+        result.closeSeconds = CheapClock.shared.seconds(bench_ticks() - start)
+        result.expectedCount = state.count
+        return result
+    }
+
+    private func workOn<E: Engine>(
+        _ engine: E, _ state: inout ExpectedState, _ result: inout ChildResult
+    ) throws {
+        let runner = WorkloadRunner(task: task, keys: keys, engine: engine)
+        var version = loadedVersion
+        for workload in plan.afterFill {
+            version += 1
+            result.figures.append(try runner.measure(workload, version: version, &state))
+        }
+        result.expectedCount = state.count
+    }
+
+    private func reopen<E: Engine>(_ open: () throws -> E) throws -> ChildResult {
+        var result = ChildResult()
+        let engine = try timedOpen(open, &result)
+        result.count = try engine.count()
+        try engine.close()
+        return result
+    }
+
+    /// Opens and reads one key: an engine that defers its work to the first access shows it.
+    private func timedOpen<E: Engine>(
+        _ open: () throws -> E, _ result: inout ChildResult
+    ) throws -> E {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(64, plan.valueSize.largest) + keys.bufferBytes, alignment: 64)
+        defer { buffer.deallocate() }
+        let keyStart = buffer.baseAddress! + max(64, plan.valueSize.largest)
+        let size = keys.write(plan.keys / 2, to: keyStart)
+        let start = bench_ticks()
+        let engine = try open()
+        var worker = try engine.makeWorker(thread: 0)
+        _ = try worker.get(UnsafeRawBufferPointer(start: keyStart, count: size), into: buffer)
+        result.openSeconds = CheapClock.shared.seconds(bench_ticks() - start)
+        worker.finish()
+        result.setup = engine.setup
+        return engine
+    }
+
+    /// Reads every key that was ever put, compares its value byte for byte, and compares the count.
+    private func verify<E: Engine>(
+        _ engine: E, _ state: ExpectedState, _ result: inout ChildResult
+    ) throws {
+        let values = ValueSource(sizes: plan.valueSize)
+        defer { values.deallocate() }
+        var worker = try engine.makeWorker(thread: 0)
+        defer { worker.finish() }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(64, plan.valueSize.largest) + keys.bufferBytes, alignment: 64)
+        defer { buffer.deallocate() }
+        let keyStart = buffer.baseAddress! + max(64, plan.valueSize.largest)
+        let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<max(64, plan.valueSize.largest)])
+        for (index, version) in state.versions.enumerated() {
+            let size = keys.write(index, to: keyStart)
+            let got = try worker.get(UnsafeRawBufferPointer(start: keyStart, count: size), into: room)
+            let isRight = version == 0
+                ? got < 0
+                : got >= 0 && values.matches(
+                    UnsafeRawBufferPointer(rebasing: room[..<min(got, room.count)]),
+                    index, version: version)
+            result.verified += 1
+            if !isRight {
+                result.mismatches += 1
+                if result.firstMismatch == nil {
+                    result.firstMismatch = "key \(index), version \(version): size \(got)"
+                }
+            }
+        }
+        result.count = try engine.count()
+        result.expectedCount = state.count
+        if let count = result.count, count != state.count {
+            result.mismatches += 1
+            result.firstMismatch = result.firstMismatch
+                ?? "\(count) keys in the store, \(state.count) expected"
+        }
+    }
+
+    /// Removes what a fill before left; a device has nothing to remove.
+    static func empty(_ directory: String) throws {
+        var isDirectory: ObjCBool = false
+        let files = FileManager.default
+        guard files.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+            try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            return
+        }
+        guard isDirectory.boolValue else { return }
+        for entry in try files.contentsOfDirectory(atPath: directory) {
+            try files.removeItem(atPath: directory + "/" + entry)
+        }
+    }
+}
+
+extension EngineKind {
+    /// Its bytes all pass through write(2), so /proc/self/io counts them.
+    var writesBySystemCall: Bool {
+        switch self {
+        case .lmdb, .rocksdb, .rocksdbNoSync, .leveldb, .leveldbNoSync, .pmemkvSyscalls: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,148 @@
+/// A `kv` report on the terminal.
+enum KVTable {
+    static func render(_ report: KVReport) -> String {
+        var parts = [heading(report)]
+        for workload in report.plan.workloads {
+            let results = report.results.filter { $0.workload == workload }
+            if !results.isEmpty { parts.append(table(workload, results)) }
+        }
+        parts.append(costs(report))
+        if !report.notes.isEmpty { parts.append(report.notes.joined(separator: "\n")) }
+        return parts.joined(separator: "\n\n")
+    }
+
+    private static func heading(_ report: KVReport) -> String {
+        let plan = report.plan, clock = report.clock, environment = report.environment
+        var lines = [
+            "\(plan.keys) keys of \(plan.keySize.description) + \(plan.valueSize.description) "
+                + "bytes, \(plan.threads) thread(s), \(plan.repetitions) repetition(s), "
+                + "on \(plan.path) (\(environment.fileSystem))",
+            "\(environment.cpu), \(environment.processors) processors, "
+                + "kernel \(environment.kernel)",
+            "clock: \(clock.source), \(Format.fixed(clock.readCost, 1)) ns a reading, "
+                + "\(Format.fixed(clock.recordCost, 1)) ns with the record of a latency; "
+                + "every figure contains it once per operation",
+        ]
+        if let floor = report.floor {
+            let medium = floor.isPmem ? "flush and fence" : "msync"
+            lines.append(
+                "medium (\(medium)): dependent random read "
+                    + "\(Format.nanoseconds(floor.dependentReadNanoseconds)) over "
+                    + "\(Format.bytes(floor.probedBytes)); append of one record "
+                    + "\(Format.nanoseconds(floor.appendPackedNanoseconds)) packed, "
+                    + "\(Format.nanoseconds(floor.appendAlignedNanoseconds)) aligned to 64 bytes; "
+                    + "one line \(Format.nanoseconds(floor.persistLineNanoseconds))")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func table(_ workload: Workload, _ results: [KVResult]) -> String {
+        var table = TextTable(header: [
+            workload.rawValue, "ops/s", "min", "max", "MB/s", "p50", "p90", "p99", "p99.9", "max",
+            "CPU/op", "of floor", "pmemkv is",
+        ])
+        for result in results where result.skipped == nil {
+            let latency = result.latency
+            func percentile(_ part: KeyPath<Percentiles, Double>) -> String {
+                latency.map { Format.nanoseconds($0[keyPath: part]) } ?? "-"
+            }
+            let store = results.first { $0.engine == .pmemkv && $0.skipped == nil }
+            let ratio = store.flatMap { $0.ratioTo[result.engine.rawValue] }
+            let rate = result.operationsPerSecond
+            table.rows.append([
+                label(result), Format.rate(rate.median), Format.rate(rate.min),
+                Format.rate(rate.max), Format.fixed(result.megabytesPerSecond, 0),
+                percentile(\.p50), percentile(\.p90), percentile(\.p99), percentile(\.p999),
+                percentile(\.max), Format.nanoseconds(result.cpuNanosecondsPerOperation),
+                result.ratioToFloor.map { Format.fixed($0, 3) } ?? "-",
+                ratio.map { "x" + Format.fixed($0, 2) } ?? "-",
+            ])
+        }
+        let skipped = Dictionary(grouping: results.filter { $0.skipped != nil }) { $0.skipped! }
+            .sorted { $0.key < $1.key }
+            .map { "  not run: \($0.value.map(\.engine.rawValue).joined(separator: ", ")): \($0.key)" }
+        let floor = "  \(workload.summary); floor: \(workload.floor.rawValue)"
+        return ([table.render(), floor] + skipped).joined(separator: "\n")
+    }
+
+    private static func label(_ result: KVResult) -> String {
+        result.engine.rawValue + (result.isDurable ? "" : " (not durable)")
+            + (result.isNoisy ? " ~" : "")
+    }
+
+    private static func costs(_ report: KVReport) -> String {
+        var table = TextTable(header: [
+            "engine", "DRAM/key", "medium/user byte", "write amp.", "recovery", "open", "close",
+            "gets verified", "wrong", "keys at end",
+        ])
+        for engine in report.engines {
+            table.rows.append([
+                engine.engine.rawValue,
+                engine.dramBytesPerKey.map { Format.fixed($0, 1) + " B" } ?? "-",
+                engine.mediumBytesPerUserByte.map { Format.fixed($0, 2) } ?? "-",
+                engine.writeAmplification.map { Format.fixed($0, 2) } ?? "-",
+                engine.recoverySeconds.map { Format.seconds($0.median) } ?? "-",
+                engine.openSeconds.map { Format.seconds($0.median) } ?? "-",
+                engine.closeSeconds.map { Format.seconds($0.median) } ?? "-",
+                "\(engine.verifiedGets)", "\(engine.mismatches)",
+                engine.count.map { "\($0) of \(engine.expectedCount ?? 0)" } ?? "-",
+            ])
+        }
+        return table.render()
+    }
+
+    /// What the figures do not say by themselves.
+    static func remarks(_ report: KVReport) -> [String] {
+        var remarks: [String] = []
+        let noisy = report.results.filter { $0.isNoisy && $0.skipped == nil }
+        if !noisy.isEmpty {
+            remarks.append(
+                "noisy (~): least and greatest differ by more than "
+                    + "\(Int(Spread.noisyRange * 100)) % of the median: "
+                    + noisy.map { "\($0.engine.rawValue)/\($0.workload.rawValue)" }
+                    .joined(separator: ", "))
+        }
+        for result in report.results {
+            if let untimed = result.completedUntimed {
+                remarks.append(
+                    "\(result.engine.rawValue)/\(result.workload.rawValue): \(untimed) keys were "
+                        + "added untimed after the time limit")
+            }
+        }
+        for engine in report.engines {
+            if let failure = engine.failure {
+                remarks.append("FAILED: \(engine.engine.rawValue): \(failure)")
+            }
+            if let mismatch = engine.firstMismatch {
+                remarks.append("WRONG: \(engine.engine.rawValue): \(mismatch)")
+            }
+        }
+        return remarks + acceptance(report)
+    }
+
+    /// The store's own goals: puts at half the speed of the append floor or more, and 1.5 million
+    /// gets a second on a machine whose append floor does 4 million.
+    private static func acceptance(_ report: KVReport) -> [String] {
+        func rate(_ engine: EngineKind, _ workloads: [Workload]) -> Double? {
+            report.results.first {
+                $0.engine == engine && workloads.contains($0.workload) && $0.skipped == nil
+            }?.operationsPerSecond.median
+        }
+        let fills: [Workload] = [.fillrandom, .fillseq]
+        guard let floor = rate(.floorAppend, fills), floor > 0 else { return [] }
+        var lines: [String] = []
+        if let put = rate(.pmemkv, fills) {
+            lines.append(
+                "goal: put within 2 times the append floor: \(Format.fixed(floor / put, 2)) times "
+                    + (floor / put <= 2 ? "(met)" : "(missed)"))
+        }
+        if let get = rate(.pmemkv, [.readrandom]) {
+            let wanted = 1.5e6 * floor / 4e6
+            lines.append(
+                "goal: \(Format.rate(wanted)) gets/s, 1.5M scaled by this floor of "
+                    + "\(Format.rate(floor)) to 4M: \(Format.rate(get)) "
+                    + (get >= wanted ? "(met)" : "(missed)"))
+        }
+        return lines
+    }
+}
