@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cbench.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -14,6 +15,9 @@
 #endif
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 #ifndef STATX_ATTR_DAX
 #define STATX_ATTR_DAX 0x00200000
@@ -41,9 +45,28 @@ ssize_t bench_process_read(pid_t pid, void *local, const void *remote, size_t co
     return process_vm_readv(pid, &to, 1, &from, 1, 0);
 }
 
-void *bench_map_sync(int fd, size_t count) {
-    return mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+void *bench_map_aligned(int fd, size_t count, size_t alignment, size_t shift, bool sync) {
+    size_t room = count + alignment + shift;
+    char *hole = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (hole == MAP_FAILED) return NULL;
+    char *place = (char *)(((uintptr_t)hole + alignment - 1) & ~(alignment - 1)) + shift;
+    int flags = (sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED;
+    void *mapped = mmap(place, count, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (mapped == MAP_FAILED) {
+        int error = errno;
+        munmap(hole, room);
+        errno = error;
+        return NULL;
+    }
+    /* The parts of the hole around the mapping go back. */
+    if (place > hole) munmap(hole, (size_t)(place - hole));
+    size_t behind = (size_t)(hole + room - (place + count));
+    if (behind > 0) munmap(place + count, behind);
+    if (shift == 0) madvise(mapped, count, MADV_HUGEPAGE);
+    return mapped;
 }
+
+int bench_populate(void *base, size_t count) { return madvise(base, count, MADV_POPULATE_WRITE); }
 
 int bench_is_dax(const char *path) {
     struct statx facts;

@@ -86,8 +86,14 @@ ssize_t bench_pwrite_dsync(int fd, const void *buffer, size_t count, off_t offse
 /* Copies `count` bytes from `remote` of process `pid` as a debugger does; pins the pages. */
 ssize_t bench_process_read(pid_t pid, void *local, const void *remote, size_t count);
 
-/* mmap with MAP_SHARED_VALIDATE | MAP_SYNC. MAP_FAILED and errno when the medium refuses it. */
-void *bench_map_sync(int fd, size_t count);
+/*
+ * Maps `count` bytes of the file, shared, at an address `shift` bytes behind a multiple of
+ * `alignment`; with MAP_SYNC when `sync`. NULL and errno when the medium refuses.
+ */
+void *bench_map_aligned(int fd, size_t count, size_t alignment, size_t shift, bool sync);
+
+/* Faults all pages in for writing; reports what a store would meet. -1 and errno on failure. */
+int bench_populate(void *base, size_t count);
 
 /* statx DAX attribute: 1 yes, 0 no, -1 unknown to this kernel or file system. */
 int bench_is_dax(const char *path);

@@ -1,0 +1,172 @@
+import ArgumentParser
+import Foundation
+
+struct IOCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "io",
+        abstract: "Times read(2)/write(2), the mapping, pinning and page faults on DAX targets.",
+        discussion: """
+            Operations: \(IOOperation.allCases.map(\.rawValue).joined(separator: ", ")).
+            A target is NAME=PATH: a directory (a file is made there and removed), a new file, or, \
+            with --overwrite, an existing file or devdax device whose bytes are lost.
+            """)
+
+    @Argument(help: "Targets as NAME=PATH. Default: shm=/dev/shm.")
+    var targets: [String] = []
+
+    @Option(help: "Comma-separated operations; 'all', 'syscalls', 'mapped', 'pinning', 'faults'.")
+    var operations = "all"
+
+    @Option(help: "Comma-separated block sizes in bytes, e.g. 64,4096,1048576.")
+    var blocks: String?
+
+    @Option(help: "Comma-separated numbers of threads.")
+    var threads = "1"
+
+    @Option(help: "rand, seq or both.")
+    var pattern = "rand"
+
+    @Option(help: "Seconds of each slice: one target, one configuration, one repetition.")
+    var seconds: Double?
+
+    @Option(help: "Repetitions; targets alternate within them.")
+    var repetitions: Int?
+
+    @Option(help: "Size of a target file in MiB.")
+    var size: Int?
+
+    @Option(help: "Directory on another medium for the file that is read into the mapping.")
+    var source = "/var/tmp"
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "Two names of targets: ratios with confidence intervals, and the null control.")
+    var compare: [String] = []
+
+    @Flag(help: "The usercopy MODEL: a cold struct-page stand-in read before each 4 KiB write.")
+    var modelUsercopy = false
+
+    @Option(help: "With the model: extra delays of a slower medium, in ns, comma-separated.")
+    var mediaLatency = "0"
+
+    @Flag(help: "Mark phases for the counting machine (Tests/dax-vm) instead of timing.")
+    var countOperations = false
+
+    @Option(help: "Operations in each counted phase.")
+    var countedOperations = 200
+
+    @Flag(help: "Overwrite existing files and devices given as targets.")
+    var overwrite = false
+
+    @Flag(help: "A small run that ends within three minutes.")
+    var quick = false
+
+    @Option(help: "Write every figure to this file as JSON.")
+    var json: String?
+
+    func run() throws {
+        let say: @Sendable (String) -> Void = { text in
+            FileHandle.standardError.write(Data((text + "\n").utf8))
+        }
+        var notes: [String] = []
+        let paths = targets.isEmpty ? ["shm=/dev/shm"] : targets
+        let force = paths.contains { Mount.of($0.split(separator: "=").last.map(String.init) ?? $0)?
+            .type == "tmpfs" }
+        if force {
+            setenv("PMEM_IS_PMEM_FORCE", "1", 1)
+            notes.append(
+                "note: a target is on a tmpfs: DRAM, not durable, no DAX; "
+                    + "PMEM_IS_PMEM_FORCE=1 is set for libpmem.")
+        }
+        let plan = try makePlan(paths, forced: force)
+        let opened = try paths.map {
+            try IOTarget($0, size: plan.targetBytes, overwrite: overwrite)
+        }
+        defer { opened.forEach { $0.close() } }
+        for name in plan.compare where !opened.contains(where: { $0.name == name }) {
+            throw ValidationError("--compare: no target is called '\(name)'")
+        }
+        let file = plan.operations.contains(where: \.readsSource)
+            ? try? SourceFile(directory: source) : nil
+        defer { file?.remove() }
+        if countOperations {
+            try CountingRun(plan: plan, targets: opened, source: file, count: countedOperations)
+                .run()
+            return
+        }
+        var report = try measure(plan, opened, file, notes, say)
+        if let control = NullControl.statement(report) { report.notes.append(control) }
+        print(IOTable.render(report))
+        if let json { try JSONFile.write(report, to: json) }
+    }
+
+    private func measure(
+        _ plan: IOPlan, _ targets: [IOTarget], _ source: SourceFile?, _ notes: [String],
+        _ say: @escaping @Sendable (String) -> Void
+    ) throws -> IOReport {
+        let runner = IORunner(plan: plan, targets: targets, source: source, say: say)
+        var model: UsercopyModelReport?
+        if modelUsercopy {
+            say("usercopy model")
+            model = try UsercopyModel(
+                target: targets[0], latencies: try Self.numbers(mediaLatency),
+                seconds: plan.seconds, repetitions: max(3, plan.repetitions)).run()
+        }
+        let results = modelUsercopy && operations == "all" ? [] : runner.run()
+        return IOReport(
+            command: Array(CommandLine.arguments.dropFirst()),
+            date: ISO8601DateFormatter().string(from: Date()),
+            environment: RunEnvironment(path: targets[0].path, pmemForced: plan.forcedPmem),
+            clock: .shared, plan: plan, targets: try targets.map { try TargetFacts($0) },
+            results: results, comparisons: runner.comparisons(results), model: model, notes: notes)
+    }
+
+    private func makePlan(_ paths: [String], forced: Bool) throws -> IOPlan {
+        guard compare.isEmpty || compare.count == 2 else {
+            throw ValidationError("--compare takes two names")
+        }
+        let patterns: [AccessPattern] = switch pattern {
+        case "rand": [.random]
+        case "seq": [.sequential]
+        case "both": [.random, .sequential]
+        default: throw ValidationError("pattern: rand, seq or both")
+        }
+        let sizes = try Self.numbers(blocks ?? (quick ? "64,4096" : "64,256,4096,65536,1048576"))
+        guard sizes.allSatisfy({ $0 >= 8 && $0 <= 1_048_576 }) else {
+            throw ValidationError("blocks: 8 bytes to 1 MiB")
+        }
+        return IOPlan(
+            targets: paths, operations: try Self.operations(operations),
+            blockSizes: sizes.map { Int($0) }, threads: try Self.numbers(threads).map { Int($0) },
+            patterns: patterns, seconds: seconds ?? (quick ? 0.1 : 0.5),
+            repetitions: max(1, repetitions ?? (quick ? 3 : 5)),
+            targetBytes: (size ?? (quick ? 256 : 1024)) << 20, compare: compare,
+            seed: 20190501, forcedPmem: forced)
+    }
+
+    private static func numbers(_ text: String) throws -> [Double] {
+        try text.split(separator: ",").map { word in
+            guard let number = Double(word), number >= 0 else {
+                throw ValidationError("'\(word)' is no number")
+            }
+            return number
+        }
+    }
+
+    private static func operations(_ text: String) throws -> [IOOperation] {
+        switch text {
+        case "all": return IOOperation.allCases
+        case "syscalls": return [.pread, .pwrite, .pwriteDsync, .pwriteFdatasync]
+        case "mapped": return [.load, .storeFlush, .ntStore, .msync]
+        case "pinning": return [.directRead, .uringRegister, .uringRead, .processRead]
+        case "faults": return [.faultRead4K, .faultWrite4K, .faultWrite2M, .openPrefault]
+        default:
+            return try text.split(separator: ",").map { word in
+                guard let operation = IOOperation(rawValue: String(word)) else {
+                    throw ValidationError("unknown operation '\(word)'")
+                }
+                return operation
+            }
+        }
+    }
+}

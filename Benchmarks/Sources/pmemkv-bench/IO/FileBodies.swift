@@ -1,0 +1,80 @@
+import CBench
+import Foundation
+
+/// Operations through read(2), write(2) and their relatives.
+
+struct PreadBody: IOBody {
+    let context: IOContext
+    let buffer: IOBuffer
+
+    init(_ context: IOContext) {
+        self.context = context
+        buffer = IOBuffer(context.blockSize)
+    }
+
+    @inline(__always)
+    func perform(_ offset: Int) throws {
+        let size = context.blockSize
+        if pread(context.target.descriptor, buffer.bytes, size, off_t(offset)) != size {
+            throw BenchError.system("pread")
+        }
+    }
+
+    func finish() { buffer.deallocate() }
+}
+
+struct PwriteBody: IOBody {
+    let context: IOContext
+    let buffer: IOBuffer
+
+    init(_ context: IOContext) {
+        self.context = context
+        buffer = IOBuffer(context.blockSize)
+    }
+
+    @inline(__always)
+    func perform(_ offset: Int) throws {
+        let size = context.blockSize
+        if pwrite(context.target.descriptor, buffer.bytes, size, off_t(offset)) != size {
+            throw BenchError.system("pwrite")
+        }
+    }
+
+    func finish() { buffer.deallocate() }
+}
+
+struct PwriteDsyncBody: IOBody {
+    let context: IOContext
+    let buffer: IOBuffer
+
+    init(_ context: IOContext) {
+        self.context = context
+        buffer = IOBuffer(context.blockSize)
+    }
+
+    @inline(__always)
+    func perform(_ offset: Int) throws {
+        let size = context.blockSize
+        let done = bench_pwrite_dsync(
+            context.target.descriptor, buffer.bytes, size, off_t(offset))
+        if done != size { throw BenchError.system("pwritev2 RWF_DSYNC") }
+    }
+
+    func finish() { buffer.deallocate() }
+}
+
+struct PwriteFdatasyncBody: IOBody {
+    var writing: PwriteBody
+
+    init(_ context: IOContext) { writing = PwriteBody(context) }
+
+    @inline(__always)
+    func perform(_ offset: Int) throws {
+        try writing.perform(offset)
+        if fdatasync(writing.context.target.descriptor) != 0 {
+            throw BenchError.system("fdatasync")
+        }
+    }
+
+    func finish() { writing.finish() }
+}
