@@ -64,12 +64,15 @@ struct IOCommand: ParsableCommand {
     @Option(help: "Write every figure to this file as JSON.")
     var json: String?
 
-    func run() throws {
+    mutating func run() throws {
         let say: @Sendable (String) -> Void = { text in
             FileHandle.standardError.write(Data((text + "\n").utf8))
         }
         var notes: [String] = []
-        let paths = targets.isEmpty ? ["shm=/dev/shm"] : targets
+        // `--compare A B A=PATH B=PATH` takes the targets as well.
+        let given = targets + compare.filter { $0.contains("=") }
+        compare.removeAll { $0.contains("=") }
+        let paths = given.isEmpty ? ["shm=/dev/shm"] : given
         let force = paths.contains { Mount.of($0.split(separator: "=").last.map(String.init) ?? $0)?
             .type == "tmpfs" }
         if force {

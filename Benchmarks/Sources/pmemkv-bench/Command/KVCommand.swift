@@ -49,9 +49,6 @@ struct KVCommand: ParsableCommand {
     @Option(help: "Which engines by durability: durable, relaxed, both.")
     var durability = "both"
 
-    @Option(help: "Index of the store: hash or ordered.")
-    var index = "hash"
-
     @Option(help: "I/O path of the store: auto, mapped or syscalls.")
     var io = "auto"
 
@@ -117,7 +114,7 @@ struct KVCommand: ParsableCommand {
             timeLimit: timeLimit ?? (quick ? 0.4 : 30),
             repetitions: max(1, repetitions ?? (quick ? 1 : 3)), seed: seed,
             recordsLatency: !noLatency,
-            store: StoreOptions(ordered: index == "ordered", io: io, segmentBytes: segmentSize),
+            store: StoreOptions(io: io, segmentBytes: segmentSize),
             checksRecovery: !noRecovery, forcedPmem: place.forcesPmem)
     }
 }

@@ -5,7 +5,6 @@ enum EngineKind: String, Codable, CaseIterable, Sendable {
     case floorAppend = "floor-append"
     case floorIndex = "floor-index"
     case pmemkv
-    case pmemkvOrdered = "pmemkv-ordered"
     case pmemkvRelaxed = "pmemkv-relaxed"
     case pmemkvSyscalls = "pmemkv-syscalls"
     case pmemobj
@@ -27,7 +26,6 @@ enum EngineKind: String, Codable, CaseIterable, Sendable {
                 durability: "flush and fence per record", isFloor: true, isStore: false,
                 isPersistent: false)
         case .pmemkv: EngineTraits(durability: "durable on return")
-        case .pmemkvOrdered: EngineTraits(durability: "durable on return", isOrdered: true)
         case .pmemkvRelaxed:
             EngineTraits(isDurable: false, durability: "relaxed, durable at sync()")
         case .pmemkvSyscalls: EngineTraits(durability: "write(2), durable on return")
@@ -89,7 +87,6 @@ struct EnginePlace: Sendable {
 
 /// The store's own options, as they were given.
 struct StoreOptions: Codable, Sendable {
-    var ordered = false
     /// "auto", "mapped" or "syscalls".
     var io = "auto"
     var segmentBytes: Int?
@@ -103,8 +100,8 @@ extension EnginePlace {
         case .floorAppend: return try task.run { try AppendFloor(directory: path, profile: profile) }
         case .floorIndex: return try task.run { try IndexFloor(directory: path, profile: profile) }
         case .pmemobj: return try task.run { try PmemObjEngine(directory: path, profile: profile) }
-        case .pmemkv, .pmemkvOrdered, .pmemkvRelaxed, .pmemkvSyscalls:
-            return try performStore(task)
+        case .pmemkv, .pmemkvRelaxed, .pmemkvSyscalls:
+            return try task.run { try StoreEngine(self) }
         case .lmdb, .lmdbNoSync:
             #if HAVE_LMDB
             let isDurable = kind == .lmdb
@@ -139,12 +136,4 @@ extension EnginePlace {
         BenchError("\(kind.rawValue) is not part of this build: \(kind.packageToInstall ?? "")")
     }
 
-    private func performStore<T: EngineTask>(_ task: T) throws -> T.Output {
-        #if HAVE_STORE
-        let place = self
-        return try task.run { try StoreEngine(place) }
-        #else
-        throw notBuilt
-        #endif
-    }
 }

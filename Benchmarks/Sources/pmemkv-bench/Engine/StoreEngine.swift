@@ -1,4 +1,3 @@
-#if HAVE_STORE
 import Foundation
 import PmemKV
 
@@ -12,8 +11,6 @@ final class StoreEngine: Engine {
     init(_ place: EnginePlace) throws {
         kind = place.kind
         var options = OpenOptions()
-        let isOrdered = place.kind == .pmemkvOrdered || place.store.ordered
-        options.index = isOrdered ? .ordered : .hash
         let io = place.kind == .pmemkvSyscalls ? "syscalls" : place.store.io
         switch io {
         case "mapped": options.io = .mapped
@@ -34,8 +31,7 @@ final class StoreEngine: Engine {
         }
         relaxed = RelaxedSwitch(place.kind == .pmemkvRelaxed)
         let info = store.mediumInfo
-        setup = "index \(isOrdered ? "ordered" : "hash"), strategy \(info.strategy): "
-            + info.guarantee
+        setup = "hash index, strategy \(info.strategy.rawValue): \(info.guarantee)"
     }
 
     /// A file that is there was filled by the phase before.
@@ -56,6 +52,20 @@ final class StoreEngine: Engine {
     }
 
     func count() throws -> Int? { store.count }
+
+    /// Segments in use, whole: at small sizes the open ones count for more than they hold.
+    func mediumBytesInUse() -> Int? {
+        let numbers = store.statistics
+        return (numbers.segments - numbers.freeSegments) * numbers.segmentBytes
+    }
+
+    /// Asked for after a fill, when nothing has been overwritten yet: every record written is live,
+    /// or a copy that compaction made.
+    func mediumBytesWritten() -> Int? {
+        let numbers = store.statistics
+        return numbers.liveBytes + numbers.tombstoneBytes + numbers.compactedBytes
+    }
+
     func close() throws { try store.close() }
 
     struct Worker: EngineWorker {
@@ -111,4 +121,3 @@ private final class RelaxedSwitch: @unchecked Sendable {
     init(_ isOn: Bool) { self.isOn = isOn }
     func set(_ on: Bool) { isOn = on }
 }
-#endif

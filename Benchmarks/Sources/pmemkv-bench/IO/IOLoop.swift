@@ -120,15 +120,11 @@ extension IOOperation {
     }
 
     private func performStore<T: IOBodyTask>(_ task: T) throws -> T.Output {
-        #if HAVE_STORE
         switch self {
         case .kvPutMapped: return try task.run(StorePutBody<MappedStorePath>.self)
         case .kvPutSyscalls: return try task.run(StorePutBody<SyscallStorePath>.self)
         case .kvGetMapped: return try task.run(StoreGetBody<MappedStorePath>.self)
         default: return try task.run(StoreGetBody<SyscallStorePath>.self)
         }
-        #else
-        throw BenchError("the store is not part of this build")
-        #endif
     }
 }

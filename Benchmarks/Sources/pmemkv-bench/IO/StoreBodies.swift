@@ -1,4 +1,3 @@
-#if HAVE_STORE
 import Foundation
 import PmemKV
 
@@ -119,4 +118,3 @@ struct StoreGetBody<Path: StorePath>: IOBody {
         SharedPool.leave()
     }
 }
-#endif

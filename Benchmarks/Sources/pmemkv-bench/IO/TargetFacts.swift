@@ -11,8 +11,9 @@ struct TargetFacts: Codable, Sendable {
     var acceptsMapSync: Bool
     var isPmem: Bool
     var device: DeviceFacts
-    /// Size of the pages the mapping really has: bytes stored to, divided by the faults they took.
-    var mappedPageBytes: Int
+    /// What one store fault really maps: bytes stored to, divided by the faults they took. With DAX
+    /// that is the size of the page; the page cache may map a large folio at once.
+    var bytesPerFault: Int
 
     init(_ target: IOTarget) throws {
         name = target.name
@@ -24,12 +25,12 @@ struct TargetFacts: Codable, Sendable {
         acceptsMapSync = target.mapSyncAccepted
         isPmem = pmem_is_pmem(target.base, target.size) == 1
         device = DeviceFacts(path: target.path)
-        mappedPageBytes = try Self.pageSize(target)
+        bytesPerFault = try Self.measureFaults(target)
     }
 
     /// A fresh mapping, every 4 KiB of it stored to once: nothing is prefaulted, so each page of
     /// the mapping, whatever its size, costs one fault.
-    private static func pageSize(_ target: IOTarget) throws -> Int {
+    private static func measureFaults(_ target: IOTarget) throws -> Int {
         let bytes = min(target.size, 32 << 20)
         let (base, _) = try IOTarget.map(target.descriptor, bytes)
         defer { munmap(base, bytes) }
@@ -38,7 +39,10 @@ struct TargetFacts: Codable, Sendable {
             bench_store(base + offset, UInt64(offset))
         }
         let faults = max(1, ProcessUsage.minorFaults - before)
-        return bytes / faults >= 1 << 20 ? 2 << 20 : 4096
+        // Faults of the process besides the mapping's own make the quotient a little too small.
+        var size = 4096
+        while size < bytes / faults { size *= 2 }
+        return size
     }
 
     var lines: [String] {
@@ -46,7 +50,7 @@ struct TargetFacts: Codable, Sendable {
         first += isDAX == true ? ", DAX" : ", not DAX"
         var second = "  MAP_SYNC \(acceptsMapSync ? "accepted" : "refused"), libpmem is_pmem="
         second += isPmem ? "1" : "0"
-        second += ", pages of \(Format.bytes(mappedPageBytes)), struct page in \(device.structPages)"
+        second += ", a store fault maps \(Format.bytes(bytesPerFault)), struct page in \(device.structPages)"
         if let alignment = device.alignment { second += ", aligned to \(Format.bytes(alignment))" }
         if let node = device.numaNode { second += ", node \(node)" }
         if let distance = device.numaDistance { second += " at distance \(distance)" }

@@ -46,10 +46,8 @@ struct UsercopyModel {
         defer { tables.close() }
         var samples = [[Double]](repeating: [], count: placements.count)
         for repetition in 0 ..< repetitions {
-            for (number, placement) in placements.enumerated() {
-                samples[number].append(
-                    try slice(placement, tables, seed: UInt64(repetition) + 1))
-            }
+            let rates = try rates(placements, tables, seed: UInt64(repetition) + 1)
+            for number in placements.indices { samples[number].append(rates[number]) }
         }
         let rows = placements.indices.map { number in
             UsercopyModelRow(
@@ -89,39 +87,49 @@ struct UsercopyModel {
         func close() { munmap(dram, bytes) }
     }
 
-    /// Writes per second of one placement, in batches whose lines were evicted before.
-    private func slice(_ placement: Placement, _ tables: Tables, seed: UInt64) throws -> Double {
+    /// Writes per second of each placement. They take turns batch by batch, in which nothing but the
+    /// placement differs, so that drift of the machine hits all of them.
+    private func rates(
+        _ placements: [Placement], _ tables: Tables, seed: UInt64
+    ) throws -> [Double] {
         let clock = CheapClock.shared
         let buffer = IOBuffer(Self.block)
         defer { buffer.deallocate() }
         var random = SplitMix(seed: seed)
-        var chosen = [Int](repeating: 0, count: Self.batch)
+        var ticks = [UInt64](repeating: 0, count: placements.count)
+        var done = 0
+        let limit = clock.ticks(seconds: seconds * Double(placements.count))
+        while ticks.reduce(0, &+) < limit {
+            for (number, placement) in placements.enumerated() {
+                ticks[number] &+= try batch(placement, tables, buffer, &random)
+            }
+            done += Self.batch
+        }
+        return ticks.map { Double(done) / clock.seconds($0) }
+    }
+
+    /// The time of one batch of writes whose struct-page stand-ins were evicted before.
+    private func batch(
+        _ placement: Placement, _ tables: Tables, _ buffer: IOBuffer, _ random: inout SplitMix
+    ) throws -> UInt64 {
         let table = placement == .dram ? tables.dram : tables.onTarget
         var extra: UInt64 = 0
         if case .target(let nanoseconds) = placement {
-            extra = clock.ticks(seconds: nanoseconds / 1e9)
+            extra = CheapClock.shared.ticks(seconds: nanoseconds / 1e9)
         }
         let reads = placement != .none
-        var ticks: UInt64 = 0, done = 0
-        let limit = clock.ticks(seconds: seconds)
-        while ticks < limit {
-            for slot in chosen.indices {
-                chosen[slot] = random.below(tables.blocks)
-                // Also when nothing is read: all placements leave the caches in the same state.
-                bench_evict(table + chosen[slot] * Self.entry)
-            }
-            bench_full_fence()
-            let start = bench_ticks()
-            for block in chosen {
-                if reads { Self.isSlab(table + block * Self.entry, waiting: extra) }
-                let offset = off_t(block * Self.block)
-                let written = pwrite(target.descriptor, buffer.bytes, Self.block, offset)
-                if written != Self.block { throw BenchError.system("pwrite") }
-            }
-            ticks &+= bench_ticks() &- start
-            done += chosen.count
+        let chosen = (0 ..< Self.batch).map { _ in random.below(tables.blocks) }
+        // Also when nothing is read: all placements leave the caches in the same state.
+        for block in chosen { bench_evict(table + block * Self.entry) }
+        bench_full_fence()
+        let start = bench_ticks()
+        for block in chosen {
+            if reads { Self.isSlab(table + block * Self.entry, waiting: extra) }
+            let written = pwrite(
+                target.descriptor, buffer.bytes, Self.block, off_t(block * Self.block))
+            if written != Self.block { throw BenchError.system("pwrite") }
         }
-        return Double(done) / clock.seconds(ticks)
+        return bench_ticks() &- start
     }
 
     /// The check's read: the write goes on only when the answer is there, as in the kernel, where

@@ -90,8 +90,7 @@ struct WorkloadRunner<E: Engine> {
             let canDo = task.engine == .floorAppend ? workload.floor != .index : !readsMany
             return isItsOwn || canDo ? nil : "floor: \(workload.floor.engine)"
         }
-        let isOrdered = traits.isOrdered || task.engine.isOurs && plan.store.ordered
-        return workload.needsOrder && !isOrdered ? "keeps no key order" : nil
+        return workload.needsOrder && !traits.isOrdered ? "keeps no key order" : nil
     }
 
     private func skipped(_ workload: Workload, _ reason: String) -> WorkloadFigure {
