@@ -6,5 +6,8 @@ struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pmemkv-bench",
         abstract: "Measures the store against its peers, and DAX access paths against each other.",
-        subcommands: [KVCommand.self, IOCommand.self, RunOnePhaseCommand.self])
+        subcommands: [
+            KVCommand.self, IOCommand.self, ReportCommand.self, CompareCommand.self,
+            RunOnePhaseCommand.self,
+        ])
 }

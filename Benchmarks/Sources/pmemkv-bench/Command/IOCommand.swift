@@ -138,11 +138,18 @@ struct IOCommand: ParsableCommand {
         guard sizes.allSatisfy({ $0 >= 8 && $0 <= 1_048_576 }) else {
             throw ValidationError("blocks: 8 bytes to 1 MiB")
         }
+        // A comparison wants many short pairs: their intervals narrow with the number of pairs.
+        let slice: (seconds: Double, repetitions: Int) = switch (compare.isEmpty, quick) {
+        case (true, false): (0.5, 5)
+        case (true, true): (0.1, 3)
+        case (false, false): (0.1, 20)
+        case (false, true): (0.04, 8)
+        }
         return IOPlan(
             targets: paths, operations: try Self.operations(operations),
             blockSizes: sizes.map { Int($0) }, threads: try Self.numbers(threads).map { Int($0) },
-            patterns: patterns, seconds: seconds ?? (quick ? 0.1 : 0.5),
-            repetitions: max(1, repetitions ?? (quick ? 3 : 5)),
+            patterns: patterns, seconds: seconds ?? slice.seconds,
+            repetitions: max(1, repetitions ?? slice.repetitions),
             targetBytes: (size ?? (quick ? 256 : 1024)) << 20, compare: compare,
             seed: 20190501, forcedPmem: forced)
     }
