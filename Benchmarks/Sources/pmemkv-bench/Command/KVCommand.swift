@@ -112,7 +112,7 @@ struct KVCommand: ParsableCommand {
             operations: operations ?? (quick ? min(count, 50_000) : count), duration: duration,
             warmup: warmup ?? (quick ? 0 : 0.2),
             timeLimit: timeLimit ?? (quick ? 0.4 : 30),
-            repetitions: max(1, repetitions ?? (quick ? 1 : 3)), seed: seed,
+            repetitions: max(1, repetitions ?? 3), budget: quick ? 150 : 0, seed: seed,
             recordsLatency: !noLatency,
             store: StoreOptions(io: io, segmentBytes: segmentSize),
             checksRecovery: !noRecovery, forcedPmem: place.forcesPmem)

@@ -61,7 +61,7 @@ enum Chart {
         let bottom = top + rowHeight * Double(spans.count)
         var drawing = Drawing(
             width: labelWidth + plotWidth + 40, height: bottom + 24, title: title)
-        scale.drawGrid(&drawing, top: top, bottom: bottom) { Format.nanoseconds($0) }
+        scale.drawGrid(&drawing, top: top, bottom: bottom) { Format.decade($0) }
         let names = ["p50", "p90", "p99", "p99.9"]
         for (row, span) in spans.enumerated() {
             let y = top + Double(row) * rowHeight + rowHeight / 2

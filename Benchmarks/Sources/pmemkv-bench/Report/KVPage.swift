@@ -86,13 +86,12 @@ enum KVPage {
                 engine.recoverySeconds.map { Format.seconds($0.median) } ?? "-",
                 engine.openSeconds.map { Format.seconds($0.median) } ?? "-",
                 "\(engine.verifiedGets)", "\(engine.mismatches)",
-                engine.failure ?? engine.setup,
             ]
         }
         return Markup.table(
             [
                 "engine", "DRAM bytes/key", "medium bytes/user byte", "write amplification",
-                "recovery after kill", "open after close", "gets verified", "wrong", "set-up",
+                "recovery after kill", "open after close", "gets verified", "wrong",
             ], rows)
     }
 
@@ -112,7 +111,11 @@ enum KVPage {
                     + "\(Format.nanoseconds(floor.appendPackedNanoseconds)) packed and "
                     + "\(Format.nanoseconds(floor.appendAlignedNanoseconds)) aligned")
         }
-        return Page.list(lines + report.notes)
+        let setups = report.engines.map { engine in
+            "\(engine.engine.rawValue): \(engine.failure ?? engine.setup)"
+        }
+        return Page.list(lines + report.notes) + Page.paragraph("How the engines were set up:")
+            + Page.list(setups)
     }
 }
 

@@ -36,6 +36,16 @@ enum Format {
         }
     }
 
+    /// 1 us, 10 us: for the marks of a scale.
+    static func decade(_ nanoseconds: Double) -> String {
+        switch nanoseconds {
+        case 1e9...: fixed(nanoseconds / 1e9, 0) + " s"
+        case 1e6...: fixed(nanoseconds / 1e6, 0) + " ms"
+        case 1e3...: fixed(nanoseconds / 1e3, 0) + " us"
+        default: fixed(nanoseconds, 0) + " ns"
+        }
+    }
+
     static func seconds(_ value: Double) -> String { nanoseconds(value * 1e9) }
 
     static func bytes(_ value: Int) -> String {

@@ -19,6 +19,8 @@ struct KVPlan: Codable, Sendable {
     /// completed untimed and without synchronous commits.
     var timeLimit: Double
     var repetitions: Int
+    /// No repetition is begun that would probably end later than this, in seconds; 0: no limit.
+    var budget: Double
     var seed: UInt64
     var recordsLatency: Bool
     var store: StoreOptions

@@ -7,7 +7,17 @@ struct KVRunner {
 
     func run() throws -> [EngineKind: [EngineRepetition]] {
         var all: [EngineKind: [EngineRepetition]] = [:]
+        let clock = ContinuousClock()
+        let start = clock.now
         for repetition in 1 ... plan.repetitions {
+            // One more repetition is begun only when the time budget allows one as long as those
+            // before it.
+            let elapsed = Double((clock.now - start).components.seconds)
+            let next = elapsed / Double(max(1, repetition - 1)) * Double(repetition)
+            if repetition > 1 && plan.budget > 0 && next > plan.budget {
+                say("the time budget ends the run after \(repetition - 1) repetition(s)")
+                break
+            }
             for engine in plan.engines {
                 say("repetition \(repetition)/\(plan.repetitions): \(engine.rawValue)")
                 let outcome = repeatOnce(engine)
