@@ -10,7 +10,12 @@ struct Peer {
     var header: String
     var target: Target
 
-    var isInstalled: Bool { FileManager.default.fileExists(atPath: "/usr/include/" + header) }
+    /// PMEMKV_BENCH_PEERS=none leaves the stores out, for a program that only runs `io`.
+    var isWanted: Bool {
+        let isStore = define != "HAVE_URING"
+        return !(isStore && Context.environment["PMEMKV_BENCH_PEERS"] == "none")
+            && FileManager.default.fileExists(atPath: "/usr/include/" + header)
+    }
 }
 
 let peers = [
@@ -33,7 +38,7 @@ let peers = [
         target: .target(
             name: "CUringShim", cSettings: [.treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("uring")])),
-].filter(\.isInstalled)
+].filter(\.isWanted)
 
 /// Settings every Swift target of the package is built with.
 let strict: [SwiftSetting] = [

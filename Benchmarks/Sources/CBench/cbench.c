@@ -75,6 +75,10 @@ int bench_is_dax(const char *path) {
     return (facts.stx_attributes & STATX_ATTR_DAX) != 0;
 }
 
+int bench_forget_blocks(int fd, size_t count) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)count);
+}
+
 int bench_open_direct(const char *path) { return open(path, O_RDONLY | O_DIRECT | O_CLOEXEC); }
 
 void *bench_map_table(size_t count) {

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 
+import counts
 import faults
 import powercut
 import suite
@@ -24,6 +25,9 @@ PARTS = {
     "suite": suite.run, "eadr": suite.run_eadr, "cuts": powercut.run, "trace": trace.run,
     "faults": faults.run,
 }
+
+# Not checks but measurements; only when asked for with --only.
+ON_REQUEST = {"counts": counts.run}
 
 
 class Context:
@@ -70,11 +74,11 @@ class Context:
         environment = f"FORMAT=0\nVIRTIO={int(with_virtio)}\n"
         return self.start(name, script, environment, with_virtio=with_virtio, **options)
 
-    def start(self, name, script, environment, **options):
+    def start(self, name, script, environment, archives=(), **options):
         job = os.path.join(self.directory, name + ".cpio")
         build_job({"env": environment, "main": script}, job)
         return Machine(
-            self.kernel, [self.base, job], self.images, self.directory, name=name, **options)
+            self.kernel, [self.base, *archives, job], self.images, self.directory, name=name, **options)
 
     def clean(self):
         if self.options.keep:
@@ -93,7 +97,7 @@ def run_parts(context):
     for name in context.options.only or PARTS:
         started = time.monotonic()
         try:
-            PARTS[name](context)
+            (PARTS | ON_REQUEST)[name](context)
         except MachineError as error:
             context.report.add("machine", name, False, str(error))
         seconds = time.monotonic() - started
@@ -104,8 +108,9 @@ def parse():
     parser = argparse.ArgumentParser(prog="Tests/dax-vm/run", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="power cuts (default 10)")
     parser.add_argument("--seed", type=int, help="seed of the cuts' times (default: random)")
-    parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART",
-                        help="run this part; repeat for several: " + ", ".join(PARTS))
+    parser.add_argument("--only", action="append", choices=[*PARTS, *ON_REQUEST], metavar="PART",
+                        help="run this part; repeat for several: "
+                        + ", ".join([*PARTS, *ON_REQUEST]))
     parser.add_argument("--media", action="append", metavar="NAME",
                         help="use this medium only; repeat for several")
     parser.add_argument("--binaries", metavar="DIR",
@@ -114,6 +119,8 @@ def parse():
                         help="put another program of the host into the machine's /bin")
     parser.add_argument("--shell", metavar="COMMANDS",
                         help="run a command list in the machine; give back output and exit code")
+    parser.add_argument("--checked-copy", action="store_true",
+                        help="with --only counts: also without the kernel's usercopy bypass")
     parser.add_argument("--timeout", type=int, default=300, help="seconds a boot may take")
     parser.add_argument("--keep", action="store_true", help="keep images and logs, say where")
     options = parser.parse_args()

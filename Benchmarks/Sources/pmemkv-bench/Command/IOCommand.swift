@@ -55,6 +55,9 @@ struct IOCommand: ParsableCommand {
     @Option(help: "Operations in each counted phase.")
     var countedOperations = 200
 
+    @Option(help: "NAME=ADDRESS: where the emulator keeps a target's device (hexadecimal).")
+    var emulatorAddress: [String] = []
+
     @Flag(help: "Overwrite existing files and devices given as targets.")
     var overwrite = false
 
@@ -93,8 +96,10 @@ struct IOCommand: ParsableCommand {
             ? try? SourceFile(directory: source) : nil
         defer { file?.remove() }
         if countOperations {
-            try CountingRun(plan: plan, targets: opened, source: file, count: countedOperations)
-                .run()
+            try CountingRun(
+                plan: plan, targets: opened, source: file, count: countedOperations,
+                emulatorAddresses: try Self.addresses(emulatorAddress)
+            ).run()
             return
         }
         var report = try measure(plan, opened, file, notes, say)
@@ -154,6 +159,18 @@ struct IOCommand: ParsableCommand {
             seed: 20190501, forcedPmem: forced)
     }
 
+    private static func addresses(_ words: [String]) throws -> [String: UInt64] {
+        var result: [String: UInt64] = [:]
+        for word in words {
+            let parts = word.split(separator: "=")
+            guard parts.count == 2, let address = UInt64(parts[1], radix: 16) else {
+                throw ValidationError("--emulator-address takes NAME=HEXADECIMAL")
+            }
+            result[String(parts[0])] = address
+        }
+        return result
+    }
+
     private static func numbers(_ text: String) throws -> [Double] {
         try text.split(separator: ",").map { word in
             guard let number = Double(word), number >= 0 else {
@@ -169,7 +186,8 @@ struct IOCommand: ParsableCommand {
         case "syscalls": return [.pread, .pwrite, .pwriteDsync, .pwriteFdatasync]
         case "mapped": return [.load, .storeFlush, .ntStore, .msync]
         case "pinning": return [.directRead, .uringRegister, .uringRead, .processRead]
-        case "faults": return [.faultRead4K, .faultWrite4K, .faultWrite2M, .openPrefault]
+        case "faults":
+            return [.faultFirst4K, .faultRead4K, .faultWrite4K, .faultWrite2M, .openPrefault]
         default:
             return try text.split(separator: ",").map { word in
                 guard let operation = IOOperation(rawValue: String(word)) else {

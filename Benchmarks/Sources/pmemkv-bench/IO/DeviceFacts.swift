@@ -13,10 +13,13 @@ struct DeviceFacts: Codable, Sendable {
     var numaNode: Int?
     /// Distance of the device's node from this process's node, as in numactl --hardware.
     var numaDistance: Int?
-    /// Physical range of the data, and of struct page when it lies on the device.
+    /// Physical range of the data, and where the device begins: struct page lies between the two
+    /// when it is on the device.
     var dataStart: UInt64?
     var dataSize: UInt64?
     var memmapStart: UInt64?
+
+    var structPagesOnDevice: Bool { structPages.hasPrefix("device") }
 
     init(path: String) {
         structPages = "DRAM (ordinary memory)"

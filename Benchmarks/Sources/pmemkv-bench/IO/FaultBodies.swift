@@ -12,11 +12,11 @@ struct FreshMapping {
     private(set) var base: UnsafeMutableRawPointer?
     private(set) var next = 0
 
-    init(_ target: IOTarget, pageSize: Int) {
+    init(_ target: IOTarget, pageSize: Int, largest: Int = 256 << 20) {
         self.target = target
         self.pageSize = pageSize
         shift = pageSize < IOTarget.hugePage ? 4096 : 0
-        bytes = min(target.size, 256 << 20)
+        bytes = min(target.size, largest)
     }
 
     var isExhausted: Bool { base == nil || next + pageSize > bytes }
@@ -39,6 +39,39 @@ struct FreshMapping {
         if let base { munmap(base, bytes) }
         base = nil
     }
+}
+
+/// The first fault of a page of the file itself: a DAX file remembers pages that any mapping has
+/// touched, so the blocks are given back and written anew before the mapping is made.
+struct FaultFirstBody: IOBody {
+    var mapping: FreshMapping
+    var sum: UInt64 = 0
+
+    init(_ context: IOContext) {
+        mapping = FreshMapping(context.target, pageSize: 4096, largest: 8 << 20)
+    }
+
+    var isExhausted: Bool { mapping.isExhausted }
+
+    mutating func renew() throws {
+        mapping.unmap()
+        let descriptor = mapping.target.descriptor
+        guard bench_forget_blocks(descriptor, mapping.bytes) == 0 else {
+            throw BenchError.system("punch a hole")
+        }
+        let chunk = [UInt8](repeating: 0x44, count: 1 << 20)
+        for offset in stride(from: 0, to: mapping.bytes, by: chunk.count) {
+            let written = pwrite(descriptor, chunk, chunk.count, off_t(offset))
+            if written != chunk.count { throw BenchError.system("write the blocks anew") }
+        }
+        guard fsync(descriptor) == 0 else { throw BenchError.system("fsync") }
+        try mapping.renew()
+    }
+
+    mutating func finish() { mapping.unmap() }
+
+    @inline(__always)
+    mutating func perform(_ offset: Int) { sum &+= bench_load(mapping.take()) }
 }
 
 struct FaultReadBody: IOBody {

@@ -100,6 +100,7 @@ extension IOOperation {
         case .msync: return try task.run(MsyncBody.self)
         case .directRead: return try task.run(DirectReadBody.self)
         case .processRead: return try task.run(ProcessReadBody.self)
+        case .faultFirst4K: return try task.run(FaultFirstBody.self)
         case .faultRead4K: return try task.run(FaultReadBody.self)
         case .faultWrite4K: return try task.run(FaultWriteBody.self)
         case .faultWrite2M: return try task.run(FaultWriteHugeBody.self)

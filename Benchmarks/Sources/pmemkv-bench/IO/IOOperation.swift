@@ -15,6 +15,7 @@ enum IOOperation: String, Codable, CaseIterable, Sendable {
     case uringRegister = "uring-register"
     case uringRead = "uring-read-fixed"
     case processRead = "process-vm-readv"
+    case faultFirst4K = "fault-4k-first"
     case faultRead4K = "fault-4k-read"
     case faultWrite4K = "fault-4k"
     case faultWrite2M = "fault-2m"
@@ -38,9 +39,10 @@ enum IOOperation: String, Codable, CaseIterable, Sendable {
         case .uringRegister: "registering and releasing a block of the mapping with io_uring"
         case .uringRead: "io_uring read of another file into a registered buffer of the mapping"
         case .processRead: "process_vm_readv(2) from the mapping (pins its pages)"
-        case .faultRead4K: "first load of a 4 KiB page"
-        case .faultWrite4K: "first store to a 4 KiB page"
-        case .faultWrite2M: "first store to a 2 MiB page"
+        case .faultFirst4K: "first load of a 4 KiB page that no mapping of the file has touched yet"
+        case .faultRead4K: "first load of a 4 KiB page in a fresh mapping"
+        case .faultWrite4K: "first store to a 4 KiB page in a fresh mapping"
+        case .faultWrite2M: "first store to a 2 MiB page in a fresh mapping"
         case .openPrefault: "open, map and populate the whole target"
         }
     }
@@ -48,7 +50,7 @@ enum IOOperation: String, Codable, CaseIterable, Sendable {
     /// Operations whose cost depends on the block size.
     var usesBlocks: Bool {
         switch self {
-        case .faultRead4K, .faultWrite4K, .faultWrite2M, .openPrefault: false
+        case .faultFirst4K, .faultRead4K, .faultWrite4K, .faultWrite2M, .openPrefault: false
         default: true
         }
     }
@@ -64,7 +66,7 @@ enum IOOperation: String, Codable, CaseIterable, Sendable {
     var needsFile: Bool {
         switch self {
         case .pread, .pwrite, .pwriteDsync, .pwriteFdatasync, .msync, .kvPutSyscalls,
-            .kvGetSyscalls:
+            .kvGetSyscalls, .faultFirst4K:
             true
         default: false
         }
