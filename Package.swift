@@ -34,11 +34,14 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        .target(name: "PmemKVText", swiftSettings: strict),
         .executableTarget(
             name: "pmemkv-cli",
             dependencies: [
                 "PmemKV",
+                "PmemKVText",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,8 +1,52 @@
+// The command `pmemkv`. One file a command: parse, call the library, print.
+//
+// Standard output carries results alone, standard error diagnostics alone, and every failure ends
+// in an exit status of ExitStatus.swift.
+
 import ArgumentParser
-import PmemKV
+import Glibc
 
 @main
 struct Pmemkv: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pmemkv", subcommands: [Doctor.self])
+        commandName: "pmemkv",
+        abstract: "A key-value store in persistent memory.",
+        discussion: """
+            POOL is a file, best on a file system with DAX, or a devdax device such as \
+            /dev/dax0.0. An argument that begins with '-' but is no option goes behind '--'.
+
+            Exit status: 0 done; 1 no such key, or damage was found; 28 the pool is full; \
+            64 wrong usage; 65 damaged data or unknown format; 66 no such pool; 73 cannot create; \
+            74 input/output or media error; 75 the pool is in use by another process.
+            """,
+        subcommands: [
+            Create.self, Info.self, Doctor.self, Put.self, Get.self, Delete.self, Exists.self,
+            Count.self, Scan.self, Load.self, Dump.self, Shell.self, Stat.self, Compact.self,
+        ])
+
+    static func main() {
+        // A reader that has gone shows as an error of write(2), so that the pool is closed.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            try requireUTF8Arguments()
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            Failure.exit(error)
+        }
+    }
+
+    /// Swift would replace the bytes of an argument that is no UTF-8, and so change a key.
+    private static func requireUTF8Arguments() throws {
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            guard let argument = CommandLine.unsafeArgv[index],
+                String(validatingCString: argument) == nil
+            else { continue }
+            throw Failure(
+                ExitStatus.usage, """
+                    argument \(index) is not UTF-8; give such keys and values with --hex, or on \
+                    standard input
+                    """)
+        }
+    }
 }

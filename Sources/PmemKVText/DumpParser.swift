@@ -1,0 +1,152 @@
+/// Reads the text form of ``DumpFormat``, one line after another.
+///
+/// What a pool cannot hold (several values a key, records without keys) is refused at the
+/// header, before any data.
+package struct DumpParser {
+    /// What a line completed.
+    package enum Event: Equatable, Sendable {
+        /// Nothing yet.
+        case none
+        /// A record; it is in ``DumpParser/key`` and ``DumpParser/value``.
+        case record
+        /// DATA=END.
+        case end
+    }
+
+    private enum State { case header, key, value, ended }
+
+    private var state = State.header
+    private var sawVersion = false
+    private var format = DumpFormat.bytevalue
+    /// Lines read so far.
+    package private(set) var line = 0
+    package private(set) var key: [UInt8] = []
+    package private(set) var value: [UInt8] = []
+
+    package init() {}
+
+    /// Takes the next line, without its newline.
+    package mutating func parse(_ text: ArraySlice<UInt8>) throws(TextError) -> Event {
+        line += 1
+        switch state {
+        case .header:
+            try parseHeader(text)
+            return .none
+        case .key:
+            if text.elementsEqual(DumpFormat.dataEnd) {
+                state = .ended
+                return .end
+            }
+            try Self.decode(text, format, into: &key, line: line)
+            state = .value
+            return .none
+        case .value:
+            guard !text.elementsEqual(DumpFormat.dataEnd) else {
+                throw failure("the last key has no value")
+            }
+            try Self.decode(text, format, into: &value, line: line)
+            state = .key
+            return .record
+        case .ended:
+            guard text.isEmpty else {
+                throw failure(
+                    "more text behind DATA=END: a dump of several databases must be cut apart")
+            }
+            return .none
+        }
+    }
+
+    /// Call at the end of the text: throws when DATA=END has not been seen.
+    package func finish() throws(TextError) {
+        guard state == .ended else {
+            throw TextError(
+                line: line,
+                line == 0
+                    ? "the input is empty; a dump begins with VERSION=3"
+                    : "the dump ends without DATA=END: it is incomplete")
+        }
+    }
+
+    private func failure(_ message: String) -> TextError { TextError(line: line, message) }
+
+    private mutating func parseHeader(_ text: ArraySlice<UInt8>) throws(TextError) {
+        if text.elementsEqual(DumpFormat.headerEnd) {
+            guard sawVersion else { throw failure("a dump begins with VERSION=3") }
+            state = .key
+            return
+        }
+        guard let equals = text.firstIndex(of: UInt8(ascii: "=")) else {
+            throw failure(
+                sawVersion
+                    ? "a header line reads NAME=VALUE, and HEADER=END ends the header"
+                    : "this is no dump: a dump begins with VERSION=3")
+        }
+        let name = String(decoding: text[..<equals], as: UTF8.self)
+        let value = String(decoding: text[(equals + 1)...], as: UTF8.self)
+        guard sawVersion || name == "VERSION" else {
+            throw failure("this is no dump: a dump begins with VERSION=3")
+        }
+        switch (name, value) {
+        case ("VERSION", "3"): sawVersion = true
+        case ("VERSION", _): throw failure("VERSION=\(value); only version 3 can be read")
+        case ("format", _):
+            guard let known = DumpFormat(rawValue: value) else {
+                throw failure("format=\(value); only bytevalue and print can be read")
+            }
+            format = known
+        case ("type", "btree"), ("type", "hash"): break
+        case ("type", _): throw failure("type=\(value); only btree and hash have keys of their own")
+        case ("keys", "0"): throw failure("keys=0; a dump without keys cannot be loaded")
+        case ("duplicates", "1"), ("dupsort", "1"):
+            throw failure("\(name)=1; a pool has one value a key")
+        default: break
+        }
+    }
+
+    private static func decode(
+        _ text: ArraySlice<UInt8>, _ format: DumpFormat, into bytes: inout [UInt8], line: Int
+    ) throws(TextError) {
+        guard text.first == UInt8(ascii: " ") else {
+            throw TextError(line: line, "a line of data begins with a blank")
+        }
+        bytes.removeAll(keepingCapacity: true)
+        let body = text.dropFirst()
+        switch format {
+        case .bytevalue:
+            guard body.withUnsafeBytes({ Hex.decode($0, into: &bytes) }) else {
+                throw TextError(line: line, "not an even number of hexadecimal digits")
+            }
+        case .print:
+            guard body.withUnsafeBytes({ decodePrint($0, into: &bytes) }) else {
+                throw TextError(
+                    line: line, """
+                        a backslash stands before another or before two hexadecimal digits; LMDB \
+                        before 0.9.25 leaves backslashes as they are: dump without -p
+                        """)
+            }
+        }
+    }
+
+    private static func decodePrint(
+        _ text: UnsafeRawBufferPointer, into bytes: inout [UInt8]
+    ) -> Bool {
+        let backslash = UInt8(ascii: "\\")
+        var index = 0
+        while index < text.count {
+            if text[index] != backslash {
+                bytes.append(text[index])
+                index += 1
+            } else if index + 1 < text.count, text[index + 1] == backslash {
+                bytes.append(backslash)
+                index += 2
+            } else if index + 2 < text.count, let high = Hex.value(text[index + 1]),
+                let low = Hex.value(text[index + 2]) {
+                bytes.append(high << 4 | low)
+                index += 3
+            } else {
+                return false
+            }
+        }
+        return true
+    }
+}

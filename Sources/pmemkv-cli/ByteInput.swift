@@ -1,0 +1,83 @@
+import Glibc
+import PmemKVText
+import SystemPackage
+
+/// Bytes of standard input or a file, by pieces as they arrive, by lines, or all of them.
+final class ByteInput {
+    private let descriptor: Int32
+    private let name: String
+    private let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
+    private var splitter = LineSplitter()
+    private var isAtEnd = false
+
+    /// Standard input for nil and `-`.
+    init(_ path: String? = nil) throws(Failure) {
+        if let path, path != "-" {
+            name = path
+            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                let cause = Errno(rawValue: errno)
+                let isMissing = cause == .noSuchFileOrDirectory
+                throw Failure(
+                    isMissing ? ExitStatus.noSuchPool : ExitStatus.inputOutput,
+                    "cannot open \(path): \(cause)")
+            }
+        } else {
+            name = "standard input"
+            descriptor = STDIN_FILENO
+        }
+    }
+
+    deinit {
+        piece.deallocate()
+        if descriptor != STDIN_FILENO { close(descriptor) }
+    }
+
+    var isTerminal: Bool { isatty(descriptor) == 1 }
+
+    /// The next bytes, as soon as there are any; nil at the end.
+    private func nextPiece() throws(Failure) -> UnsafeRawBufferPointer? {
+        while true {
+            let count = read(descriptor, piece.baseAddress, piece.count)
+            if count > 0 { return UnsafeRawBufferPointer(rebasing: piece[..<count]) }
+            if count == 0 { return nil }
+            let cause = Errno(rawValue: errno)
+            guard cause == .interrupted else {
+                throw Failure(ExitStatus.inputOutput, "cannot read \(name): \(cause)")
+            }
+        }
+    }
+
+    /// Everything to the end.
+    func readAll() throws(Failure) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while let next = try nextPiece() { bytes.append(contentsOf: next) }
+        return bytes
+    }
+
+    /// The next line without its newline; a last line need not have one.
+    func nextLine() throws(Failure) -> ArraySlice<UInt8>? {
+        while true {
+            if let line = splitter.next() { return line }
+            if isAtEnd { return splitter.finish() }
+            if let next = try nextPiece() {
+                splitter.append(next)
+            } else {
+                isAtEnd = true
+            }
+        }
+    }
+
+    /// The last bytes of what is still to be read, at most count; nil when the input cannot be
+    /// read at any place, as a pipe.
+    func peekAtEnd(count: Int) -> [UInt8]? {
+        let here = lseek(descriptor, 0, SEEK_CUR)
+        var status = stat()
+        guard here >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG
+        else { return nil }
+        let start = max(here, status.st_size - count)
+        var bytes = [UInt8](repeating: 0, count: max(0, status.st_size - start))
+        let read = pread(descriptor, &bytes, bytes.count, start)
+        return read == bytes.count ? bytes : nil
+    }
+}

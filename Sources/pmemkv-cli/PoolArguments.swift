@@ -1,0 +1,75 @@
+import ArgumentParser
+import PmemKV
+import PmemKVText
+
+extension IOPath: ExpressibleByArgument {}
+
+/// What a pool's medium must give.
+enum Requirement: String, CaseIterable, ExpressibleByArgument {
+    case synchronousDAX = "sync-dax"
+}
+
+/// The pool of a command and how it is opened.
+struct PoolArguments: ParsableArguments {
+    @Argument(help: "The pool: a file or a devdax device.", completion: .file())
+    var pool: String
+
+    @Option(help: "How the bytes are reached: read(2) and write(2) with 'syscalls'.")
+    var io: IOPath = .automatic
+
+    @Option(help: "Refuse a medium that does not give this.")
+    var require: Requirement?
+
+    func options(readOnly: Bool) -> OpenOptions {
+        var options = OpenOptions()
+        options.readOnly = readOnly
+        options.io = io
+        options.requireSynchronousDAX = require == .synchronousDAX
+        return options
+    }
+
+    /// Opens the pool for body and closes it behind it, even when body failed.
+    ///
+    /// A command that only reads takes a shared lock and changes no byte.
+    func withStore<R>(readOnly: Bool, _ body: (PmemStore) throws -> R) throws -> R {
+        let store = try PmemStore.open(at: pool, options: options(readOnly: readOnly))
+        let result: R
+        do {
+            result = try body(store)
+        } catch {
+            try? store.close()
+            throw error
+        }
+        try store.close()
+        return result
+    }
+}
+
+/// Whether arguments and output are hexadecimal.
+struct HexOption: ParsableArguments {
+    @Flag(name: .customLong("hex"), help: "Keys and values are hexadecimal.")
+    var isHex = false
+
+    /// The bytes an argument stands for.
+    func bytes(_ argument: String) throws -> [UInt8] {
+        guard isHex else { return [UInt8](argument.utf8) }
+        guard let bytes = Hex.decode(argument) else {
+            throw ValidationError(
+                "'\(argument)' is not hexadecimal: --hex wants two digits for each byte")
+        }
+        return bytes
+    }
+}
+
+struct JSONOption: ParsableArguments {
+    @Flag(name: .customLong("json"), help: "Print one JSON object (\"schema\": 1).")
+    var isJSON = false
+}
+
+extension ByteSize: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
+extension Failure {
+    static let noSuchKey = Failure(ExitStatus.notFound, "no such key")
+}

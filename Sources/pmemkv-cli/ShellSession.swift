@@ -1,0 +1,144 @@
+import PmemKV
+import PmemKVText
+
+/// The commands of `pmemkv shell`.
+///
+/// Invariant: each line that holds a word gets exactly one line of reply, and a reply that
+/// acknowledges a write is written after the write has become durable.
+struct ShellSession {
+    let store: PmemStore
+    let output: ByteOutput
+    private(set) var isOver = false
+    /// The batch between multi and exec.
+    private var batch: WriteBatch?
+    private var batchIsBroken = false
+
+    init(store: PmemStore, output: ByteOutput) {
+        self.store = store
+        self.output = output
+    }
+
+    /// Carries out one line and adds the reply to the output.
+    mutating func reply(to line: ArraySlice<UInt8>) {
+        do {
+            let words = try ShellWords.split(line)
+            guard let name = words.first else { return }
+            try run(String(decoding: name, as: UTF8.self), Array(words.dropFirst()))
+        } catch {
+            if batch != nil { batchIsBroken = true }
+            // A reply is one line, whatever the message holds and however far a value has come.
+            output.buffer.removeAll(keepingCapacity: true)
+            let message = "\(error)".replacing("\n", with: " ")
+            output.write("(error) \(message)\n")
+        }
+    }
+
+    private mutating func run(_ name: String, _ arguments: [[UInt8]]) throws {
+        let lower = name.lowercased()
+        if batch != nil { return try runInBatch(lower, arguments) }
+        switch (lower, arguments.count) {
+        case ("put", 2):
+            try store.put(arguments[1], forKey: arguments[0])
+            output.write("OK\n")
+        case ("get", 1): try get(arguments[0])
+        case ("del", 1...): try replyInteger(arguments.count { try store.remove($0) })
+        case ("exists", 1...): try replyInteger(arguments.count { try store.contains($0) })
+        case ("count", 0): replyInteger(store.count)
+        case ("scan", 0...1): try scan(prefix: arguments.first ?? [])
+        case ("multi", 0):
+            batch = WriteBatch()
+            batchIsBroken = false
+            output.write("OK\n")
+        case ("exec", 0), ("discard", 0): throw TextError("\(lower) without multi")
+        case ("sync", 0):
+            try store.sync()
+            output.write("OK\n")
+        case ("quit", 0): quit()
+        default: throw Self.misuse(name)
+        }
+    }
+
+    private mutating func runInBatch(_ name: String, _ arguments: [[UInt8]]) throws {
+        switch (name, arguments.count) {
+        case ("put", 2):
+            try Self.checkKeys(arguments.prefix(1))
+            batch?.put(arguments[1], forKey: arguments[0])
+            output.write("QUEUED\n")
+        case ("del", 1...):
+            try Self.checkKeys(arguments[...])
+            for key in arguments { batch?.remove(key) }
+            output.write("QUEUED\n")
+        case ("exec", 0): try exec()
+        case ("discard", 0):
+            batch = nil
+            output.write("OK\n")
+        case ("quit", 0): quit()
+        case ("multi", 0): throw TextError("multi inside multi")
+        case ("get", _), ("exists", _), ("count", _), ("scan", _), ("sync", _):
+            throw TextError("\(name) inside multi; only put and del can be queued")
+        default: throw Self.misuse(name)
+        }
+    }
+
+    private mutating func exec() throws {
+        guard let batch else { return }
+        self.batch = nil
+        if batchIsBroken {
+            throw TextError("nothing was stored: a command of this batch had an error")
+        }
+        try store.apply(batch)
+        output.write("OK\n")
+    }
+
+    private mutating func quit() {
+        isOver = true
+        output.write("OK\n")
+    }
+
+    private func get(_ key: [UInt8]) throws {
+        let value: Void? = try store.withValue(forKey: key) { value in
+            value.withUnsafeBytes { ShellWords.quote($0, into: &output.buffer) }
+        }
+        output.write(value == nil ? "(nil)\n" : "\n")
+    }
+
+    private func scan(prefix: [UInt8]) throws {
+        var isFirst = true
+        try store.scan(.prefix(prefix)) { key, value in
+            if !isFirst { output.buffer.append(UInt8(ascii: " ")) }
+            isFirst = false
+            key.withUnsafeBytes { ShellWords.quote($0, into: &output.buffer) }
+            output.buffer.append(UInt8(ascii: " "))
+            value.withUnsafeBytes { ShellWords.quote($0, into: &output.buffer) }
+            return output.flushIfLarge()
+        }
+        output.write(isFirst ? "(empty)\n" : "\n")
+    }
+
+    private func replyInteger(_ number: Int) {
+        output.write("(integer) \(number)\n")
+    }
+
+    /// The store checks keys only when the batch is applied; here the line at fault is known.
+    private static func checkKeys(_ keys: ArraySlice<[UInt8]>) throws(TextError) {
+        for key in keys where !(1...65536 ~= key.count) {
+            throw TextError("a key has 1 to 65536 bytes, not \(key.count)")
+        }
+    }
+
+    private static func misuse(_ name: String) -> TextError {
+        switch name.lowercased() {
+        case "put": TextError("usage: put KEY VALUE")
+        case "get": TextError("usage: get KEY")
+        case "del": TextError("usage: del KEY ...")
+        case "exists": TextError("usage: exists KEY ...")
+        case "scan": TextError("usage: scan [PREFIX]")
+        case "count", "multi", "exec", "discard", "sync", "quit":
+            TextError("\(name) takes no argument")
+        default:
+            TextError(
+                "unknown command '\(name)'; there are put, get, del, exists, count, scan, multi, "
+                    + "exec, discard, sync, quit")
+        }
+    }
+}

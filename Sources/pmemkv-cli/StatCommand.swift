@@ -1,0 +1,45 @@
+import ArgumentParser
+import PmemKV
+import PmemKVText
+
+struct Stat: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stat",
+        abstract: "Print a pool's numbers: keys, space, and what opening it took.")
+
+    @OptionGroup var pool: PoolArguments
+    @OptionGroup var json: JSONOption
+
+    func run() throws {
+        let sheet = try pool.withStore(readOnly: true) { Self.sheet($0) }
+        try sheet.print(json: json.isJSON, to: ByteOutput())
+    }
+
+    private static func sheet(_ store: PmemStore) -> FactSheet {
+        let numbers = store.statistics
+        let report = store.recoveryReport
+        var sheet = FactSheet()
+        sheet.add("keys", .integer(numbers.keys))
+        sheet.add(bytes: numbers.poolBytes, "poolBytes")
+        sheet.add(bytes: numbers.segmentBytes, "segmentBytes")
+        sheet.add("segments", .integer(numbers.segments))
+        sheet.add("freeSegments", .integer(numbers.freeSegments))
+        sheet.add("quarantinedSegments", .integer(numbers.quarantinedSegments))
+        sheet.add(bytes: numbers.liveBytes, "liveBytes")
+        sheet.add(bytes: numbers.tombstoneBytes, "tombstoneBytes")
+        sheet.add(bytes: numbers.checkpointBytes, "checkpointBytes")
+        sheet.add(bytes: numbers.indexBytes, "indexBytes")
+        sheet.add("cleanlyClosed", .flag(report.wasClean))
+        sheet.add("usedCheckpoint", .flag(report.usedCheckpoint))
+        sheet.add("checkpointRecords", .integer(report.checkpointRecords))
+        sheet.add("summaryRecords", .integer(report.summaryRecords))
+        sheet.add("scannedRecords", .integer(report.scannedRecords))
+        sheet.add("damagedRecords", .integer(report.damagedRecords))
+        sheet.add("damagedSummaries", .integer(report.damagedSummaries))
+        sheet.add(
+            "damagedSuperblocks", .list(report.damagedSuperblocks.map { .integer($0) }))
+        sheet.add("mediaFaults", .integer(numbers.mediaFaults))
+        sheet.add("openSeconds", .number((report.seconds * 1e6).rounded() / 1e6))
+        return sheet
+    }
+}
