@@ -20,7 +20,7 @@ SELFTEST = {
     "straddling": dict(flushes=1, fences=1, dirty=1, flushed=0),
     "fence_only": dict(flushes=0, fences=1, dirty=0, flushed=0),
 }
-SINGLE_FENCE = ["put-", "overwrite", "delete", "relaxed-sync"]
+SINGLE_FENCE = ["put-", "overwrite", "delete", "batch"]
 
 
 def parse(path):

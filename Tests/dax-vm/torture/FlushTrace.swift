@@ -44,8 +44,7 @@ struct FlushTrace {
 
     private func writes(_ store: PmemStore) throws {
         let sizes = [0, 1, 47, 48, 63, 64, 200, 255, 256, 1000, 4096, 20_000]
-        // Once outside of a phase, so that lazy work of the first call is not traced.
-        try store.put([1], forKey: "first")
+        try warmUp(store)
         for size in sizes {
             let value = [UInt8](repeating: 0x5A, count: size)
             try phase("put-\(size)") { try store.put(value, forKey: "key\(size)") }
@@ -63,6 +62,17 @@ struct FlushTrace {
             try store.put(value, forKey: "relaxed", durability: .relaxed)
             try store.sync()
         }
+    }
+
+    /// Each kind of write once outside of a phase, so that lazy work of a first call is not traced.
+    private func warmUp(_ store: PmemStore) throws {
+        var batch = WriteBatch()
+        batch.put([1], forKey: "first")
+        batch.remove("second")
+        try store.apply(batch)
+        try store.put([1], forKey: "second", durability: .relaxed)
+        try store.sync()
+        _ = try store.remove("second")
     }
 
     /// Writes until segments must have been sealed: three times the segment size, in one phase with
