@@ -35,6 +35,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "PmemKVText", swiftSettings: strict),
+        .target(
+            name: "PmemKVTesting", dependencies: ["CPmem", "PmemKV"], swiftSettings: strict),
+        .executableTarget(
+            name: "pmemkv-crash", dependencies: ["PmemKV", "PmemKVTesting"],
+            swiftSettings: strict),
         .executableTarget(
             name: "pmemkv-cli",
             dependencies: [

@@ -173,6 +173,8 @@ package struct EngineOptions: Sendable {
     package var deleteReserve = 1
     /// Longest wait, in rounds of ``SpinWait``, for readers that keep space from being reused.
     package var readerPatience = 4000
+    /// The pool's identity when a supplied medium is formatted; random when nil.
+    package var formatIdentity: UInt64?
 
     package init() {}
 }

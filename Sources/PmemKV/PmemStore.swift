@@ -105,7 +105,8 @@ public final class PmemStore: Sendable {
     ) throws(StoreError) -> PmemStore {
         let handle = Medium(medium)
         if let formatSegmentSize {
-            try Engine.format(handle, segmentSize: formatSegmentSize)
+            try Engine.format(
+                handle, segmentSize: formatSegmentSize, identity: options.engine.formatIdentity)
         }
         let info = MediumInfo(
             path: "supplied medium", kind: .custom, fileSystem: nil, isDAX: false,

@@ -10,12 +10,13 @@ import Glibc
 /// - Recovery is idempotent: it writes only seals, free states and the superblock, each of which a
 ///   second recovery finds and takes as it is.
 extension Engine {
-    /// Writes an empty pool over the whole medium.
+    /// Writes an empty pool over the whole medium. A given identity makes every byte of it a
+    /// function of the arguments, so that a simulation can be repeated.
     package static func format(
-        _ medium: Medium, segmentSize: Int?
+        _ medium: Medium, segmentSize: Int?, identity: UInt64? = nil
     ) throws(StoreError) {
         let geometry = try Geometry(poolSize: medium.size, segmentSize: segmentSize)
-        let poolID = cpmem_random64()
+        let poolID = identity ?? cpmem_random64()
         // An older pool's superblock must not outlive any byte of its table.
         let zeroes = [UInt8](repeating: 0, count: MemoryLayout<cpmem_superblock>.size)
         zeroes.withUnsafeBytes { bytes in
@@ -39,7 +40,7 @@ extension Engine {
         block.sequence_limit = 1
         block.checkpoint_segment = CPMEM_NO_CHECKPOINT
         block.state = UInt64(CPMEM_POOL_CLEAN.rawValue)
-        block.created = UInt64(max(0, time(nil)))
+        block.created = identity == nil ? UInt64(max(0, time(nil))) : 0
         var pair = SuperblockPair(creating: block)
         try pair.update(medium) { _ in }
         try pair.update(medium) { _ in }

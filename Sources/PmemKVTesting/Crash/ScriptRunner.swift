@@ -1,0 +1,264 @@
+import PmemKV
+
+/// Runs a script on a simulated medium and has the crash states before each drain looked at.
+package final class ScriptRunner: MediumObserver {
+    private let explorer: Explorer
+    private let medium: SimulatedMedium
+    private let keys: [[UInt8]]
+    private let options: OpenOptions
+    private var oracle: Oracle
+    private var script: Script
+    private var stepNumber = 0
+    private var drainInStep = 0
+    private var explores = true
+    private var failure: Failure?
+    private let seed: UInt64
+    /// A formatted, empty pool of this shape.
+    private let blank: PoolImage
+
+    package init(explorer: Explorer, seed: UInt64) {
+        self.explorer = explorer
+        self.seed = seed
+        let shape = explorer.shape
+        options = shape.options
+        keys = (0..<shape.keys).map(PoolShape.key)
+        medium = SimulatedMedium(size: shape.poolSize, model: shape.model)
+        oracle = Oracle(keys: shape.keys)
+        script = Script(shape)
+        blank = PoolImage(size: shape.poolSize)
+        medium.reset(to: nil)
+        do throws(StoreError) {
+            try PmemStore.open(
+                on: medium, formatSegmentSize: shape.segmentSize, options: options
+            ).close()
+        } catch {
+            fatalError("formatting a simulated pool: \(error)")
+        }
+        blank.copy(from: medium.visible)
+    }
+
+    package var uselessFlushes: Int { medium.uselessFlushes }
+    package var usage: Set<Mutant> { medium.usage }
+
+    /// Runs a script from an empty pool. Returns the first failure.
+    package func run(_ script: Script) -> Failure? {
+        self.script = script
+        failure = nil
+        oracle = Oracle(keys: script.shape.keys)
+        explorer.tally.scripts += 1
+        medium.observer = nil
+        medium.mutant = explorer.mutant
+        medium.recordsUsage = explorer.recordsUsage
+        medium.reset(to: blank)
+        stepNumber = -1
+        explores = script.silentSteps == 0
+        medium.observer = self
+        defer { medium.observer = nil }
+        do throws(StoreError) {
+            var store = try PmemStore.open(on: medium, options: options)
+            for (number, step) in script.steps.enumerated() {
+                stepNumber = number
+                drainInStep = 0
+                explores = number >= script.silentSteps
+                try run(step, number, on: &store)
+                if failure != nil { break }
+            }
+            if failure == nil, !script.parallel.isEmpty { runParallel(store) }
+            if failure == nil { try finish(store) }
+            store.abandon()
+        } catch {
+            if failure == nil { fail("opening failed: \(error)", nil) }
+        }
+        return failure
+    }
+
+    private func finish(_ store: PmemStore) throws(StoreError) {
+        medium.thread = 0
+        explore(nil)
+        if failure == nil, let problem = try checkLive(store) { fail(problem, nil) }
+    }
+
+    // MARK: Crashing
+
+    package func willDrain(_ medium: SimulatedMedium, site: PersistSite) throws(StoreError) {
+        explore(site)
+        if failure != nil { throw SimulatedMedium.crash }
+        let step = script.steps.indices.contains(stepNumber) ? script.steps[stepNumber] : nil
+        defer { drainInStep += 1 }
+        if let step, step.crashAt == drainInStep {
+            crash(step.pick)
+            throw SimulatedMedium.crash
+        }
+    }
+
+    private func explore(_ site: PersistSite?) {
+        guard explores, failure == nil else { return }
+        if let problem = explorer.explore(medium, oracle) { fail(problem, site) }
+    }
+
+    private func fail(_ problem: String, _ site: PersistSite?) {
+        failure = Failure(
+            problem: problem, script: script, step: stepNumber, site: site, seed: seed)
+    }
+
+    /// The durable image becomes one of the possible crash states.
+    private func crash(_ pick: UInt64) {
+        var states = CrashStates(
+            image: medium.durable, hash: medium.durableHash, pending: medium.pending,
+            granule: medium.model.granule)
+        states.choose(pick)
+    }
+
+    /// Recovers from the crash state and takes what is found for the truth.
+    private func recover() throws(StoreError) -> PmemStore {
+        medium.settle()
+        let store = try PmemStore.open(on: medium, options: options)
+        var found: [UInt64] = []
+        if let problem = try explorer.judge(store, oracle, &found) {
+            fail("after a crash: \(problem)", nil)
+            return store
+        }
+        for (number, key) in keys.enumerated() { oracle.settle(number, try store.get(key)) }
+        return store
+    }
+
+    // MARK: Steps
+
+    private func run(
+        _ step: Step, _ number: Int, on store: inout PmemStore
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            if step.operation == .reopen {
+                let moment = oracle.syncBegins()
+                try store.close()
+                oracle.synced(moment)
+                store = try PmemStore.open(on: medium, options: options)
+            } else {
+                try perform(step.operation, number, store)
+            }
+            if step.crashAt != nil, !medium.isDead { crash(step.pick) } else { return }
+        } catch {
+            if !medium.isDead {
+                fail("step \(number) failed: \(error)", nil)
+                return
+            }
+        }
+        if failure != nil { return }
+        store.abandon()
+        // Nothing of this step may crash the recovery once more.
+        drainInStep = .max / 2
+        store = try recover()
+    }
+
+    private func perform(
+        _ operation: Operation, _ number: Int, _ store: PmemStore
+    ) throws(StoreError) {
+        switch operation {
+        case .put(let key, let length, let relaxed):
+            let value = PoolShape.value(step: number, key: key, length: length)
+            try write([(key, value)], relaxed: relaxed) { () throws(StoreError) in
+                try store.put(
+                    value, forKey: keys[key], durability: relaxed ? .relaxed : .durable)
+                return true
+            }
+        case .remove(let key, let relaxed):
+            try write([(key, nil)], relaxed: relaxed) { () throws(StoreError) in
+                try store.remove(keys[key], durability: relaxed ? .relaxed : .durable)
+            }
+        case .batch(let entries, let relaxed):
+            var batch = WriteBatch()
+            var parts: [(key: Int, value: [UInt8]?)] = []
+            for entry in entries {
+                let value = entry.length.map {
+                    PoolShape.value(step: number, key: entry.key, length: $0)
+                }
+                if let value {
+                    batch.put(value, forKey: keys[entry.key])
+                } else {
+                    batch.remove(keys[entry.key])
+                }
+                parts.append((entry.key, value))
+            }
+            try write(parts, relaxed: relaxed) { () throws(StoreError) in
+                try store.apply(batch, durability: relaxed ? .relaxed : .durable)
+                return true
+            }
+        case .get(let key):
+            let value = try store.get(keys[key])
+            if let problem = oracle.read(key, value) { fail("a reader: \(problem)", nil) }
+        case .sync:
+            let moment = oracle.syncBegins()
+            try store.sync()
+            oracle.synced(moment)
+        case .compact: try store.compact()
+        case .reopen: break
+        }
+    }
+
+    /// A write with the oracle told about its begin and end. `body` returns whether it wrote.
+    private func write(
+        _ parts: [(key: Int, value: [UInt8]?)], relaxed: Bool, _ body: () throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        let token = oracle.begin(parts)
+        do throws(StoreError) {
+            if try body() {
+                oracle.end(token, durable: !relaxed)
+            } else {
+                oracle.withdraw(token)
+                if let problem = oracle.read(parts[0].key, nil) {
+                    fail("remove found no key: \(problem)", nil)
+                }
+            }
+        } catch {
+            guard error.code == .outOfSpace, !medium.isDead else { throw error }
+            oracle.withdraw(token)
+        }
+    }
+
+    /// What the running store says, without any crash.
+    private func checkLive(_ store: PmemStore) throws(StoreError) -> String? {
+        var found: [UInt64] = []
+        if let problem = try explorer.judge(store, oracle, &found) {
+            return "the running store: \(problem)"
+        }
+        let structure = try store.structure()
+        if structure.lost != 0 || structure.miscountedExtents != 0
+            || structure.free != structure.freeCount
+        {
+            return "the running store's structure is unsound: \(structure)"
+        }
+        return nil
+    }
+
+    // MARK: Two writers
+
+    private func runParallel(_ store: PmemStore) {
+        let scheduler = TwoThreads(seed: script.schedule, medium: medium)
+        medium.scheduler = scheduler
+        defer { medium.scheduler = nil }
+        stepNumber = script.steps.count
+        explores = true
+        let bodies = (0..<2).map { thread in
+            let box = Unchecked { [self] in
+                for (offset, step) in script.parallel[thread].enumerated() {
+                    if failure != nil { return }
+                    do throws(StoreError) {
+                        // Step numbers make the values differ.
+                        try perform(step.operation, 1000 * (thread + 1) + offset, store)
+                    } catch {
+                        if failure == nil { fail("thread \(thread) failed: \(error)", nil) }
+                        return
+                    }
+                }
+            }
+            return { @Sendable in box.body() }
+        }
+        scheduler.run(bodies)
+    }
+
+    /// The scheduler lets one thread run at a time.
+    private struct Unchecked: @unchecked Sendable {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+}

@@ -1,0 +1,225 @@
+import PmemKV
+
+/// One aligned 8-byte store that is visible and not yet known to be durable.
+package struct PendingStore {
+    /// Offset in the pool in words of 8 bytes.
+    package let word: Int
+    package let value: UInt64
+    /// Non-temporal: ordered with nothing before the next drain.
+    package let isBulk: Bool
+    /// The threads, one bit each, whose next drain makes it durable.
+    package var flushedBy: UInt8
+}
+
+/// Looks at a simulated medium before every drain, the only moments at which the set of possible
+/// crash states is complete: a crash earlier leaves a subset of what is pending then.
+package protocol MediumObserver: AnyObject {
+    /// Throwing stops the engine there, as a crash would.
+    func willDrain(_ medium: SimulatedMedium, site: PersistSite) throws(StoreError)
+}
+
+/// A medium with a persistence domain one can look into: what is visible, what is durable, and
+/// every store in between.
+///
+/// Invariants:
+/// - `visible` is `durable` with all of `pending` applied in order.
+/// - A store that changes nothing visible is not pending: no crash can tell.
+/// - One thread at a time is inside (the scheduler sees to that).
+package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
+    package let model: PersistenceModel
+    package let visible: PoolImage
+    package let durable: PoolImage
+    package private(set) var pending: [PendingStore] = []
+    /// ``PoolImage/contentHash`` of `durable`.
+    package private(set) var durableHash: UInt64 = 0
+    package var mutant: Mutant?
+    package weak var observer: (any MediumObserver)?
+    package var scheduler: TwoThreads?
+    /// The writer that is running, 0 or 1.
+    package var thread = 0
+    /// What the engine asked for, by site, to find the mutants there are.
+    package var usage: Set<Mutant> = []
+    package var recordsUsage = false
+    /// Explicit flushes of lines where nothing was pending and unflushed.
+    package private(set) var uselessFlushes = 0
+    package private(set) var drains = 0
+    /// Set once a simulated crash has stopped the engine: nothing it does counts any more.
+    package var isDead = false
+
+    package init(size: Int, model: PersistenceModel) {
+        self.model = model
+        visible = PoolImage(size: size)
+        durable = PoolImage(size: size)
+    }
+
+    /// Starts over with these bytes, durable.
+    package func reset(to image: PoolImage?) {
+        if let image { durable.copy(from: image) } else { durable.clear() }
+        settle()
+    }
+
+    package func reset(to bytes: [UInt8]) {
+        durable.copy(from: bytes)
+        settle()
+    }
+
+    /// What is durable is all there is, as after a crash.
+    package func settle() {
+        visible.copy(from: durable)
+        pending.removeAll(keepingCapacity: true)
+        durableHash = durable.contentHash
+        isDead = false
+    }
+
+    // MARK: PersistentMedium
+
+    package var size: Int { visible.size }
+    package var readBase: UnsafeRawPointer? { visible.view }
+    package var drainCoversAllThreads: Bool { model.drainCoversAllThreads }
+    package var faultCount: Int { 0 }
+
+    package func read(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        buffer.copyMemory(
+            from: UnsafeRawBufferPointer(start: visible.view + offset, count: buffer.count))
+    }
+
+    package func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
+        scheduler?.mayswitch()
+        note(site, [.copyWithoutFlush, .copyWithoutLastLine, .copyWithoutFirstLine])
+        write(source, to: offset, bulk: source.count >= model.bulkThreshold)
+        var range = offset..<(offset + source.count)
+        if let mutant, mutant.site == site {
+            switch mutant.kind {
+            case .copyWithoutFlush: return
+            case .copyWithoutLastLine: range = range.lowerBound..<((range.upperBound - 1) & ~63)
+            case .copyWithoutFirstLine:
+                range = min((range.lowerBound & ~63) + 64, range.upperBound)..<range.upperBound
+            default: break
+            }
+        }
+        markFlushed(range, bulkToo: true)
+    }
+
+    package func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
+        scheduler?.mayswitch()
+        write(source, to: offset, bulk: false)
+    }
+
+    package func flush(at offset: Int, count: Int, site: PersistSite) {
+        scheduler?.mayswitch()
+        note(site, [.noFlush, .flushWithoutLastLine])
+        countUselessFlushes(offset..<(offset + count))
+        var range = offset..<(offset + count)
+        if let mutant, mutant.site == site {
+            if mutant.kind == .noFlush { return }
+            if mutant.kind == .flushWithoutLastLine {
+                range = range.lowerBound..<((range.upperBound - 1) & ~63)
+            }
+        }
+        markFlushed(range, bulkToo: false)
+    }
+
+    package func store(_ word: UInt64, to offset: Int, site: PersistSite) {
+        precondition(offset % 8 == 0)
+        scheduler?.mayswitch()
+        note(site, [.storeWithoutFlush])
+        append(word: offset / 8, word, bulk: false)
+        if let mutant, mutant.site == site, mutant.kind == .storeWithoutFlush { return }
+        markFlushed(offset..<(offset + 8), bulkToo: false)
+    }
+
+    package func drain(site: PersistSite) throws(StoreError) {
+        scheduler?.mayswitch()
+        note(site, [.noDrain])
+        if isDead { throw Self.crash }
+        drains += 1
+        do throws(StoreError) {
+            try observer?.willDrain(self, site: site)
+        } catch {
+            isDead = true
+            throw error
+        }
+        if let mutant, mutant.site == site, mutant.kind == .noDrain { return }
+        persist()
+        scheduler?.mayswitch()
+    }
+
+    package func prepare(at offset: Int, count: Int) {}
+    package func close() {}
+
+    /// What the engine gets when the simulation stops it.
+    package static let crash = StoreError(.io, "simulated crash")
+
+    // MARK: The model
+
+    private func note(_ site: PersistSite, _ kinds: [Mutant.Kind]) {
+        if recordsUsage { for kind in kinds { usage.insert(Mutant(site, kind)) } }
+    }
+
+    private func write(_ source: UnsafeRawBufferPointer, to offset: Int, bulk: Bool) {
+        precondition(offset >= 0 && offset + source.count <= size)
+        if isDead { return }
+        var position = 0
+        while position < source.count {
+            let target = offset + position
+            let word = target / 8
+            var value = visible.words[word]
+            let start = target % 8
+            let count = min(8 - start, source.count - position)
+            withUnsafeMutableBytes(of: &value) {
+                for byte in 0..<count { $0[start + byte] = source[position + byte] }
+            }
+            append(word: word, value, bulk: bulk)
+            position += count
+        }
+    }
+
+    private func append(word: Int, _ value: UInt64, bulk: Bool) {
+        if isDead || visible.words[word] == value { return }
+        visible.words[word] = value
+        pending.append(PendingStore(word: word, value: value, isBulk: bulk, flushedBy: 0))
+    }
+
+    /// Starts the write-back of the granules of a range. A flush of a line does not reach
+    /// another thread's non-temporal stores.
+    private func markFlushed(_ range: Range<Int>, bulkToo: Bool) {
+        guard !range.isEmpty else { return }
+        let mask: UInt8 = 1 << UInt8(thread)
+        let first = range.lowerBound / model.granule
+        let last = (range.upperBound - 1) / model.granule
+        for index in pending.indices {
+            let granule = pending[index].word * 8 / model.granule
+            if granule >= first && granule <= last && (bulkToo || !pending[index].isBulk) {
+                pending[index].flushedBy |= mask
+            }
+        }
+    }
+
+    private func countUselessFlushes(_ range: Range<Int>) {
+        guard !range.isEmpty, !model.drainCoversAllThreads, !isDead else { return }
+        for line in (range.lowerBound / 64)...((range.upperBound - 1) / 64)
+        where !pending.contains(where: { $0.word / 8 == line && $0.flushedBy == 0 }) {
+            uselessFlushes += 1
+        }
+    }
+
+    /// Makes durable what the drain of the running thread covers.
+    private func persist() {
+        let mask: UInt8 = model.drainCoversAllThreads ? .max : 1 << UInt8(thread)
+        var rest = 0
+        for index in pending.indices {
+            let store = pending[index]
+            if store.flushedBy & mask != 0 {
+                durableHash ^= PoolImage.wordHash(store.word, durable.words[store.word])
+                    ^ PoolImage.wordHash(store.word, store.value)
+                durable.words[store.word] = store.value
+            } else {
+                pending[rest] = store
+                rest += 1
+            }
+        }
+        pending.removeSubrange(rest...)
+    }
+}

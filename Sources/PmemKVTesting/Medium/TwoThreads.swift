@@ -1,0 +1,121 @@
+import Glibc
+import PmemKV
+
+/// A deterministic scheduler for two writer threads: one runs at a time, and a seeded generator
+/// decides at every medium call, and whenever one spins, who goes on.
+package final class TwoThreads: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 2)
+    private var running = 0
+    private var isDone = [false, false]
+    private var random: SplitMix
+    private let medium: SimulatedMedium
+    /// Spins without progress, to tell a deadlock.
+    private var idleSpins = 0
+    package private(set) var isStuck = false
+
+    package init(seed: UInt64, medium: SimulatedMedium) {
+        random = SplitMix(seed: seed)
+        self.medium = medium
+        pthread_mutex_init(mutex, nil)
+        for number in 0..<2 { pthread_cond_init(conditions + number, nil) }
+        Self.install
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        for number in 0..<2 { pthread_cond_destroy(conditions + number) }
+        mutex.deallocate()
+        conditions.deallocate()
+    }
+
+    /// The scheduler and number of the calling thread, if it is one of two.
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        pthread_key_create(&key, nil)
+        return key
+    }()
+
+    /// Spinning threads give way; threads outside any scheduler to whoever wants to run.
+    private static let install: Void = {
+        _ = key
+        SpinWait.hook = {
+            guard let pointer = pthread_getspecific(key) else {
+                sched_yield()
+                return
+            }
+            Unmanaged<TwoThreads>.fromOpaque(pointer).takeUnretainedValue().spin()
+        }
+    }()
+
+    /// Runs both bodies to their ends, interleaved.
+    package func run(_ bodies: [@Sendable () -> Void]) {
+        precondition(bodies.count == 2)
+        var threads = [pthread_t](repeating: 0, count: 2)
+        for number in 0..<2 {
+            let start = Unmanaged.passRetained(Start(self, number, bodies[number]))
+            pthread_create(&threads[number], nil, { argument in
+                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                start.scheduler.enter(start.number)
+                start.body()
+                start.scheduler.leave(start.number)
+                return nil
+            }, start.toOpaque())
+        }
+        for thread in threads { pthread_join(thread, nil) }
+    }
+
+    private final class Start {
+        let scheduler: TwoThreads
+        let number: Int
+        let body: @Sendable () -> Void
+        init(_ scheduler: TwoThreads, _ number: Int, _ body: @escaping @Sendable () -> Void) {
+            self.scheduler = scheduler
+            self.number = number
+            self.body = body
+        }
+    }
+
+    private func enter(_ number: Int) {
+        pthread_setspecific(Self.key, Unmanaged.passUnretained(self).toOpaque())
+        pthread_mutex_lock(mutex)
+        while running != number { pthread_cond_wait(conditions + number, mutex) }
+        pthread_mutex_unlock(mutex)
+        medium.thread = number
+    }
+
+    private func leave(_ number: Int) {
+        pthread_setspecific(Self.key, nil)
+        pthread_mutex_lock(mutex)
+        isDone[number] = true
+        running = 1 - number
+        pthread_cond_signal(conditions + running)
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// A point where the other thread may go on instead.
+    package func mayswitch() {
+        idleSpins = 0
+        if random.next() & 3 == 0 { handOver() }
+    }
+
+    private func spin() {
+        idleSpins += 1
+        if idleSpins > 20_000 {
+            isStuck = true
+            fatalError("two writers wait for each other: deadlock")
+        }
+        handOver()
+    }
+
+    private func handOver() {
+        let own = medium.thread
+        guard !isDone[1 - own], pthread_getspecific(Self.key) != nil else { return }
+        pthread_mutex_lock(mutex)
+        running = 1 - own
+        pthread_cond_signal(conditions + running)
+        while running != own { pthread_cond_wait(conditions + own, mutex) }
+        pthread_mutex_unlock(mutex)
+        medium.thread = own
+    }
+}

@@ -1,0 +1,41 @@
+import PmemKV
+
+/// The geometry and tunables of a simulated pool: small, so that everything happens often.
+package struct PoolShape: Equatable, Sendable {
+    package var segmentSize = 1024
+    package var segments = 6
+    package var heads = 1
+    package var sequenceStep: UInt64 = 4
+    package var checkpointThreshold = 3
+    package var keys = 2
+    package var model = PersistenceModel.direct
+
+    package init() {}
+
+    package var poolSize: Int { 8192 + 4096 + segmentSize * segments }
+
+    package var options: OpenOptions {
+        var options = OpenOptions()
+        options.engine.heads = heads
+        options.engine.sequenceStep = sequenceStep
+        options.engine.checkpointThreshold = checkpointThreshold
+        options.engine.recoveryThreads = 1
+        options.engine.readerPatience = 2
+        options.engine.formatIdentity = 0x5EED_0F_A_900D_1D
+        return options
+    }
+
+    /// The key of a number: different lengths, so that records end at all places of a line.
+    package static func key(_ number: Int) -> [UInt8] {
+        let length = [1, 7, 2, 16, 9, 33, 64, 3][number % 8]
+        return (0..<length).map { UInt8(truncatingIfNeeded: 0x61 + number * 31 + $0) }
+    }
+
+    /// The value of a step: no byte of it is zero, neighbours differ.
+    package static func value(step: Int, key: Int, length: Int) -> [UInt8] {
+        let seed = PoolImage.mix(UInt64(step) << 32 | UInt64(key) << 24 ^ UInt64(length))
+        return (0..<length).map {
+            UInt8(truncatingIfNeeded: PoolImage.mix(seed &+ UInt64($0 / 8)) >> UInt64($0 % 8 * 8)) | 1
+        }
+    }
+}
