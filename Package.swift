@@ -51,7 +51,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "PmemKVTests",
-            dependencies: ["PmemKV", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: ["CPmem", "PmemKV", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         .executableTarget(
             name: "pmemkv-torture", dependencies: ["PmemKV"], path: "Tests/dax-vm/torture",

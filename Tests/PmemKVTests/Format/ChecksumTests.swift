@@ -1,0 +1,59 @@
+import CPmem
+import Testing
+
+@testable import PmemKV
+
+@Suite("Checksums and hashes of the format")
+struct ChecksumTests {
+    /// The check value of CRC-32C in the catalogue of parametrised CRC algorithms, and the
+    /// examples of RFC 3720, appendix B.4.
+    @Test func publishedValues() {
+        func crc(_ bytes: [UInt8]) -> UInt32 {
+            bytes.withUnsafeBytes { cpmem_crc32c($0.baseAddress, $0.count) }
+        }
+        #expect(crc(Array("123456789".utf8)) == 0xE306_9283)
+        #expect(crc([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
+        #expect(crc([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
+        #expect(crc((0..<32).map { UInt8($0) }) == 0x46DD_794E)
+    }
+
+    /// The interleaved, the serial and the table form agree at every length around their limits.
+    @Test func allFormsAgree() {
+        var bytes: [UInt8] = []
+        var state: UInt32 = 1
+        for _ in 0..<20_000 {
+            state = state &* 1_664_525 &+ 1_013_904_223
+            bytes.append(UInt8(truncatingIfNeeded: state >> 24))
+        }
+        bytes.withUnsafeBytes { all in
+            for count in Array(0..<70) + [1023, 1024, 1025, 3071, 3072, 3073, 6144, 9999, 19_990] {
+                for start in [0, 1, 7] {
+                    let base = all.baseAddress! + start
+                    #expect(
+                        cpmem_crc32c_update(~0, base, count) == cpmem_crc32c_table(~0, base, count))
+                }
+            }
+        }
+    }
+
+    /// A hash that ignored a byte would make distinct keys collide.
+    @Test func hashDependsOnEveryByteAndOnTheLength() {
+        for count in 1...80 {
+            var key = [UInt8](repeating: 0x5A, count: count)
+            var seen: Set<UInt64> = []
+            func add() {
+                seen.insert(
+                    key.withUnsafeBytes { cpmem_key_hash($0.baseAddress, $0.count, 99) })
+            }
+            add()
+            for position in 0..<count {
+                key[position] ^= 0x81
+                add()
+                key[position] ^= 0x81
+            }
+            key.append(0)
+            add()
+            #expect(seen.count == count + 2)
+        }
+    }
+}

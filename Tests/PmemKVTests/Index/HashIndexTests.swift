@@ -1,0 +1,95 @@
+import CPmem
+import Testing
+
+@testable import PmemKV
+
+@Suite("Hash index")
+struct HashIndexTests {
+    private func makeIndex(_ maximum: Int) throws -> HashIndex {
+        try HashIndex(
+            shape: HashIndex.shape(maximumKeys: maximum), seed: 42, maximumKeys: maximum)
+    }
+
+    private func hash(_ number: Int) -> UInt64 {
+        var value = UInt64(number)
+        return cpmem_key_hash(&value, 8, 42)
+    }
+
+    private func location(_ number: Int) -> Location { Location(units: UInt64(number) + 1000) }
+
+    /// Inserts, replacements and removals against a dictionary, through several doublings.
+    @Test func followsADictionary() throws {
+        let index = try makeIndex(60_000)
+        var model: [Int: Int] = [:]
+        var random = SystemRandomNumberGenerator()
+        for round in 0..<200_000 {
+            let number = Int.random(in: 0..<50_000, using: &random)
+            let h = hash(number)
+            index.lock(h).lock()
+            defer { index.lock(h).unlock() }
+            let found = try index.locate(h) { $0.units / 100_000 == UInt64(number) ? $0 : nil }
+            #expect((found != nil) == (model[number] != nil))
+            let place = Location(units: UInt64(number) * 100_000 + UInt64(round % 100_000))
+            guard number > 0 else { continue }
+            if let found {
+                #expect(found.found.units == UInt64(model[number]!))
+                if round % 3 == 0 {
+                    index.remove(found.slot, h)
+                    model[number] = nil
+                } else {
+                    index.replace(found.slot, h, place)
+                    model[number] = Int(place.units)
+                }
+            } else {
+                try index.insert(h, place)
+                model[number] = Int(place.units)
+            }
+        }
+        #expect(index.count == model.count)
+        for (number, units) in model {
+            let found = try index.find(hash(number)) { $0.units == UInt64(units) ? true : nil }
+            #expect(found == true)
+        }
+        var met = 0
+        try index.forEachLocation { _ in met += 1 }
+        #expect(met == model.count)
+    }
+
+    /// Memory stays about what the design says, and growth happens a bucket at a time.
+    @Test func takesAboutThirteenBytesAKey() throws {
+        let index = try makeIndex(1 << 20)
+        for number in 0..<400_000 { try index.insert(hash(number), location(number)) }
+        let bytes = Double(index.memoryBytes) / 400_000
+        #expect(bytes > 8 && bytes < 16, "\(bytes) bytes a key")
+    }
+
+    /// While another thread inserts and splits buckets, keys that were there are always found.
+    @Test func readersMissNothingWhileBucketsSplit() throws {
+        let index = try makeIndex(1 << 20)
+        for number in 0..<2000 { try index.insert(hash(number), location(number)) }
+        let misses = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 8)
+        defer { misses.deallocate() }
+        misses.initializeMemory(as: UInt64.self, repeating: 0, count: 2)
+        nonisolated(unsafe) let shared = misses
+        onThreads(2) { thread in
+            if thread == 0 {
+                for number in 2000..<300_000 {
+                    let h = hash(number)
+                    index.lock(h).lock()
+                    try? index.insert(h, location(number))
+                    index.lock(h).unlock()
+                }
+                cpmem_store_release(shared + 8, 1)
+                return
+            }
+            while cpmem_load_acquire(shared + 8) == 0 {
+                for number in stride(from: 0, to: 2000, by: 7) {
+                    let wanted = location(number)
+                    let found = try? index.find(hash(number)) { $0 == wanted ? true : nil }
+                    if found != true { _ = cpmem_fetch_add(shared, 1) }
+                }
+            }
+        }
+        #expect(cpmem_load_acquire(misses) == 0)
+    }
+}

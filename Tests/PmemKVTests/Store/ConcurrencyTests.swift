@@ -1,0 +1,156 @@
+import CPmem
+import Glibc
+import Testing
+
+@testable import PmemKV
+
+@Suite("Threads")
+struct ConcurrencyTests {
+    /// A word that threads share.
+    private final class Flag: @unchecked Sendable {
+        private let word = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
+        init() { word.storeBytes(of: 0, as: UInt64.self) }
+        deinit { word.deallocate() }
+        var value: UInt64 { cpmem_load_acquire(word) }
+        func add(_ amount: UInt64 = 1) { _ = cpmem_fetch_add(word, amount) }
+    }
+
+    /// Four writers own disjoint keys, overwrite them while compaction runs, and two readers see
+    /// only values that were written for that key, never going back.
+    @Test(arguments: [IOPath.mapped, .syscalls])
+    func readersSeeOnlyWhatWasWritten(io: IOPath) throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(2 << 20, segmentSize: 16 << 10) { $0.io = io }
+        let errors = Flag()
+        let done = Flag()
+        onThreads(6) { thread in
+            if thread < 4 {
+                for round in 0..<4000 {
+                    let key = "key \(thread) \(round % 50)"
+                    do {
+                        try store.put("\(key) \(round)", forKey: key)
+                    } catch {
+                        Issue.record("\(error)")
+                        errors.add()
+                    }
+                }
+                done.add()
+                return
+            }
+            var newest = [Int](repeating: -1, count: 200)
+            while done.value < 4, errors.value == 0 {
+                for number in 0..<200 {
+                    let key = "key \(number / 50) \(number % 50)"
+                    guard let value = try? store.get(key) else { continue }
+                    let text = String(decoding: value, as: UTF8.self)
+                    let round = Int(text.split(separator: " ").last ?? "") ?? -1
+                    if !text.hasPrefix(key + " ") || round < newest[number] { errors.add() }
+                    newest[number] = max(round, newest[number])
+                }
+            }
+        }
+        #expect(errors.value == 0)
+        #expect(store.count == 200)
+        store.abandon()
+        let again = try pool.open()
+        for number in 0..<200 {
+            let key = "key \(number / 50) \(number % 50)"
+            #expect(try again.get(key) == bytes("\(key) \(3950 + number % 50)"))
+        }
+    }
+
+    /// All keys of a batch change at once: a reader that saw one new value sees no old one after.
+    @Test func readersSeeBatchesWhole() throws {
+        let store = try TemporaryPool().create(4 << 20)
+        let errors = Flag()
+        let done = Flag()
+        let keys = (0..<8).map { "batch key \($0)" }
+        onThreads(3) { thread in
+            if thread == 0 {
+                for round in 0..<4000 {
+                    var batch = WriteBatch()
+                    for key in keys { batch.put("\(round)", forKey: key) }
+                    do { try store.apply(batch) } catch { errors.add() }
+                }
+                done.add()
+                return
+            }
+            var seen = -1
+            while done.value == 0 {
+                for key in keys {
+                    guard let value = try? store.get(key),
+                        let round = Int(String(decoding: value, as: UTF8.self))
+                    else { continue }
+                    if round < seen { errors.add() }
+                    seen = max(seen, round)
+                }
+            }
+        }
+        #expect(errors.value == 0)
+    }
+
+    @Test func updatesOfOneKeyFromManyThreadsAllCount() throws {
+        let store = try TemporaryPool().create(4 << 20)
+        onThreads(4) { _ in
+            for _ in 0..<1000 {
+                try? store.update("counter") { old in
+                    let text = old?.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+                    return .set(bytes("\((Int(text ?? "0") ?? 0) + 1)"))
+                }
+            }
+        }
+        #expect(try store.get("counter") == bytes("4000"))
+    }
+
+    /// Closing under load: every operation works or throws `closed`, and what was acknowledged
+    /// is there.
+    @Test(arguments: [IOPath.mapped, .syscalls])
+    func closingWhileInUse(io: IOPath) throws {
+        for _ in 0..<10 {
+            let pool = TemporaryPool()
+            let store = try pool.create(16 << 20) { $0.io = io }
+            let written = Flag()
+            onThreads(3) { thread in
+                if thread == 2 {
+                    usleep(3000)
+                    #expect(throws: Never.self) { try store.close() }
+                    return
+                }
+                var number = 0
+                while true {
+                    do {
+                        try store.put("v", forKey: "\(thread) \(number)")
+                        number += 1
+                        written.add()
+                        _ = try store.get("\(thread) 0")
+                    } catch {
+                        #expect((error as? StoreError)?.code == .closed)
+                        return
+                    }
+                }
+            }
+            #expect(try pool.open().count == Int(written.value))
+        }
+    }
+
+    /// A put inside `withValue` needs space that this very reader holds: it must end, not hang.
+    @Test func aPutInsideAReadEnds() throws {
+        let store = try TemporaryPool().create(1 << 20, segmentSize: 16 << 10) {
+            $0.engine.readerPatience = 50
+        }
+        try store.put("start", forKey: "held")
+        var outcome: StoreError?
+        _ = try store.withValue(forKey: "held") { value in
+            do throws(StoreError) {
+                for round in 0..<5000 {
+                    try store.put([UInt8](repeating: 1, count: 900), forKey: "k\(round % 10)")
+                }
+            } catch {
+                outcome = error
+            }
+            #expect(value.withUnsafeBytes { Array($0) } == bytes("start"))
+        }
+        #expect(outcome?.code == .outOfSpace)
+        try store.put("works again", forKey: "after")
+    }
+}

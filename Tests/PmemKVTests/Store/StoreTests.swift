@@ -1,0 +1,176 @@
+import Glibc
+import Testing
+
+@testable import PmemKV
+
+@Suite("Store")
+struct StoreTests {
+    @Test(arguments: [IOPath.mapped, .syscalls])
+    func putGetRemoveReopen(io: IOPath) throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(4 << 20) { $0.io = io }
+        for length in [0, 1, 7, 8, 9, 63, 64, 65, 255, 256, 257, 4096, 5000, 70_000, 1 << 20] {
+            try store.put([UInt8](repeating: 3, count: length), forKey: "length \(length)")
+            #expect(try store.get("length \(length)") == [UInt8](repeating: 3, count: length))
+        }
+        #expect(try store.remove("length 7"))
+        #expect(try !store.remove("length 7"))
+        #expect(try store.get("length 7") == nil)
+        #expect(store.count == 14)
+        try store.close()
+        #expect(throws: StoreError.self) { try store.get("length 8") }
+        let again = try pool.open { $0.io = io }
+        #expect(again.recoveryReport.wasClean)
+        #expect(again.count == 14)
+        #expect(try again.get("length 1048576")?.count == 1 << 20)
+        #expect(try again.get("length 0") == [])
+        #expect(try PmemStore.checkAfterClosing(again, pool).isSound)
+    }
+
+    @Test func keysHaveOneTo65536Bytes() throws {
+        let store = try TemporaryPool().create(4 << 20)
+        let longest = [UInt8](repeating: 9, count: 65_536)
+        try store.put("v", forKey: longest)
+        #expect(try store.get(longest) == bytes("v"))
+        for bad in [[], longest + [1]] {
+            let error = #expect(throws: StoreError.self) { try store.put("v", forKey: bad) }
+            #expect(error?.code == .invalidArgument)
+        }
+        #expect(store.count == 1)
+    }
+
+    @Test func afterACrashEverythingAcknowledgedIsThere() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(8 << 20)
+        for number in 0..<5000 { try store.put("value \(number)", forKey: "key \(number)") }
+        for number in stride(from: 0, to: 5000, by: 5) { try store.remove("key \(number)") }
+        var batch = WriteBatch()
+        batch.put("1", forKey: "batch a")
+        batch.remove("key 1")
+        batch.put("2", forKey: "batch a")
+        try store.apply(batch)
+        store.abandon()
+        for readOnly in [true, false] {
+            let again = try pool.open { $0.readOnly = readOnly }
+            #expect(!again.recoveryReport.wasClean)
+            #expect(again.count == 4000)
+            #expect(try again.get("batch a") == bytes("2"))
+            #expect(try again.get("key 1") == nil)
+            #expect(try again.get("key 5") == nil)
+            #expect(try again.get("key 4999") == bytes("value 4999"))
+            again.abandon()
+        }
+    }
+
+    @Test func aFullPoolStillReadsAndDeletes() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(1 << 20, segmentSize: 16 << 10)
+        let value = [UInt8](repeating: 1, count: 1000)
+        var stored = 0
+        let error = #expect(throws: StoreError.self) {
+            while true {
+                try store.put(value, forKey: "key \(stored)")
+                stored += 1
+            }
+        }
+        #expect(error?.code == .outOfSpace)
+        #expect(stored * 1064 > 1 << 19)
+        for number in 0..<stored { #expect(try store.get("key \(number)") == value) }
+        for number in 0..<stored { #expect(try store.remove("key \(number)")) }
+        #expect(store.count == 0)
+        // The head of compaction and what it copied may take a segment or two more than before.
+        let refill = stored - 2 * 16
+        for number in 0..<refill { try store.put(value, forKey: "again \(number)") }
+        try store.close()
+        #expect(try pool.open().count == refill)
+    }
+
+    @Test func manyDeletesAndPutsNeverFillThePool() throws {
+        let store = try TemporaryPool().create(1 << 20, segmentSize: 16 << 10)
+        for round in 0..<60_000 {
+            try store.put("v", forKey: "key \(round)")
+            #expect(try store.remove("key \(round)"))
+        }
+        #expect(store.count == 0)
+    }
+
+    @Test func updatesAreAtomic() throws {
+        let store = try TemporaryPool().create(1 << 20)
+        #expect(try store.compareAndSet("k", expected: nil, to: bytes("1")))
+        #expect(try !store.compareAndSet("k", expected: nil, to: bytes("2")))
+        #expect(try store.compareAndSet("k", expected: bytes("1"), to: bytes("2")))
+        #expect(try store.get("k") == bytes("2"))
+        try store.update("k") { old in .set([UInt8](repeating: 7, count: old!.byteCount + 1)) }
+        #expect(try store.get("k") == [7, 7])
+        #expect(try store.compareAndSet("k", expected: [7, 7], to: nil))
+        #expect(try store.get("k") == nil)
+    }
+
+    @Test func oneWriterOrManyReaders() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(1 << 20)
+        try store.put("v", forKey: "k")
+        for readOnly in [true, false] {
+            let error = #expect(throws: StoreError.self) {
+                _ = try pool.open { $0.readOnly = readOnly }
+            }
+            #expect(error?.code == .locked)
+        }
+        try store.close()
+        let first = try pool.open { $0.readOnly = true }
+        let second = try pool.open { $0.readOnly = true }
+        #expect(try first.get("k") == second.get("k"))
+        let error = #expect(throws: StoreError.self) { try first.put("v", forKey: "k") }
+        #expect(error?.code == .readOnly)
+        #expect(throws: StoreError.self) { _ = try pool.open() }
+    }
+
+    @Test func relaxedWritesAreDurableAfterSync() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(1 << 20)
+        for number in 0..<100 {
+            try store.put("\(number)", forKey: "k\(number)", durability: .relaxed)
+        }
+        try store.sync()
+        store.abandon()
+        #expect(try pool.open().count == 100)
+    }
+
+    @Test func scansAreInKeyOrder() throws {
+        let store = try TemporaryPool().create(1 << 20)
+        for key in ["b", "a", "c", "aa", "ab", "\u{7f}"] { try store.put("v\(key)", forKey: key) }
+        func keys(_ range: KeyRange, reverse: Bool = false, limit: Int? = nil) throws -> [String] {
+            var found: [String] = []
+            try store.scan(range, reverse: reverse, limit: limit) { key, value in
+                found.append(key.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+                return true
+            }
+            return found
+        }
+        #expect(try keys(.all) == ["a", "aa", "ab", "b", "c", "\u{7f}"])
+        #expect(try keys(.prefix(bytes("a"))) == ["a", "aa", "ab"])
+        #expect(try keys(KeyRange(from: bytes("aa"), to: bytes("c"))) == ["aa", "ab", "b"])
+        #expect(try keys(.all, reverse: true, limit: 2) == ["\u{7f}", "c"])
+        #expect(KeyRange.prefix([1, 255]) == KeyRange(from: [1, 255], to: [2]))
+        #expect(KeyRange.prefix([255]) == KeyRange(from: [255]))
+    }
+
+    @Test func backupIsAPoolOfItsOwn() throws {
+        let store = try TemporaryPool().create(1 << 20)
+        for number in 0..<500 { try store.put("value \(number)", forKey: "key \(number)") }
+        let copy = TemporaryPool()
+        try store.backup(to: copy.path)
+        let other = try copy.open()
+        #expect(other.count == 500)
+        #expect(try other.get("key 499") == bytes("value 499"))
+    }
+}
+
+extension PmemStore {
+    fileprivate static func checkAfterClosing(
+        _ store: PmemStore, _ pool: TemporaryPool
+    ) throws -> CheckReport {
+        try store.close()
+        return try check(at: pool.path)
+    }
+}

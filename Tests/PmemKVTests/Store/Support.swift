@@ -1,0 +1,45 @@
+import Foundation
+
+@testable import PmemKV
+
+/// A pool file that goes away with its owner. On /dev/shm with PMEM_IS_PMEM_FORCE=1 the
+/// flush-and-fence path is the one under test, elsewhere msync.
+final class TemporaryPool: @unchecked Sendable {
+    let path: String
+
+    init(directory: String = "/dev/shm") {
+        path = "\(directory)/pmemkv-test-\(getpid())-\(UInt64.random(in: 0 ... .max)).pool"
+    }
+
+    deinit { unlink(path) }
+
+    func create(
+        _ size: Int, segmentSize: Int? = nil, _ change: (inout OpenOptions) -> Void = { _ in }
+    ) throws(StoreError) -> PmemStore {
+        var options = CreateOptions(size: size, segmentSize: segmentSize)
+        change(&options.open)
+        return try PmemStore.create(at: path, options: options)
+    }
+
+    func open(_ change: (inout OpenOptions) -> Void = { _ in }) throws(StoreError) -> PmemStore {
+        var options = OpenOptions()
+        change(&options)
+        return try PmemStore.open(at: path, options: options)
+    }
+}
+
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+/// Runs body on so many threads of their own at once; concurrentPerform would run no more of
+/// them at a time than there are processors.
+func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    let group = DispatchGroup()
+    for number in 0..<count {
+        group.enter()
+        Thread {
+            body(number)
+            group.leave()
+        }.start()
+    }
+    group.wait()
+}
