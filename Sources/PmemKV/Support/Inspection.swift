@@ -64,7 +64,7 @@ extension Engine {
             return (0..<self.geometry.segmentCount).count { segment in
                 switch self.segments.states[segment].phase {
                 case .open, .sealed, .quarantined, .limbo:
-                    counts[segment] != self.segments.value(segment, .liveUnits)
+                    counts[segment] != UInt64(self.segments.liveUnits(segment))
                 case .free, .checkpoint, .continuation: counts[segment] != 0
                 }
             }
