@@ -26,13 +26,13 @@ package struct ByteSize: Sendable, Equatable {
         bytes = product
     }
 
-    /// The size in the largest unit that divides it, or with one digit behind the point.
-    package var description: String {
-        for (name, shift) in Self.units.reversed() where bytes >= 1 << shift {
-            let tenths = (bytes >> (shift - 10)) * 10 >> 10
-            let point = tenths % 10 == 0 ? "" : ".\(tenths % 10)"
-            return "\(tenths / 10)\(point) \(name)"
+    /// The size in the largest unit it fills, cut to one digit behind the point; nil below 1 KiB.
+    package var inUnits: String? {
+        for (name, shift) in Self.units.reversed() where bytes >> shift > 0 {
+            let tenths = ((bytes >> (shift - 10)) * 10) >> 10
+            let fraction = tenths % 10 == 0 ? "" : ".\(tenths % 10)"
+            return "\(tenths / 10)\(fraction) \(name)"
         }
-        return "\(bytes) B"
+        return nil
     }
 }

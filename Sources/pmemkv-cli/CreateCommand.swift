@@ -32,9 +32,18 @@ struct Create: ParsableCommand {
         var options = CreateOptions(
             size: size?.bytes, segmentSize: segmentSize?.bytes, overwrite: force)
         options.open = pool.options(readOnly: false)
-        let store = try PmemStore.create(at: pool.pool, options: options)
+        let store = try create(options)
         let info = store.mediumInfo
         try store.close()
         if !info.isDurable { Diagnostics.print("note: \(info.path) is \(info.guarantee)") }
+    }
+
+    private func create(_ options: CreateOptions) throws(StoreError) -> PmemStore {
+        do throws(StoreError) {
+            return try PmemStore.create(at: pool.pool, options: options)
+        } catch {
+            guard error.code == .alreadyExists else { throw error }
+            throw StoreError(.alreadyExists, error.message + "; --force does it")
+        }
     }
 }

@@ -10,7 +10,8 @@ struct FactSheet {
     }
 
     mutating func add(bytes: Int, _ name: String) {
-        add(name, .integer(bytes), text: "\(bytes) (\(ByteSize(bytes: bytes).description))")
+        let inUnits = ByteSize(bytes: bytes).inUnits
+        add(name, .integer(bytes), text: inUnits.map { "\(bytes) (\($0))" })
     }
 
     /// JSON members are named in camelCase, the lines for people with blanks.

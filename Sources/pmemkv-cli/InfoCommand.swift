@@ -21,10 +21,10 @@ struct Info: ParsableCommand {
         let statistics = store.statistics
         var sheet = FactSheet()
         sheet.add("path", .text(info.path))
-        sheet.add("medium", .text(info.kind.rawValue))
+        sheet.add("kind", .text(info.kind.rawValue))
         sheet.add("fileSystem", info.fileSystem.map(JSON.text) ?? .null)
         sheet.add("dax", .flag(info.isDAX))
-        sheet.add("mapSync", .flag(info.acceptsMapSync), text: info.acceptsMapSync ? "yes" : "no")
+        sheet.add("mapSync", .flag(info.acceptsMapSync))
         sheet.add("forced", .flag(info.isForced))
         sheet.add("autoFlush", .flag(info.hasAutoFlush))
         sheet.add("strategy", .text(info.strategy.rawValue))

@@ -21,7 +21,8 @@ struct Pmemkv: ParsableCommand {
             """,
         subcommands: [
             Create.self, Info.self, Doctor.self, Put.self, Get.self, Delete.self, Exists.self,
-            Count.self, Scan.self, Load.self, Dump.self, Shell.self, Stat.self, Compact.self,
+            Count.self, Scan.self, Load.self, Dump.self, Shell.self, Stat.self, Check.self, Repair.self, Compact.self,
+            Backup.self,
         ])
 
     static func main() {

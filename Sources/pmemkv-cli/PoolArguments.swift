@@ -14,10 +14,16 @@ struct PoolArguments: ParsableArguments {
     @Argument(help: "The pool: a file or a devdax device.", completion: .file())
     var pool: String
 
-    @Option(help: "How the bytes are reached: read(2) and write(2) with 'syscalls'.")
+    @Option(
+        help: .init(
+            "How the bytes are reached: read(2) and write(2) with 'syscalls'.",
+            valueName: "auto|mapped|syscalls"))
     var io: IOPath = .automatic
 
-    @Option(help: "Refuse a medium that does not give this.")
+    @Option(
+        help: .init(
+            "Refuse a medium where a durable write takes a system call, or that loses data.",
+            valueName: "sync-dax"))
     var require: Requirement?
 
     func options(readOnly: Bool) -> OpenOptions {
@@ -54,7 +60,8 @@ struct HexOption: ParsableArguments {
     func bytes(_ argument: String) throws -> [UInt8] {
         guard isHex else { return [UInt8](argument.utf8) }
         guard let bytes = Hex.decode(argument) else {
-            throw ValidationError(
+            throw Failure(
+                ExitStatus.usage,
                 "'\(argument)' is not hexadecimal: --hex wants two digits for each byte")
         }
         return bytes

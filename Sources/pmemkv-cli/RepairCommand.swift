@@ -1,0 +1,50 @@
+import ArgumentParser
+import PmemKV
+import PmemKVText
+
+struct Repair: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "repair",
+        abstract: "Salvage what is readable of a damaged pool into a new one.",
+        discussion: """
+            The damaged pool is only read. With --replace the new pool takes its place at the \
+            end. What could not be saved is listed. Exit status: 1 when the new pool does not \
+            hold all that the old one held.
+            """)
+
+    @OptionGroup var pool: PoolArguments
+
+    @Option(
+        help: "The new pool's file; it must not exist. Not needed with --replace.",
+        completion: .file())
+    var to: String?
+
+    @Flag(help: "Put the new pool in the place of the damaged one, which is gone then.")
+    var replace = false
+
+    @Option(help: "Bytes of the new pool; as many as the old one has when not given.")
+    var size: ByteSize?
+
+    func validate() throws {
+        if to == nil && !replace {
+            throw ValidationError("Give a file for the new pool with --to, or --replace.")
+        }
+    }
+
+    func run() throws {
+        let report = try PmemStore.repair(
+            at: pool.pool, to: to ?? pool.pool + ".repaired", size: size?.bytes,
+            replacing: replace, options: pool.options(readOnly: true))
+        var lines = report.damage.map(DamageText.line)
+        lines += report.olderVersions.map { "only an older value of \(DamageText.key($0))" }
+        lines += report.lostKeys.map { "no readable value of \(DamageText.key($0))" }
+        if !report.guessedSegments.isEmpty {
+            let segments = report.guessedSegments.map(String.init).joined(separator: ", ")
+            lines.append("the state of segments \(segments) is unknown: removed keys may be back")
+        }
+        let kept = "\(report.keys) key\(report.keys == 1 ? "" : "s") saved"
+        lines.append(report.isComplete ? "\(kept), nothing lost" : "\(kept), some were damaged")
+        try ByteOutput().printLine(lines.joined(separator: "\n"))
+        if !report.isComplete { throw ExitCode(ExitStatus.notFound) }
+    }
+}
