@@ -1,4 +1,5 @@
 import CPmem
+import Glibc
 import Logging
 
 /// A persistent key-value store in one file or devdax device.
@@ -31,11 +32,24 @@ public final class PmemStore: Sendable {
     public static func create(
         at path: String, options: CreateOptions = CreateOptions()
     ) throws(StoreError) -> PmemStore {
-        let isDevice = PlaceFacts.inspect(path: path).kind == .devdax
+        let place = PlaceFacts.inspect(path: path).kind
+        let isDevice = place == .devdax
         let size = isDevice ? options.size : options.size ?? CreateOptions.defaultSize
         if let size { _ = try Geometry(poolSize: size, segmentSize: options.segmentSize) }
         if isDevice && !options.overwrite { try refuseToOverwrite(path) }
         let file = try PoolFile.create(path, size: size, overwrite: options.overwrite)
+        do throws(StoreError) {
+            return try format(file, options: options)
+        } catch {
+            // A new file that is no pool would stand in the way of the next try.
+            if place == .missing { unlink(path) }
+            throw error
+        }
+    }
+
+    private static func format(
+        _ file: PoolFile, options: CreateOptions
+    ) throws(StoreError) -> PmemStore {
         let (medium, info) = try MediumOpening.open(
             file, io: options.open.io,
             requireSynchronousDAX: options.open.requireSynchronousDAX)
