@@ -13,7 +13,8 @@ package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
     private let pool: PoolMapping
     private let group = GroupCommit()
     private let lock = SpinLock(word: .allocate(byteCount: 8, alignment: 8))
-    private var dirty: [Range<Int>] = []
+    /// From the first page touched since the last round to the end of the last one.
+    private var dirty = 0..<0
     private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
 
     init(pool: PoolMapping) {
@@ -63,38 +64,32 @@ package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
         let start = offset & ~(Self.page - 1)
         let end = (offset + count + Self.page - 1) & ~(Self.page - 1)
         lock.lock()
-        if let last = dirty.last, last.lowerBound <= start, start <= last.upperBound {
-            dirty[dirty.count - 1] = last.lowerBound..<max(last.upperBound, end)
+        if dirty.isEmpty {
+            dirty = start..<end
         } else {
-            dirty.append(start..<end)
+            dirty = min(dirty.lowerBound, start)..<max(dirty.upperBound, end)
         }
         lock.unlock()
     }
 
+    /// One msync from the first dirty page to the last. The kernel writes back only dirty pages in
+    /// between, and a call costs a journal commit and a flush of the device, so that several calls
+    /// for the scattered pages of several writers would cost more than the pages they leave out.
     private func synchronise() throws(StoreError) {
         lock.lock()
-        var ranges = dirty
-        dirty.removeAll(keepingCapacity: true)
+        let hull = dirty
+        dirty = 0..<0
         lock.unlock()
-        ranges.sort { $0.lowerBound < $1.lowerBound }
-        var index = 0
-        while index < ranges.count {
-            var range = ranges[index]
-            index += 1
-            while index < ranges.count, ranges[index].lowerBound <= range.upperBound {
-                range = range.lowerBound..<max(range.upperBound, ranges[index].upperBound)
-                index += 1
-            }
-            let count = min(range.upperBound, pool.length) - range.lowerBound
-            if msync(pool.address + range.lowerBound, count, MS_SYNC) != 0 {
-                let cause = Errno(rawValue: errno)
-                throw StoreError(
-                    .io, """
-                        msync of \(count) bytes at offset \(range.lowerBound) of \(pool.path) \
-                        failed; what was not acknowledged may be lost, and the store refuses \
-                        writes until it is opened again
-                        """, cause: cause)
-            }
+        let count = min(hull.upperBound, pool.length) - hull.lowerBound
+        guard count > 0 else { return }
+        if msync(pool.address + hull.lowerBound, count, MS_SYNC) != 0 {
+            let cause = Errno(rawValue: errno)
+            throw StoreError(
+                .io, """
+                    msync of \(count) bytes at offset \(hull.lowerBound) of \(pool.path) \
+                    failed; what was not acknowledged may be lost, and the store refuses \
+                    writes until it is opened again
+                    """, cause: cause)
         }
     }
 }
