@@ -4,7 +4,8 @@ import PmemKV
 /// Faults of real media under an open store.
 ///
 /// arguments: pool= kind=poison-read|poison-write|truncate|disable|badblocks
-///   namespace= (disable) block=pmemN (badblocks)
+///   namespace= (disable) block=pmemN (badblocks) keys= (60)
+///   lost-block= (4096; the bytes that go with one poisoned page: 2 MiB on such a devdax)
 ///
 /// What must hold: the process lives; a value that was hit is reported as a media error, never as
 /// a wrong value; values that were not hit are served; a put that succeeds after the fault is there
@@ -13,13 +14,16 @@ struct Fault {
     private let arguments: Arguments
     private let report: Reporter
     private let pool: String
-    private static let keys = 60
+    private let keys: Int
+    private let lostBlock: UInt
     private static let victim = 29
 
     init(_ arguments: Arguments, _ report: Reporter) {
         self.arguments = arguments
         self.report = report
         pool = arguments.string("pool")
+        keys = arguments.number("keys", default: 60)
+        lostBlock = UInt(arguments.number("lost-block", default: 4096))
     }
 
     func run() throws {
@@ -39,15 +43,16 @@ struct Fault {
 
     private func key(_ number: Int) -> String { "fault\(number)" }
 
-    /// Each value repeats its own 16 bytes, so that it can be found on the medium.
+    /// Each value begins with its own name, so that it can be found on the medium.
     private func value(_ number: Int) -> [UInt8] {
-        let word = Array("<value-\(1_000_000 + number)>".utf8)
-        return (0..<12_000).map { word[$0 % word.count] }
+        let name = Array("<value-\(1_000_000 + number)>".utf8)
+        let filler = UInt8(97 + number % 26)
+        return name + [UInt8](repeating: filler, count: 12_000 - name.count)
     }
 
     private func prepare() throws {
         let store = try PmemStore.open(at: pool)
-        for number in 0..<Self.keys { try store.put(value(number), forKey: key(number)) }
+        for number in 0..<keys { try store.put(value(number), forKey: key(number)) }
         try store.close()
     }
 
@@ -55,9 +60,12 @@ struct Fault {
 
     private func poisonUnderReads() throws {
         let store = try PmemStore.open(at: pool)
-        try poison(page(of: Self.victim))
+        let page = try page(of: Self.victim)
+        let lost = try numbers(inBlockOf: page)
+        try expect(lost.count < keys, "all values lie in one block")
+        try poison(page)
         try expectMediaError("get") { _ = try store.get(key(Self.victim)) }
-        try expectServed(store, except: [Self.victim])
+        try expectServed(store, except: lost)
         try expectTruthfulPut(store, "after-poison")
         // The emulated page keeps its contents, so reopening must find every value.
         let again = try PmemStore.open(at: pool)
@@ -68,7 +76,7 @@ struct Fault {
     private func poisonUnderWrites() throws {
         let store = try PmemStore.open(at: pool)
         let last = UInt(4096)
-        let tail = try page(of: Self.keys - 1)
+        let tail = try page(of: keys - 1)
         for number in 1...8 { try poison(tail + last * UInt(number + 2)) }
         var acknowledged: [String] = []
         var refused = false
@@ -96,7 +104,7 @@ struct Fault {
         let half = try offset(of: Self.victim) & ~4095
         try expect(truncate(pool, off_t(half)) == 0, "truncate failed")
         var hit = 0
-        for number in 0..<Self.keys {
+        for number in 0..<keys {
             var found: [UInt8]?
             do throws(StoreError) {
                 found = try store.get(key(number))
@@ -107,7 +115,7 @@ struct Fault {
             }
             try expect(found == value(number), "\(key(number)) has a wrong value")
         }
-        try expect(hit > 0 && hit < Self.keys, "\(hit) of \(Self.keys) values hit")
+        try expect(hit > 0 && hit < keys, "\(hit) of \(keys) values hit")
         try expectMediaError("put") { try store.put([1], forKey: "after") }
         try? store.close()
         do throws(StoreError) {
@@ -123,7 +131,7 @@ struct Fault {
     private func disableUnderStore() throws {
         let store = try PmemStore.open(at: pool)
         let namespace = arguments.string("namespace")
-        let status = runProgram(["/bin/ndctl", "disable-namespace", "-f", namespace])
+        let status = runProgram(["/bin/ndctl", "disable-namespace", namespace])
         try expect(status == 0, "ndctl disable-namespace: \(status)")
         try expectMediaError("get") { _ = try store.get(key(Self.victim)) }
         try expectMediaError("put") { try store.put([1], forKey: "after") }
@@ -165,7 +173,7 @@ struct Fault {
     }
 
     private func expectServed(_ store: PmemStore, except lost: [Int]) throws {
-        for number in 0..<Self.keys where !lost.contains(number) {
+        for number in 0..<keys where !lost.contains(number) {
             try expect(store.get(key(number)) == value(number), "\(key(number)) is not served")
         }
     }
@@ -196,6 +204,15 @@ struct Fault {
     private func page(of number: Int) throws -> UInt {
         // The middle of the value, so that the record's header is on another page.
         (try address(of: number) + 6000) & ~4095
+    }
+
+    /// The values that share the lost block with an address.
+    private func numbers(inBlockOf address: UInt) throws -> [Int] {
+        let block = address & ~(lostBlock - 1)
+        return try (0..<keys).filter { number in
+            let start = try self.address(of: number)
+            return start < block + lostBlock && start + 12_000 > block - 4096
+        }
     }
 
     private func address(of number: Int) throws -> UInt {
