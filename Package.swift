@@ -53,6 +53,7 @@ let package = Package(
             name: "PmemKVTests",
             dependencies: ["CPmem", "PmemKV", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
+        .testTarget(name: "CLITests", dependencies: ["PmemKVText"], swiftSettings: strict),
         .executableTarget(
             name: "pmemkv-torture", dependencies: ["PmemKV"], path: "Tests/dax-vm/torture",
             swiftSettings: strict),
