@@ -46,12 +46,11 @@ void *cpmem_reserve(size_t length, int huge_pages) {
 
 void cpmem_release(void *base, size_t length) { munmap(base, length); }
 
-static uint64_t forks;
-static void count_fork(void) { forks++; }
+uint64_t cpmem_forks;
+static void count_fork(void) { cpmem_forks++; }
 __attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(NULL, NULL, count_fork);
 }
-uint64_t cpmem_fork_count(void) { return forks; }
 
 int cpmem_populate_write(void *base, size_t length) {
     return madvise(base, length, MADV_POPULATE_WRITE) == 0 ? 0 : errno;

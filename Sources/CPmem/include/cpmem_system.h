@@ -13,7 +13,10 @@ int cpmem_probe_map_sync(int fd, size_t length);
 void *cpmem_reserve(size_t length, int huge_pages);
 void cpmem_release(void *base, size_t length);
 /// Number of times this process is the child of a fork since the library was loaded.
-uint64_t cpmem_fork_count(void);
+extern uint64_t cpmem_forks;
+static inline uint64_t cpmem_fork_count(void) {
+    return __atomic_load_n(&cpmem_forks, __ATOMIC_RELAXED);
+}
 /// Faults in the pages of a writable mapping, reporting errors. 0 or an errno.
 int cpmem_populate_write(void *base, size_t length);
 /// 64 random bits from the kernel.

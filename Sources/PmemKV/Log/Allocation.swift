@@ -8,6 +8,8 @@ extension Engine {
     ///
     /// The caller owns a log head at most, no shard. Throws `outOfSpace` when nothing helps.
     func allocate(span: Int, reserve: Int, neededUnits: Int) throws(StoreError) -> Int {
+        // Emptying windows has no measure of progress as compaction has; a bound keeps it finite.
+        var windows = 8
         while true {
             if let segment = try guarded({ () throws(StoreError) in
                 try segments.take(span: span, reserve: reserve, state: .log)
@@ -21,7 +23,7 @@ extension Engine {
                 var progressed = segments.freeCount > taken
                 if !progressed {
                     progressed = try makeRoom(
-                        span: span, reserve: reserve, neededUnits: neededUnits)
+                        span: span, reserve: reserve, neededUnits: neededUnits, windows: &windows)
                 }
                 compactionLock.unlock()
                 guard progressed else { throw outOfSpace(neededUnits) }
@@ -43,11 +45,13 @@ extension Engine {
     /// One step towards more free segments. Returns whether there is reason to try again.
     /// Compaction lock held.
     private func makeRoom(
-        span: Int, reserve: Int, neededUnits: Int
+        span: Int, reserve: Int, neededUnits: Int, windows: inout Int
     ) throws(StoreError) -> Bool {
         if try reclaimLimbo() { return true }
         if segments.freeCount >= span + reserve {
             // Enough, but not side by side: empty a window of segments.
+            windows -= 1
+            guard windows >= 0 else { return false }
             return try emptyWindow(span: span)
         }
         let gain = max(1, min(neededUnits, geometry.segmentUnits / 32))

@@ -123,6 +123,7 @@ extension Engine {
             segments.setPhase(segment, .quarantined)
             return true
         }
+        awaitPublishers()
         let droppable = segments.oldestDead(except: segment)
         var moves: [Move] = []
         for entry in entries {
@@ -148,6 +149,18 @@ extension Engine {
         add(1, to: .compactionRounds)
         add(UInt64(segments.states[segment].life.span), to: .compactedSegments)
         return true
+    }
+
+    /// Waits until every writer that had appended before has also published.
+    ///
+    /// A writer gives its head back before it publishes, so an extent can be sealed and chosen
+    /// while the put that a tombstone in it superseded is not yet counted as superseded; the
+    /// tombstone would look droppable. Writers hold their shard until all is counted.
+    private func awaitPublishers() {
+        for shard in 0..<index.shardCount {
+            index.lock(shard).lock()
+            index.lock(shard).unlock()
+        }
     }
 
     private enum Outcome {
@@ -251,6 +264,7 @@ extension Engine {
     /// least. Compaction lock held.
     func emptyWindow(span: Int) throws(StoreError) -> Bool {
         guard let window = cheapestWindow(span: span) else { return false }
+        segments.searchNext(from: window.upperBound)
         var progressed = false
         for segment in window {
             switch segments.states[segment].phase {

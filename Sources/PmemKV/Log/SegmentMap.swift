@@ -214,6 +214,14 @@ final class SegmentMap: @unchecked Sendable {
         }
     }
 
+    /// Makes the next search for free segments begin here: copies out of a window that is being
+    /// emptied should not land in it.
+    func searchNext(from segment: Int) {
+        lock.lock()
+        searchStart = segment
+        lock.unlock()
+    }
+
     private func findRun(_ span: Int) -> Int? {
         let count = geometry.segmentCount
         if searchStart >= count { searchStart = 0 }

@@ -103,6 +103,8 @@ struct Recovery {
         var tombstones: [(UInt64, Location)] = []
     }
 
+    private static let lookahead = 12
+
     private static func replay(
         _ segment: Int, _ engine: Engine, _ coverage: CheckpointCoverage
     ) throws(StoreError) -> Replayed {
@@ -116,7 +118,12 @@ struct Recovery {
         if let lost = contents.lost.first { throw reader.damage(segment, lost) }
         var result = Replayed(contents: contents)
         let base = engine.geometry.firstLocation(ofSegment: segment).units
-        for entry in contents.entries where Int(entry.offset_units) >= covered {
+        for (number, entry) in contents.entries.enumerated()
+        where Int(entry.offset_units) >= covered {
+            // The buckets of later entries load while this one is applied.
+            if number + lookahead < contents.entries.count {
+                engine.index.prefetch(contents.entries[number + lookahead].key_hash)
+            }
             let location = Location(units: base + UInt64(entry.offset_units))
             try engine.replay(entry, at: location)
             if entry.isTombstone { result.tombstones.append((entry.key_hash, location)) }
