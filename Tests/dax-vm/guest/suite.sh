@@ -1,6 +1,6 @@
 # The store's suite on one medium. Called by the job once for each medium.
 
-# create, info, workload, dump and load, syscalls path, refusals, full pool
+# create, info, doctor, workload, dump and load, syscalls path, refusals, full pool
 run_suite() { # medium pool size-or-empty synchronous
     medium=$1 pool=$2 size=$3 synchronous=$4
     # A device may hold the pool of an earlier part.
@@ -8,6 +8,7 @@ run_suite() { # medium pool size-or-empty synchronous
     [ -n "$size" ] && set -- --size "$size"
     check "$medium" create pmemkv create "$pool" "$@"
     echo "@info $medium $(pmemkv info "$pool" --json | tr -d '\n')"
+    echo "@doctor $medium $(pmemkv doctor "$pool" --json | tr -d '\n')"
     pmemkv-torture suite medium="$medium" pool="$pool" operations=300 seed=7
     check "$medium" check pmemkv check "$pool"
     check "$medium" dump-load dump_and_load "$medium" "$pool"

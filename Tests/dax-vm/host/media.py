@@ -19,8 +19,8 @@ class Device:
 
 # In the order of their physical addresses, NVDIMMs first; guest/devices.sh relies on it.
 DEVICES = [
-    Device("fsdax-mem", "nvdimm", 128 * MIB),
-    Device("fsdax-dev", "nvdimm", 128 * MIB),
+    Device("fsdax-mem", "nvdimm", 192 * MIB),
+    Device("fsdax-dev", "nvdimm", 192 * MIB),
     Device("devdax-4k", "nvdimm", 64 * MIB),
     Device("devdax-2m", "nvdimm", 64 * MIB),
     Device("xfs", "nvdimm", 512 * MIB),
@@ -48,6 +48,10 @@ class Medium:
     kind: str = "fsdax-file"
     is_dax: bool = True
     needs_virtio: bool = False
+    # What doctor must find below it: where struct page lies, of what the members are made.
+    struct_page: str | None = "ram"
+    backing: tuple = ("nvdimm",)
+    alignment: int | None = 2 << 20
 
     @property
     def devdax(self):
@@ -61,15 +65,19 @@ class Medium:
 
 MEDIA = [
     Medium("fsdax-mem", "/mnt/fsdax-mem/pool", True),
-    Medium("fsdax-dev", "/mnt/fsdax-dev/pool", True),
-    Medium("devdax-4k", "$DEVDAX_4K", True, size=None, kind="devdax"),
-    Medium("devdax-2m", "$DEVDAX_2M", True, size=None, kind="devdax"),
+    Medium("fsdax-dev", "/mnt/fsdax-dev/pool", True, struct_page="pmem"),
+    Medium("devdax-4k", "$DEVDAX_4K", True, size=None, kind="devdax", alignment=4096),
+    Medium("devdax-2m", "$DEVDAX_2M", True, size=None, kind="devdax", struct_page="pmem"),
     Medium("xfs-dax", "/mnt/xfs-dax/pool", True),
-    Medium("dm-sync", "/mnt/dm-sync/pool", True),
-    Medium("dm-mixed", "/mnt/dm-mixed/pool", False, needs_virtio=True),
-    Medium("virtio-pmem", "/mnt/virtio-pmem/pool", False, needs_virtio=True),
-    Medium("disk-ext4", "/mnt/disk-ext4/pool", False, kind="page-cache-file", is_dax=False),
-    Medium("tmpfs", "/mnt/tmpfs/pool", False, durable=False, kind="memory-file", is_dax=False),
+    Medium("dm-sync", "/mnt/dm-sync/pool", True, backing=("nvdimm", "nvdimm")),
+    Medium("dm-mixed", "/mnt/dm-mixed/pool", False, needs_virtio=True,
+           backing=("nvdimm", "virtioPmem")),
+    Medium("virtio-pmem", "/mnt/virtio-pmem/pool", False, needs_virtio=True,
+           backing=("virtioPmem",), alignment=None),
+    Medium("disk-ext4", "/mnt/disk-ext4/pool", False, kind="page-cache-file", is_dax=False,
+           struct_page=None, backing=(), alignment=None),
+    Medium("tmpfs", "/mnt/tmpfs/pool", False, durable=False, kind="memory-file",
+           is_dax=False, struct_page=None, backing=(), alignment=None),
 ]
 
 

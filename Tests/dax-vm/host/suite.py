@@ -2,6 +2,7 @@
 
 import json
 
+import doctor
 from machine import run_job
 from media import MEDIA, available, by_name
 
@@ -17,6 +18,8 @@ def suite_script(media):
     lines.append("wait")
     for m in media:
         lines.append(f'count_durability_calls {m.name} "{m.pool}" {int(m.synchronous)}')
+        if not m.devdax:
+            lines.append(f'rm -f "{m.pool}"')
     lines += [f"echo '@end {m.name}'" for m in media]
     return "\n".join(lines) + "\n"
 
@@ -61,6 +64,9 @@ def follow(context, machine, media, automatic_flush, seconds):
         if word == "@info":
             name, _, text = rest.partition(" ")
             check_info(context.report, by_name(name), text, automatic_flush)
+        elif word == "@doctor":
+            name, _, text = rest.partition(" ")
+            doctor.check(context.report, by_name(name), text, automatic_flush)
         elif word == "@end":
             ended.add(rest)
 
@@ -85,8 +91,10 @@ def eadr_script(media):
         lines += [
             f'check {m.name} eadr-create pmemkv create "{pool}" {size} {force}',
             f'echo "@info {m.name} $(pmemkv info "{pool}" --json | tr -d \'\\n\')"',
+            f'echo "@doctor {m.name} $(pmemkv doctor "{pool}" --json | tr -d \'\\n\')"',
             f'pmemkv-torture suite medium={m.name} pool="{pool}" operations=100 seed=9 |'
             " sed 's/^\\(@[a-z]* [^ ]* \\)/\\1eadr-/'",
+            "" if m.devdax else f'rm -f "{pool}"',
             f"echo '@end {m.name}'"]
     return "\n".join(lines) + "\n"
 

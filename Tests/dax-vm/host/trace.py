@@ -66,6 +66,7 @@ check {medium.name} trace-create pmemkv create "{pool}" {size} --segment-size 1M
 wait_for_host 'singlestep on'
 pmemkv-torture trace medium={medium.name} pool="{pool}" segment=1048576 fence-only={fence_only}
 wait_for_host 'singlestep off'
+rm -f {'' if medium.devdax else pool}
 """
 
 
