@@ -36,7 +36,7 @@ def expectation(medium, automatic_flush):
         "alignment": {medium.alignment} - {None},
         # The one member that makes a device-mapper device wait for msync.
         "asynchronous": int(medium.name == "dm-mixed"),
-        "eadr": automatic_flush and medium.synchronous,
+        "eadr": automatic_flush,
     }
 
 

@@ -14,6 +14,7 @@ struct Fault {
     private let arguments: Arguments
     private let report: Reporter
     private let pool: String
+    private let kind: String
     private let keys: Int
     private let lostBlock: UInt
     private static let victim = 29
@@ -22,12 +23,12 @@ struct Fault {
         self.arguments = arguments
         self.report = report
         pool = arguments.string("pool")
+        kind = arguments.string("kind")
         keys = arguments.number("keys", default: 60)
         lostBlock = UInt(arguments.number("lost-block", default: 4096))
     }
 
     func run() throws {
-        let kind = arguments.string("kind")
         report.test(kind) {
             try prepare()
             switch kind {
@@ -43,9 +44,10 @@ struct Fault {
 
     private func key(_ number: Int) -> String { "fault\(number)" }
 
-    /// Each value begins with its own name, so that it can be found on the medium.
+    /// Each value begins with its own name, so that it can be found on the medium, where the pools
+    /// of other kinds lie as well.
     private func value(_ number: Int) -> [UInt8] {
-        let name = Array("<value-\(1_000_000 + number)>".utf8)
+        let name = Array("<\(kind)-\(1_000_000 + number)>".utf8)
         let filler = UInt8(97 + number % 26)
         return name + [UInt8](repeating: filler, count: 12_000 - name.count)
     }
