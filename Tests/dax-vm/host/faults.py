@@ -13,6 +13,7 @@ PLAN = [
     ("disk-ext4", "truncate"), ("dm-sync", "truncate"),
     ("devdax-4k", "disable"), ("devdax-2m", "disable"),
     ("fsdax-dev", "badblocks"), ("fsdax-mem", "badblocks"),
+    ("disk-ext4", "io-error"), ("disk-ext4", "io-error+rw"),
 ]
 REGION = {"devdax-4k": "$R2", "devdax-2m": "$R3", "fsdax-mem": "$R0", "fsdax-dev": "$R1"}
 
@@ -29,11 +30,16 @@ def script(plan):
             extra += f' namespace="namespace{REGION[name]}.0"'
         elif kind == "badblocks":
             extra += f' block="pmem{REGION[name]}"'
+        elif kind == "io-error":
+            lines.append("sh /vm/io_error.sh setup || fail disk-ext4 setup io_error.sh")
+        elif kind == "io-error+rw":
+            extra = "io=syscalls"
         if not medium.devdax:
             lines.append(f'rm -f "{pool}"')
         lines += [
             f'check {name} create-{kind} pmemkv create "{pool}" {create}',
-            f'pmemkv-torture fault medium={name} pool="{pool}" kind={kind} {extra}',
+            f'pmemkv-torture fault medium={name} pool="{pool}" '
+            f'kind={kind.removesuffix("+rw")} {extra}',
             f"echo '@end {name} {kind} '$?"]
     return "\n".join(lines) + "\n"
 

@@ -78,7 +78,8 @@ class Context:
         job = os.path.join(self.directory, name + ".cpio")
         build_job({"env": environment, "main": script}, job)
         return Machine(
-            self.kernel, [self.base, *archives, job], self.images, self.directory, name=name, **options)
+            self.kernel, [self.base, *archives, job], self.images, self.directory,
+            name=name, **options)
 
     def clean(self):
         if self.options.keep:

@@ -38,7 +38,8 @@ class Medium:
     """One place a pool can live on.
 
     `pool` is a shell word of the guest. `synchronous`: MAP_SYNC is accepted. `durable`: survives
-    the end of the machine. `size` is the pool's size for `create`, None for devdax, which uses the whole device.
+    the end of the machine. `size` is the pool's size for `create`, None for devdax, which uses the
+    whole device.
     """
     name: str
     pool: str

@@ -3,7 +3,7 @@ import PmemKV
 
 /// Faults of real media under an open store.
 ///
-/// arguments: pool= kind=poison-read|poison-write|truncate|disable|badblocks
+/// arguments: pool= kind=poison-read|poison-write|truncate|disable|badblocks|io-error
 ///   namespace= (disable) block=pmemN (badblocks) keys= (60)
 ///   lost-block= (4096; the bytes that go with one poisoned page: 2 MiB on such a devdax)
 ///
@@ -37,6 +37,7 @@ struct Fault {
             case "truncate": try truncateUnderStore()
             case "disable": try disableUnderStore()
             case "badblocks": try badBlocks()
+            case "io-error": try failingDisk()
             default: throw Mismatch("unknown kind \(kind)")
             }
         }
@@ -160,18 +161,56 @@ struct Fault {
         try expectServed(store, except: neighbours)
         try expectMediaError("get") { _ = try store.get(key(Self.victim)) }
         try? store.close()
+        let salvaged = pool + ".salvaged"
+        let repair = runProgram(["/bin/pmemkv", "repair", pool, "--to", salvaged])
+        try expect(repair == 0 || repair == 1 << 8, "repair: wait status \(repair)")
+        let copy = try PmemStore.open(at: salvaged)
+        try expectServed(copy, except: neighbours)
+        try expect(copy.get(key(Self.victim)) == nil, "repair salvaged a value from a bad block")
+        try copy.close()
+    }
+
+    /// The disk refuses writes: what cannot be made durable is not acknowledged, and the store
+    /// refuses further writes until it is opened again, even when the disk works again.
+    private func failingDisk() throws {
+        var options = OpenOptions()
+        options.io = arguments.io
+        let store = try PmemStore.open(at: pool, options: options)
+        try store.put([1], forKey: "before")
+        try change("break")
+        try expectError(.io, "put on a failing disk") { try store.put([1], forKey: "during") }
+        try expectError(.io, "put after a failure") { try store.put([1], forKey: "after") }
+        try? store.close()
+        try change("mend")
+        let again = try PmemStore.open(at: pool, options: options)
+        try expect(again.get("before") == [1], "an acknowledged value is lost")
+        try expect(again.get("after") == nil, "a refused value is there")
+        try expectServed(again, except: [])
+        try again.put([2], forKey: "after")
+        try again.close()
+    }
+
+    private func change(_ what: String) throws {
+        let status = runProgram(["/bin/sh", "/vm/io_error.sh", what])
+        try expect(status == 0, "io_error.sh \(what): \(status)")
     }
 
     // MARK: Expectations
 
     private func expectMediaError(_ what: String, _ body: () throws -> Void) throws {
+        try expectError(.media, what, body)
+    }
+
+    private func expectError(
+        _ code: StoreError.Code, _ what: String, _ body: () throws -> Void
+    ) throws {
         do {
             try body()
         } catch let error as StoreError {
-            try expect(error.code == .media, "\(what): expected a media error, got \(error)")
+            try expect(error.code == code, "\(what): expected \(code), got \(error.code): \(error)")
             return
         }
-        throw Mismatch("\(what) succeeded on a medium that lost the page")
+        throw Mismatch("\(what) succeeded")
     }
 
     private func expectServed(_ store: PmemStore, except lost: [Int]) throws {
