@@ -27,18 +27,22 @@ extension Engine {
     /// Waits for all who came in before `closed` was set: writers own a head, a shard or a
     /// private extent, compaction its lock, readers an epoch. Whoever gets one of those later
     /// looks at `closed` again.
+    ///
+    /// One lock at a time: the owner of a head may be waiting for the compaction lock.
     private func awaitOperations() {
-        compactionLock.lock()
-        for number in 0..<headCount { (heads + number).spin.lock() }
-        for shard in 0..<index.shardCount { index.lock(shard).lock() }
-        for shard in 0..<index.shardCount { index.lock(shard).unlock() }
-        for number in 0..<headCount { (heads + number).spin.unlock() }
-        compactionLock.unlock()
+        for number in 0..<headCount { passThrough((heads + number).spin) }
+        passThrough(compactionLock)
+        for shard in 0..<index.shardCount { passThrough(index.lock(shard)) }
         var round = 0
         while epochs.hasReaders || self[.privateWriters] != 0 {
             SpinWait.wait(round: round)
             round += 1
         }
+    }
+
+    private func passThrough(_ lock: SpinLock) {
+        lock.lock()
+        lock.unlock()
     }
 
     private func finishLog() throws(StoreError) {
