@@ -91,7 +91,7 @@ extension Engine {
     private func appendAll(
         _ sources: [RecordSource], to head: LogHeadPointer, relaxed: Bool
     ) throws(StoreError) -> [Location] {
-        let first = try takeSequences(sources.count)
+        let first = try takeSequences(sources.count, owning: head)
         if relaxed {
             head.pointee.relaxedFrom = min(head.pointee.relaxedFrom, head.pointee.position)
         } else {

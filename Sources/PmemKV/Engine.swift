@@ -129,16 +129,25 @@ package final class Engine: @unchecked Sendable {
 
     // MARK: Sequence numbers
 
-    /// Takes count consecutive sequence numbers.
+    /// Takes count consecutive sequence numbers for the owner of a head, which is given back
+    /// when that fails.
     ///
     /// I5: a number is below the durable limit of the superblock when it is used, so that after a
     /// crash every new number is above all old ones, torn tails included.
     @inline(__always)
-    func takeSequences(_ count: Int) throws(StoreError) -> UInt64 {
+    func takeSequences(
+        _ count: Int, owning head: LogHeadPointer
+    ) throws(StoreError) -> UInt64 {
         let first = cpmem_fetch_add(
             control + ControlWord.nextSequence.rawValue, UInt64(count))
         if first + UInt64(count) > self[.sequenceLimit] {
-            try raiseSequenceLimit(above: first + UInt64(count))
+            do throws(StoreError) {
+                try raiseSequenceLimit(above: first + UInt64(count))
+            } catch {
+                fail(error)
+                releaseHead(head)
+                throw error
+            }
         }
         return first
     }
