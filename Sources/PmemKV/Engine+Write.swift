@@ -137,7 +137,7 @@ extension Engine {
         _ source: RecordSource, _ head: LogHeadPointer, relaxed: Bool
     ) throws(StoreError) -> Location {
         do throws(StoreError) {
-            let sequence = try takeSequences(1)
+            let sequence = try takeSequences(1, owning: head)
             if relaxed {
                 head.pointee.relaxedFrom = min(head.pointee.relaxedFrom, head.pointee.position)
             } else {
@@ -235,16 +235,42 @@ extension Engine {
                     head.spin.unlock()
                     return
                 }
-                flushRelaxed(head)
-                // The drain stays inside: nobody may append behind what it is to cover.
                 do throws(StoreError) {
-                    try medium.drain(site: .syncDrain)
+                    try makeDurable(head)
                 } catch {
                     head.spin.unlock()
                     throw error
                 }
-                head.pointee.durableUnits = head.pointee.position
                 head.spin.unlock()
+            }
+        }
+    }
+
+    /// Makes everything in an owned head durable. The drain stays inside the ownership: nobody
+    /// may append behind what it is to cover.
+    func makeDurable(_ head: LogHeadPointer) throws(StoreError) {
+        flushRelaxed(head)
+        try medium.drain(site: .syncDrain)
+        head.pointee.durableUnits = head.pointee.position
+    }
+
+    /// Makes the relaxed records of all heads durable before space is reused: what they
+    /// superseded may have been the only durable version of its key (I6).
+    ///
+    /// Waits for owners of heads. An owner that waits for compaction has no relaxed records left
+    /// (see `roll`), so the caller may hold the compaction lock and a head of its own.
+    func settleRelaxed() throws(StoreError) {
+        for number in 0..<headCount {
+            let head = heads + number
+            var round = 0
+            while head.hasRelaxed {
+                guard head.spin.tryLock() else {
+                    SpinWait.wait(round: round)
+                    round += 1
+                    continue
+                }
+                defer { head.spin.unlock() }
+                try guarded { () throws(StoreError) in try makeDurable(head) }
             }
         }
     }

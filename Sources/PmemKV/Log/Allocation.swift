@@ -68,6 +68,8 @@ extension Engine {
         for _ in 0..<2 { _ = epochs.tryAdvance() }
         let now = epochs.now
         pending.removeAll { segments.states[$0].retiredEpoch + 2 > now }
+        guard !pending.isEmpty else { return false }
+        try settleRelaxed()
         for segment in pending {
             try guarded { () throws(StoreError) in try segments.release(segment) }
         }

@@ -19,6 +19,7 @@ extension Engine {
             let head = heads + number
             head.spin.lock()
             defer { head.spin.unlock() }
+            try checkReadable()
             let segment = head.pointee.segment
             guard segment >= 0,
                 head.pointee.position > segments.liveUnits(segment)
@@ -27,7 +28,8 @@ extension Engine {
         }
         compactionLock.lock()
         defer { compactionLock.unlock() }
-        // Every round removes garbage from the pool, so this ends.
+        try checkReadable()
+        // Every round removes garbage, or leaves fewer extents, so this ends.
         while try compactOne(minimumGain: 1) { _ = try reclaimLimbo() }
         _ = try reclaimLimbo()
     }
@@ -35,8 +37,15 @@ extension Engine {
     /// Compacts the extent that gives most for least. Returns whether there was one that gives
     /// at least minimumGain units. Compaction lock held.
     func compactOne(minimumGain: Int) throws(StoreError) -> Bool {
-        guard let victim = chooseVictim(minimumGain: minimumGain) else { return false }
-        return try compact(victim)
+        var tried: Set<Int> = []
+        while let victim = chooseVictim(minimumGain: minimumGain, except: tried)
+            ?? chooseMerger(except: tried)
+        {
+            if try compact(victim) { return true }
+            // A record longer than a segment stays where it is; another extent may do better.
+            tried.insert(victim)
+        }
+        return false
     }
 
     /// Units that compaction of an extent would not have to copy; zero when it has no garbage.
@@ -54,11 +63,12 @@ extension Engine {
 
     /// Greedy by gain, with age as tie-break: the emptiest extent, and where tombstones alone
     /// keep extents full, the one whose garbage keeps most tombstones from being dropped.
-    private func chooseVictim(minimumGain: Int) -> Int? {
+    private func chooseVictim(minimumGain: Int, except tried: Set<Int>) -> Int? {
         var best: (segment: Int, gain: Double)?
         var oldest: (segment: Int, dead: UInt64)?
         let room = compactionRoom
-        for segment in 0..<geometry.segmentCount where segments.states[segment].phase == .sealed {
+        for segment in 0..<geometry.segmentCount
+        where segments.states[segment].phase == .sealed && !tried.contains(segment) {
             let span = segments.states[segment].life.span
             let live = segments.liveUnits(segment)
             let tombstones = Int(segments.value(segment, .tombstoneUnits))
@@ -69,15 +79,39 @@ extension Engine {
                 let worth = Double(gain) / Double(span * geometry.segmentUnits)
                 if best.map({ worth > $0.gain }) ?? true { best = (segment, worth) }
             }
+            // Tombstones alone are no reason: copied as they are, they would be a victim again.
             let dead = cpmem_load_seq_cst(segments.counter(segment, .oldestDead))
-            if dead != .max || tombstones > 0, oldest.map({ dead < $0.dead }) ?? true {
-                oldest = (segment, dead)
+            if dead != .max, oldest.map({ dead < $0.dead }) ?? true { oldest = (segment, dead) }
+        }
+        // When only little is dead anywhere, the oldest of it keeps most tombstones.
+        return best?.segment ?? oldest?.segment
+    }
+
+    /// An extent without garbage that leaves a segment free when its records join others: every
+    /// crash seals extents that are not full, and without this each restart would cost space.
+    private func chooseMerger(except tried: Set<Int>) -> Int? {
+        var least: (segment: Int, units: Int)?
+        var second: Int?
+        for segment in 0..<geometry.segmentCount
+        where segments.states[segment].phase == .sealed && segments.states[segment].life.span == 1
+            && !tried.contains(segment)
+        {
+            let units = segments.liveUnits(segment)
+                + Int(segments.value(segment, .tombstoneUnits))
+            if least.map({ units < $0.units }) ?? true {
+                second = least?.units
+                least = (segment, units)
+            } else if second.map({ units < $0 }) ?? true {
+                second = units
             }
         }
-        if let best { return best.segment }
-        // Only tombstones and their victims are left: remove the oldest garbage first.
-        guard let oldest, tombstonesHideGarbage() else { return nil }
-        return oldest.segment
+        guard let least else { return nil }
+        // A record takes a unit at least, so there are no more records than units.
+        let head = compactionHead.pointee
+        if head.fits(units: least.units, entries: least.units) { return least.segment }
+        guard let second, segments.freeCount > 0 else { return nil }
+        let both = least.units + second
+        return both + LogHead.summaryUnits(both) <= geometry.segmentUnits ? least.segment : nil
     }
 
     /// Units that compaction can write before it frees anything.
@@ -85,20 +119,6 @@ extension Engine {
         let head = compactionHead.pointee
         let rest = head.segment >= 0 ? max(0, head.capacity - head.position) : 0
         return rest + segments.freeCount * geometry.segmentUnits
-    }
-
-    /// Whether any tombstone could be dropped after the superseded puts before it are gone.
-    private func tombstonesHideGarbage() -> Bool {
-        for segment in 0..<geometry.segmentCount where segments.states[segment].phase == .sealed {
-            let dead = cpmem_load_seq_cst(segments.counter(segment, .oldestDead))
-            if dead != .max { return true }
-            if segments.value(segment, .tombstoneUnits) > 0,
-                segments.oldestDead(except: segment) == .max
-            {
-                return true
-            }
-        }
-        return false
     }
 
     /// A record on the move.

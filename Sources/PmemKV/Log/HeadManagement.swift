@@ -28,7 +28,11 @@ extension Engine {
                     head.spin.unlock()
                     throw error
                 }
-                if head.pointee.fits(units: units, entries: entries) { return head }
+                if head.pointee.fits(units: units, entries: entries),
+                    tombstones || !isKeptForTombstones(head)
+                {
+                    return head
+                }
                 return try roll(head, units: units, entries: entries, tombstones: tombstones)
             }
             SpinWait.wait(round: round)
@@ -41,6 +45,13 @@ extension Engine {
     @inline(__always)
     private var activeHeads: Int { segments.freeCount > headCount * 4 ? headCount : 1 }
 
+    /// Whether puts have to leave a head alone: what is left of the pool is for removes.
+    @inline(__always)
+    private func isKeptForTombstones(_ head: LogHeadPointer) -> Bool {
+        head.pointee.isForTombstones
+            && segments.freeCount < options.compactionReserve + options.deleteReserve
+    }
+
     /// Gives an owned head its next segment. When there is none, what is dead in the head's own
     /// extent is made reclaimable, and at last the rest of another head is tried.
     @inline(never)
@@ -48,12 +59,18 @@ extension Engine {
         _ head: LogHeadPointer, units: Int, entries: Int, tombstones: Bool
     ) throws(StoreError) -> LogHeadPointer {
         do throws(StoreError) {
+            if head.pointee.relaxedFrom != .max {
+                // Whoever compacts may wait for this, while this waits for whoever compacts.
+                try guarded { () throws(StoreError) in try makeDurable(head) }
+            }
             let reserve = options.compactionReserve + (tombstones ? 0 : options.deleteReserve)
             let segment: Int
             do throws(StoreError) {
                 segment = try allocate(span: 1, reserve: reserve, neededUnits: units)
             } catch {
-                guard error.code == .outOfSpace, hasGarbage(head) else { throw error }
+                guard error.code == .outOfSpace, hasGarbage(head),
+                    tombstones || !head.pointee.isForTombstones
+                else { throw error }
                 try guarded { () throws(StoreError) in try sealIfOpen(head) }
                 segment = try allocate(span: 1, reserve: reserve, neededUnits: units)
             }
@@ -61,18 +78,47 @@ extension Engine {
             head.pointee.begin(
                 segment: segment, span: 1, geometry: geometry,
                 salt: segments.states[segment].salt)
+            head.pointee.isForTombstones = tombstones
+                && segments.freeCount < options.compactionReserve + options.deleteReserve
             return head
         } catch {
+            if error.code == .outOfSpace, tombstones,
+                try takeCompactionHead(into: head, units: units, entries: entries)
+            {
+                return head
+            }
             head.spin.unlock()
             guard error.code == .outOfSpace else { throw error }
             for number in 0..<headCount where heads + number != head {
                 let other = heads + number
                 other.spin.lock()
-                if other.pointee.fits(units: units, entries: entries) { return other }
+                if other.pointee.fits(units: units, entries: entries),
+                    tombstones || !isKeptForTombstones(other)
+                {
+                    return other
+                }
                 other.spin.unlock()
             }
             throw error
         }
+    }
+
+    /// The last resort of a remove: the room that compaction has left over.
+    private func takeCompactionHead(
+        into head: LogHeadPointer, units: Int, entries: Int
+    ) throws(StoreError) -> Bool {
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
+        guard compactionHead.pointee.fits(units: units, entries: entries) else { return false }
+        do throws(StoreError) {
+            try guarded { () throws(StoreError) in try sealIfOpen(head) }
+        } catch {
+            head.spin.unlock()
+            throw error
+        }
+        head.pointee.takeOver(&compactionHead.pointee)
+        head.pointee.isForTombstones = true
+        return true
     }
 
     /// Whether compaction of a head's extent would gain anything, once it is sealed.
@@ -80,7 +126,8 @@ extension Engine {
         let segment = head.pointee.segment
         return segment >= 0
             && (segments.value(segment, .oldestDead) != .max
-                || segments.value(segment, .tombstoneUnits) > 0)
+                || segments.value(segment, .tombstoneUnits) > 0
+                    && segments.oldestDead(except: segment) == .max)
     }
 
     @inline(__always)

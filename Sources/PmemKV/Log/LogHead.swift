@@ -10,6 +10,7 @@ import CPmem
 ///   still need a flush.
 struct LogHead {
     static let stagingBytes = 4096
+    static let relaxedFromOffset = MemoryLayout<LogHead>.offset(of: \.relaxedFrom)!
 
     var lock: UInt64 = 0
     /// First segment of the extent, or -1 when there is none.
@@ -23,6 +24,8 @@ struct LogHead {
     var firstLocation: UInt64 = 0
     var entries: UnsafeMutablePointer<cpmem_summary_entry>?
     var entryCount = 0
+    /// Opened with space that is kept for tombstones: puts may not use it up.
+    var isForTombstones = false
     var entryCapacity = 0
     let staging: UnsafeMutableRawPointer
 
@@ -59,6 +62,23 @@ struct LogHead {
         relaxedFrom = .max
         firstLocation = geometry.firstLocation(ofSegment: segment).units
         entryCount = 0
+        isForTombstones = false
+    }
+
+    /// Takes over the extent of another head, which has none afterwards. Both owned.
+    mutating func takeOver(_ other: inout LogHead) {
+        segment = other.segment
+        position = other.position
+        capacity = other.capacity
+        durableUnits = other.durableUnits
+        relaxedFrom = other.relaxedFrom
+        salt = other.salt
+        firstLocation = other.firstLocation
+        isForTombstones = other.isForTombstones
+        swap(&entries, &other.entries)
+        swap(&entryCount, &other.entryCount)
+        swap(&entryCapacity, &other.entryCapacity)
+        other.segment = -1
     }
 
     @inline(__always)
@@ -97,5 +117,10 @@ extension UnsafeMutablePointer where Pointee == LogHead {
     @inline(__always)
     var location: Location {
         Location(units: pointee.firstLocation &+ UInt64(pointee.position))
+    }
+
+    /// Whether relaxed records wait for a flush; may be asked by anybody.
+    var hasRelaxed: Bool {
+        cpmem_load_relaxed(UnsafeRawPointer(self) + LogHead.relaxedFromOffset) != UInt64(Int.max)
     }
 }

@@ -65,4 +65,6 @@ package enum PersistSite: UInt8, CaseIterable, Sendable {
     case freeDrain
     case checkpoint
     case checkpointDrain
+    case recoveryFlush
+    case recoveryDrain
 }

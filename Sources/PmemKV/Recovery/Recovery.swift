@@ -139,6 +139,10 @@ struct Recovery {
     mutating func makeWritable() throws(StoreError) {
         let mayContinue = report.wasClean && report.damagedSuperblocks.isEmpty
         var head = 0
+        if !report.wasClean {
+            try persistFound()
+            try releaseSuperfluous()
+        }
         for (segment, contents) in open {
             if mayContinue, head < engine.headCount,
                 segments.states[segment].life.span == 1, contents.endUnits > 0
@@ -163,6 +167,40 @@ struct Recovery {
             $0.sequence_limit = limit
         }
         engine[.sequenceLimit] = limit
+    }
+
+    /// What a killed process had stored is visible, but may not be durable: it becomes so before
+    /// anything depends on it or is answered from it.
+    private func persistFound() throws(StoreError) {
+        let geometry = engine.geometry
+        engine.medium.flush(
+            at: geometry.tableOffset, count: geometry.segmentCount * Geometry.line,
+            site: .recoveryFlush)
+        for (segment, contents) in open where contents.endUnits > 0 {
+            engine.medium.flush(
+                at: geometry.offset(ofSegment: segment), count: contents.endUnits * 64,
+                site: .recoveryFlush)
+        }
+        try engine.medium.drain(site: .recoveryDrain)
+    }
+
+    /// Frees the extents of a compaction that a crash cut short when all their records stand
+    /// elsewhere as well: its reserve of segments is whole again (I6).
+    private mutating func releaseSuperfluous() throws(StoreError) {
+        let superfluous = Set(open.map(\.segment).filter(isSuperfluous))
+        guard !superfluous.isEmpty else { return }
+        open.removeAll { superfluous.contains($0.segment) }
+        for segment in superfluous.sorted() {
+            segments.markSealed(segment, endUnits: 0)
+            try segments.release(segment)
+        }
+    }
+
+    /// Nothing in it is alive and no tombstone in it hides anything.
+    private func isSuperfluous(_ segment: Int) -> Bool {
+        segments.liveUnits(segment) == 0
+            && (segments.value(segment, .tombstoneUnits) == 0
+                || segments.oldestDead(except: segment) == .max)
     }
 
     private func adopt(_ segment: Int, _ contents: ExtentContents, into head: LogHeadPointer) {

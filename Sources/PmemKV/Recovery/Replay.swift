@@ -31,7 +31,9 @@ extension Engine {
             try index.insert(entry.key_hash, location)
             return count(entry, at: location, isNewest: true)
         }
-        guard entry.sequence > known.sequence else {
+        guard entry.sequence > known.sequence
+            || entry.sequence == known.sequence && isUnfinishedCopy(old, of: location)
+        else {
             return count(entry, at: location, isNewest: false)
         }
         index.replace(slot, entry.key_hash, location)
@@ -39,6 +41,13 @@ extension Engine {
         if !known.isTombstone {
             segments.recordDied(old, units: known.units, sequence: known.sequence)
         }
+    }
+
+    /// Of a record and its copy (I7) the one in a sealed extent counts, so that the extent of a
+    /// compaction that a crash cut short can be given back.
+    private func isUnfinishedCopy(_ copy: Location, of original: Location) -> Bool {
+        segments.states[segments.first(of: copy)].phase == .open
+            && segments.states[segments.first(of: original)].phase == .sealed
     }
 
     private func count(_ entry: cpmem_summary_entry, at location: Location, isNewest: Bool) {
