@@ -5,30 +5,33 @@ import PmemKVTesting
 enum Crash {
     static func main() {
         let known = StateSet(bits: 24)
-        var shape = PoolShape()
-        shape.keys = 2
-        let explorer = Explorer(shape: shape, effort: Effort(), known: known, seed: 1)
-        let runner = ScriptRunner(explorer: explorer, seed: 1)
+        let arguments = CommandLine.arguments
+        let mode = arguments.count > 1 ? arguments[1] : "random"
+        let from = arguments.count > 2 ? UInt64(arguments[2])! : 1
+        let count = arguments.count > 3 ? UInt64(arguments[3])! : 100
+        var effort = Effort()
+        effort.statesPerDrain = 96
+        var tally = Tally()
         var failures = 0
-        let lengths = [0, 1, 7, 8, 9, 63, 64, 65, 255, 256, 257]
-        var operations: [PmemKVTesting.Operation] = []
-        for key in 0..<2 {
-            for length in lengths { operations.append(.put(key: key, length: length, relaxed: false)) }
-            operations.append(.remove(key: key, relaxed: false))
-        }
-        let limit = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 24
-        for a in operations.prefix(limit) {
-            for b in operations.prefix(limit) {
-                for c in operations {
-                    let script = Script(shape, [Step(a), Step(b), Step(c)], silentSteps: 2)
-                    if let failure = runner.run(script) {
-                        print(failure)
-                        failures += 1
-                        if failures > 3 { exit(1) }
-                    }
+        for seed in from..<(from + count) {
+            if getenv("VERBOSE") != nil { print("seed", seed) }
+            let script = mode == "random" ? Workloads.random(seed: seed) : Workloads.parallel(seed: seed)
+            let explorer = Explorer(shape: script.shape, effort: effort, known: known, seed: seed)
+            let runner = ScriptRunner(explorer: explorer, seed: seed)
+            if runner.run(script) != nil {
+                failures += 1
+                func rerun(_ script: Script) -> Failure? {
+                    let fresh = StateSet(bits: 20)
+                    let explorer = Explorer(shape: script.shape, effort: effort, known: fresh, seed: seed)
+                    return ScriptRunner(explorer: explorer, seed: seed).run(script)
                 }
+                let short = script.shrunk { rerun($0) != nil }
+                print(rerun(short) ?? "does not repeat")
+                if failures > 5 { break }
             }
+            tally += explorer.tally
+            tally.uselessFlushes += runner.uselessFlushes
         }
-        print(explorer.tally, failures)
+        print(tally, failures)
     }
 }

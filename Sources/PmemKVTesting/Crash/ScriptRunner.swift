@@ -113,13 +113,17 @@ package final class ScriptRunner: MediumObserver {
     private func recover() throws(StoreError) -> PmemStore {
         medium.settle()
         let store = try PmemStore.open(on: medium, options: options)
+        try settle(store)
+        return store
+    }
+
+    /// What a recovered store says is what there is from now on.
+    private func settle(_ store: PmemStore) throws(StoreError) {
         var found: [UInt64] = []
         if let problem = try explorer.judge(store, oracle, &found) {
-            fail("after a crash: \(problem)", nil)
-            return store
+            return fail("after recovery: \(problem)", nil)
         }
         for (number, key) in keys.enumerated() { oracle.settle(number, try store.get(key)) }
-        return store
     }
 
     // MARK: Steps
@@ -133,6 +137,11 @@ package final class ScriptRunner: MediumObserver {
                 try store.close()
                 oracle.synced(moment)
                 store = try PmemStore.open(on: medium, options: options)
+            } else if step.operation == .kill {
+                store.abandon()
+                medium.changeProcess()
+                store = try PmemStore.open(on: medium, options: options)
+                try settle(store)
             } else {
                 try perform(step.operation, number, store)
             }
@@ -191,7 +200,7 @@ package final class ScriptRunner: MediumObserver {
             try store.sync()
             oracle.synced(moment)
         case .compact: try store.compact()
-        case .reopen: break
+        case .reopen, .kill: break
         }
     }
 

@@ -6,7 +6,7 @@ package struct PendingStore {
     package let word: Int
     package let value: UInt64
     /// Non-temporal: ordered with nothing before the next drain.
-    package let isBulk: Bool
+    package fileprivate(set) var isBulk: Bool
     /// The threads, one bit each, whose next drain makes it durable.
     package var flushedBy: UInt8
 }
@@ -71,6 +71,15 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
         isDead = false
     }
 
+    /// Another process takes over: nothing is lost, but its drains cover only what it flushes
+    /// itself. What was non-temporal can be flushed now like any other store.
+    package func changeProcess() {
+        for index in pending.indices {
+            pending[index].flushedBy = 0
+            pending[index].isBulk = false
+        }
+    }
+
     // MARK: PersistentMedium
 
     package var size: Int { visible.size }
@@ -110,7 +119,8 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package func flush(at offset: Int, count: Int, site: PersistSite) {
         scheduler?.mayswitch()
         note(site, [.noFlush, .flushWithoutLastLine])
-        countUselessFlushes(offset..<(offset + count))
+        // Recovery cannot know what is durable already.
+        if site != .recoveryFlush { countUselessFlushes(offset..<(offset + count)) }
         var range = offset..<(offset + count)
         if let mutant, mutant.site == site {
             if mutant.kind == .noFlush { return }

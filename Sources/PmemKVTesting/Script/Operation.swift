@@ -20,6 +20,9 @@ package enum Operation: Equatable, Sendable {
     case compact
     /// A clean close and a new open.
     case reopen
+    /// The process is killed and another opens the pool: what was stored is visible, but no more
+    /// durable than before.
+    case kill
 }
 
 /// An operation, and where in it the machine crashes, if it does.
@@ -40,7 +43,7 @@ package struct Step: Equatable, Sendable {
 
 /// Steps on a pool of a certain shape. The text form is what a failure prints and a test keeps:
 /// one step a line, `put 0 64`, `rput 1 7` (relaxed), `del 0`, `rdel 0`, `batch 0=8 1=- 2=257`,
-/// `rbatch ...`, `get 0`, `sync`, `compact`, `reopen`; ` !1:77` behind a step crashes before its
+/// `rbatch ...`, `get 0`, `sync`, `compact`, `reopen`, `kill`; ` !1:77` behind a step crashes before its
 /// second drain and goes on from the state that 77 picks.
 package struct Script: Equatable, Sendable {
     package var shape: PoolShape
@@ -93,6 +96,7 @@ extension Operation: CustomStringConvertible {
         case .sync: "sync"
         case .compact: "compact"
         case .reopen: "reopen"
+        case .kill: "kill"
         }
     }
 
@@ -114,6 +118,7 @@ extension Operation: CustomStringConvertible {
         case "sync": self = .sync
         case "compact": self = .compact
         case "reopen": self = .reopen
+        case "kill": self = .kill
         default: fatalError("no such step: \(line)")
         }
     }
