@@ -1,37 +1,78 @@
 import Glibc
 import PmemKVTesting
 
+/// The crash suite: enumerates crash states, scores mutants, flips bits, runs the fuzz targets,
+/// and ends with one line of numbers. docs/crash-model.md tells what it all means.
 @main
 enum Crash {
     static func main() {
-        let known = StateSet(bits: 24)
-        let arguments = CommandLine.arguments
-        let mode = arguments.count > 1 ? arguments[1] : "random"
-        let from = arguments.count > 2 ? UInt64(arguments[2])! : 1
-        let count = arguments.count > 3 ? UInt64(arguments[3])! : 100
-        var effort = Effort()
-        effort.statesPerDrain = 96
-        var tally = Tally()
-        var failures = 0
-        for seed in from..<(from + count) {
-            if getenv("VERBOSE") != nil { print("seed", seed) }
-            let script = mode == "random" ? Workloads.random(seed: seed) : Workloads.parallel(seed: seed)
-            let explorer = Explorer(shape: script.shape, effort: effort, known: known, seed: seed)
-            let runner = ScriptRunner(explorer: explorer, seed: seed)
-            if runner.run(script) != nil {
-                failures += 1
-                func rerun(_ script: Script) -> Failure? {
-                    let fresh = StateSet(bits: 20)
-                    let explorer = Explorer(shape: script.shape, effort: effort, known: fresh, seed: seed)
-                    return ScriptRunner(explorer: explorer, seed: seed).run(script)
-                }
-                let short = script.shrunk { rerun($0) != nil }
-                print(rerun(short) ?? "does not repeat")
-                if failures > 5 { break }
-            }
-            tally += explorer.tally
-            tally.uselessFlushes += runner.uselessFlushes
+        guard let plan = parse(Array(CommandLine.arguments.dropFirst())) else {
+            print("""
+                usage: pmemkv-crash [--seed N] [--long] [--threads N] [--fuzzers DIRECTORY]
+                                    [--only states,mutants,flips,fuzz]
+                """)
+            exit(64)
         }
-        print(tally, failures)
+        let findings = Findings()
+        var killed = 0
+        var mutants = 0
+        var flips = 0
+        var fuzz = 0
+        if plan.parts.contains("states") {
+            timed("crash states", findings) { StatesPart(plan: plan, findings: findings).run() }
+        }
+        if plan.parts.contains("mutants") {
+            timed("mutants", findings) {
+                (killed, mutants) = MutantsPart(plan: plan, findings: findings).run()
+            }
+        }
+        if plan.parts.contains("flips") {
+            timed("bit flips", findings) { flips = FlipsPart(plan: plan, findings: findings).run() }
+        }
+        if plan.parts.contains("fuzz") {
+            timed("fuzzing", findings) { fuzz = FuzzPart(plan: plan, findings: findings).run() }
+        }
+        let tally = findings.tally
+        print(
+            "\(tally.scripts) scripts, \(tally.drains) drains, \(tally.longExaminations) long "
+                + "examinations, \(tally.uselessFlushes) flushes of clean lines; seed \(plan.seed)")
+        print(
+            "crash: \(tally.states) distinct states, \(tally.nested) nested, \(killed)/\(mutants) "
+                + "mutants killed, \(flips) bit flips, \(fuzz) fuzz executions, "
+                + "\(findings.failures) failures")
+        exit(findings.failures == 0 ? 0 : 1)
+    }
+
+    private static func parse(_ arguments: [String]) -> Plan? {
+        var plan = Plan()
+        var rest = arguments[...]
+        while let word = rest.popFirst() {
+            switch word {
+            case "--long": plan.isLong = true
+            case "--seed":
+                guard let seed = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
+                plan.seed = seed
+            case "--threads":
+                guard let count = rest.popFirst().flatMap({ Int($0) }), count > 0 else { return nil }
+                plan.threads = count
+            case "--fuzzers":
+                guard let directory = rest.popFirst() else { return nil }
+                plan.fuzzers = directory
+            case "--only":
+                guard let parts = rest.popFirst() else { return nil }
+                plan.parts = Set(parts.split(separator: ",").map(String.init))
+            default: return nil
+            }
+        }
+        return plan
+    }
+
+    private static func timed(_ name: String, _ findings: Findings, _ body: () -> Void) {
+        var start = timespec()
+        var end = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &start)
+        body()
+        clock_gettime(CLOCK_MONOTONIC, &end)
+        findings.say("\(name): \(end.tv_sec - start.tv_sec) s")
     }
 }

@@ -1,0 +1,91 @@
+import PmemKV
+
+/// Pools with some of everything in them, for damage.
+package struct SamplePool {
+    package let shape: PoolShape
+    package let image: PoolImage
+    package let expected: [[UInt8]?]
+    package let name: String
+
+    /// Runs a script without looking at crash states, ends it as asked, and keeps the bytes.
+    package init(
+        _ name: String, shape: PoolShape, script text: String, closes: Bool
+    ) throws(StoreError) {
+        self.name = name
+        self.shape = shape
+        let keys = (0..<shape.keys).map(PoolShape.key)
+        var expected: [[UInt8]?] = Array(repeating: nil, count: shape.keys)
+        let image = PoolImage(size: shape.poolSize)
+        let scratch = ScratchMedium(image)
+        var store = try PmemStore.open(
+            on: scratch, formatSegmentSize: shape.segmentSize, options: shape.options)
+        for (number, step) in Script(shape, parsing: text).steps.enumerated() {
+            switch step.operation {
+            case .put(let key, let length, _):
+                let value = PoolShape.value(step: number, key: key, length: length)
+                try store.put(value, forKey: keys[key])
+                expected[key] = value
+            case .remove(let key, _):
+                try store.remove(keys[key])
+                expected[key] = nil
+            case .batch(let entries, _):
+                var batch = WriteBatch()
+                for entry in entries {
+                    let value = entry.length.map {
+                        PoolShape.value(step: number, key: entry.key, length: $0)
+                    }
+                    expected[entry.key] = value
+                    if let value {
+                        batch.put(value, forKey: keys[entry.key])
+                    } else {
+                        batch.remove(keys[entry.key])
+                    }
+                }
+                try store.apply(batch)
+            case .compact: try store.compact()
+            case .reopen:
+                try store.close()
+                store = try PmemStore.open(on: scratch, options: shape.options)
+            case .kill:
+                store.abandon()
+                store = try PmemStore.open(on: scratch, options: shape.options)
+            case .sync, .get: break
+            }
+        }
+        if closes { try store.close() } else { store.abandon() }
+        self.expected = expected
+        self.image = image
+    }
+
+    private static let history = """
+        put 0 9
+        put 1 100
+        batch 2=7 3=64 4=1
+        put 0 30
+        del 1
+        put 5 300
+        put 3 65
+        kill
+        put 1 8
+        put 4 200
+        del 2
+        put 0 55
+        """
+
+    /// A cleanly closed pool with a checkpoint; one without; one that a crash left.
+    package static func all() throws(StoreError) -> [SamplePool] {
+        var shape = PoolShape()
+        shape.keys = 6
+        shape.segments = 8
+        var unchecked = shape
+        unchecked.checkpointThreshold = 1000
+        return [
+            try SamplePool("closed, with a checkpoint", shape: shape, script: history, closes: true),
+            try SamplePool("closed, without", shape: unchecked, script: history, closes: true),
+            // A durable record behind every other one proves that the others were durable.
+            try SamplePool(
+                "crashed", shape: unchecked, script: history + "\nput 5 20\nput 5 21",
+                closes: false),
+        ]
+    }
+}

@@ -1,0 +1,46 @@
+import PmemKVTesting
+
+/// How much of everything one run does.
+struct Plan: Sendable {
+    var seed: UInt64 = 1
+    var threads = 2
+    var isLong = false
+    /// Times the ordinary amount of random scripts.
+    var factor: Int { isLong ? 12 : 1 }
+    var randomScripts: Int { 2600 * factor }
+    var parallelScripts: Int { 2600 * factor }
+    var knownBits: Int { isLong ? 28 : 25 }
+    var fuzzers: String?
+    var fuzzSeconds: Int { isLong ? 300 : 30 }
+    var parts: Set<String> = ["states", "mutants", "flips", "fuzz"]
+
+    /// The pools on which all short sequences run: an empty one; one whose segment is nearly
+    /// full, so that every operation may be the one that seals it; one closed with a checkpoint;
+    /// and a page cache.
+    var exhaustive: [(shape: PoolShape, prefix: [PmemKVTesting.Operation])] {
+        func put(_ key: Int, _ length: Int) -> PmemKVTesting.Operation {
+            .put(key: key, length: length, relaxed: false)
+        }
+        var paged = PoolShape()
+        paged.model = .paged
+        return [
+            (PoolShape(), []),
+            (PoolShape(), [put(0, 300), put(1, 100), put(0, 9)]),
+            (PoolShape(), [put(0, 64), put(1, 64), .reopen]),
+            (paged, [put(0, 100)]),
+        ]
+    }
+
+    var effort: Effort {
+        var effort = Effort()
+        effort.statesPerDrain = 1024 * (isLong ? 4 : 1)
+        return effort
+    }
+
+    var randomEffort: Effort {
+        var effort = Effort()
+        effort.statesPerDrain = 96 * (isLong ? 4 : 1)
+        effort.nestedEvery = 128
+        return effort
+    }
+}
