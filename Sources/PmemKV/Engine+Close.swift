@@ -11,6 +11,7 @@ extension Engine {
         defer { medium.backing.close() }
         if isReadOnly || self[.failed] != 0 || cpmem_fork_count() != self[.forkCount] { return }
         try finishLog()
+        try noteTails()
         try superblock.update(medium) {
             $0.state = UInt64(CPMEM_POOL_CLEAN.rawValue)
             $0.sequence_limit = self[.nextSequence]
@@ -38,6 +39,19 @@ extension Engine {
             SpinWait.wait(round: round)
             round += 1
         }
+    }
+
+    /// I14: what stays open is durable up to here, so that damage in it cannot pass for a torn
+    /// tail later. The words are durable before the superblock calls the pool clean.
+    private func noteTails() throws(StoreError) {
+        for number in 0...headCount {
+            let head = heads[number]
+            guard head.segment >= 0, head.position > 0 else { continue }
+            medium.store(
+                TailWord(salt: head.salt, endUnits: head.position).rawValue,
+                to: geometry.line(ofSegment: head.segment) + 16, site: .tail)
+        }
+        try medium.drain(site: .tailDrain)
     }
 
     private func passThrough(_ lock: SpinLock) {

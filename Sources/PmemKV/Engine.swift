@@ -32,6 +32,8 @@ package final class Engine: @unchecked Sendable {
     var superblock: SuperblockPair
     /// The extent of the checkpoint that the superblock names, or -1. Under superblockLock.
     var checkpointSegment = -1
+    /// Extents that a clean close left open without a tail word (I14: none).
+    var unprovenTails = 0
     /// Why writes are refused, once ``ControlWord/failed`` is set. Under superblockLock.
     var failure: StoreError?
 

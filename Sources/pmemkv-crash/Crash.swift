@@ -10,6 +10,7 @@ enum Crash {
             print("""
                 usage: pmemkv-crash [--seed N] [--long] [--threads N] [--fuzzers DIRECTORY]
                                     [--only states,mutants,flips,fuzz]
+                                    [--replay random:SEED | parallel:SEED]
                 """)
             exit(64)
         }
@@ -18,7 +19,9 @@ enum Crash {
         var mutants = 0
         var flips = 0
         var fuzz = 0
-        if plan.parts.contains("states") {
+        if let replay = plan.replay {
+            StatesPart(plan: plan, findings: findings).replay(replay)
+        } else if plan.parts.contains("states") {
             timed("crash states", findings) { StatesPart(plan: plan, findings: findings).run() }
         }
         if plan.parts.contains("mutants") {
@@ -58,6 +61,10 @@ enum Crash {
             case "--fuzzers":
                 guard let directory = rest.popFirst() else { return nil }
                 plan.fuzzers = directory
+            case "--replay":
+                guard let word = rest.popFirst() else { return nil }
+                plan.replay = word
+                plan.parts = []
             case "--only":
                 guard let parts = rest.popFirst() else { return nil }
                 plan.parts = Set(parts.split(separator: ",").map(String.init))

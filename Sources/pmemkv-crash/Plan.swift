@@ -12,6 +12,8 @@ struct Plan: Sendable {
     var knownBits: Int { isLong ? 28 : 25 }
     var fuzzers: String?
     var fuzzSeconds: Int { isLong ? 300 : 30 }
+    /// One script to run alone: `random:SEED` or `parallel:SEED`.
+    var replay: String?
     var parts: Set<String> = ["states", "mutants", "flips", "fuzz"]
 
     /// The pools on which all short sequences run: an empty one; one whose segment is nearly

@@ -18,6 +18,17 @@ struct StatesPart: Sendable {
         }
     }
 
+    /// Runs one script again, looking closer.
+    func replay(_ name: String) {
+        let parts = name.split(separator: ":")
+        guard parts.count == 2, let seed = UInt64(parts[1]) else { return }
+        let script =
+            parts[0] == "random" ? Workloads.random(seed: seed) : Workloads.parallel(seed: seed)
+        var effort = plan.randomEffort
+        effort.nestedEvery = 8
+        explore(script, seed: seed, effort: effort, StateSet(bits: 24))
+    }
+
     /// In chunks, so that a runner is made for many sequences.
     private func runExhaustive(
         _ shape: PoolShape, _ prefix: [PmemKVTesting.Operation], _ known: StateSet

@@ -58,15 +58,17 @@ _Static_assert(offsetof(struct cpmem_superblock, sequence_limit) == 88, "sequenc
 _Static_assert(offsetof(struct cpmem_superblock, state) == 120, "state");
 _Static_assert(offsetof(struct cpmem_superblock, reserved) == 136, "reserved");
 
-// One line of the segment table. Both words are self-certifying and change by one aligned
+// One line of the segment table. All words are self-certifying and change by one aligned
 // 8-byte store; docs/format.md gives their bits.
 struct cpmem_segment_line {
     uint64_t life;
     uint64_t seal;
-    uint64_t reserved[6];
+    uint64_t tail;
+    uint64_t reserved[5];
 };
 _Static_assert(sizeof(struct cpmem_segment_line) == CPMEM_LINE, "segment line size");
 _Static_assert(offsetof(struct cpmem_segment_line, seal) == 8, "seal");
+_Static_assert(offsetof(struct cpmem_segment_line, tail) == 16, "tail");
 
 enum cpmem_segment_state {
     CPMEM_SEGMENT_FREE = 1,

@@ -45,3 +45,20 @@ struct SealWord: Equatable {
 
     func isValid(salt: UInt64) -> Bool { self == SealWord(salt: salt, endUnits: endUnits) }
 }
+
+/// How far an extent was durable at a clean close that did not seal it; valid for one life only,
+/// and true for all of that life, whatever is appended later.
+struct TailWord: Equatable {
+    let rawValue: UInt64
+
+    private static let tag: UInt64 = 0x5441_494C_5441_494C
+
+    init(rawValue: UInt64) { self.rawValue = rawValue }
+    init(salt: UInt64, endUnits: Int) {
+        rawValue = cpmem_seal_word(salt ^ Self.tag, UInt32(endUnits))
+    }
+
+    var endUnits: Int { Int(rawValue >> 32) }
+
+    func isValid(salt: UInt64) -> Bool { self == TailWord(salt: salt, endUnits: endUnits) }
+}

@@ -24,6 +24,8 @@ struct SegmentState {
     /// End of the records in units, once sealed.
     var endUnits: UInt64
     var retiredEpoch: UInt64
+    /// Units that a clean close proved durable in an extent it left open.
+    var provenUnits = 0
     /// Whether the medium was asked to make the segment's pages ready since the pool was opened.
     var isPrepared = false
 }

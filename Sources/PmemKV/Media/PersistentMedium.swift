@@ -65,6 +65,8 @@ package enum PersistSite: UInt8, CaseIterable, Sendable {
     case freeDrain
     case checkpoint
     case checkpointDrain
+    case tail
+    case tailDrain
     case recoveryFlush
     case recoveryDrain
 }

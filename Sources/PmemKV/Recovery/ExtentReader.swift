@@ -64,24 +64,27 @@ struct ExtentReader {
             return contents
         }
         if let summary { return summary }
-        return try walk(segment, from: 0, limit: endUnits, isSealed: true)
+        return try walk(segment, from: 0, limit: endUnits, proven: endUnits)
     }
 
     /// Walks an extent that was not sealed, up to where its last committed record ends.
     func open(_ segment: Int, from: Int = 0) throws(StoreError) -> ExtentContents {
         let capacity = engine.segments.states[segment].life.span * geometry.segmentUnits
-        return try walk(segment, from: from, limit: capacity, isSealed: false)
+        return try walk(
+            segment, from: from, limit: capacity,
+            proven: engine.segments.states[segment].provenUnits)
     }
 
-    /// Walks record by record. Behind a seal everything was durable; without one a record was
-    /// durable if a later one says so, and is a torn tail otherwise (I10).
+    /// Walks record by record. Everything before `proven` was durable (a seal or the tail word of
+    /// a clean close says so); behind it a record was durable if a later one says so, and is a
+    /// torn tail otherwise (I10, I14).
     private func walk(
-        _ segment: Int, from: Int, limit: Int, isSealed: Bool
+        _ segment: Int, from: Int, limit: Int, proven: Int
     ) throws(StoreError) -> ExtentContents {
         let offset = geometry.offset(ofSegment: segment)
         return try engine.medium.withBytes(at: offset, count: limit * 64) { bytes in
             var walk = ExtentWalk(
-                bytes: bytes, limit: limit, isSealed: isSealed,
+                bytes: bytes, limit: limit, proven: proven,
                 firstLocation: geometry.firstLocation(ofSegment: segment).units,
                 salt: engine.segments.states[segment].salt, seed: engine.index.seed)
             walk.run(from: from)
@@ -94,7 +97,8 @@ struct ExtentReader {
 struct ExtentWalk {
     let bytes: UnsafeRawBufferPointer
     let limit: Int
-    let isSealed: Bool
+    /// Units below which everything had been durable.
+    let proven: Int
     let firstLocation: UInt64
     let salt: UInt64
     let seed: UInt64
@@ -103,12 +107,12 @@ struct ExtentWalk {
     private var batchNext: (sequence: UInt64, remaining: UInt32)?
 
     init(
-        bytes: UnsafeRawBufferPointer, limit: Int, isSealed: Bool, firstLocation: UInt64,
+        bytes: UnsafeRawBufferPointer, limit: Int, proven: Int, firstLocation: UInt64,
         salt: UInt64, seed: UInt64
     ) {
         self.bytes = bytes
         self.limit = limit
-        self.isSealed = isSealed
+        self.proven = proven
         self.firstLocation = firstLocation
         self.salt = salt
         self.seed = seed
@@ -148,7 +152,7 @@ struct ExtentWalk {
 
     /// Whether a record at `position` had been durable before the crash.
     private func wasDurable(_ position: Int, behind end: Int) -> Bool {
-        isSealed || nextProof(of: position, from: end) != nil
+        position < proven || nextProof(of: position, from: end) != nil
     }
 
     /// The first later record that was written when `position` was already durable.
@@ -165,13 +169,7 @@ struct ExtentWalk {
 
     /// Where to go on after an unreadable place; nil when the log ends there.
     private mutating func resume(after position: Int, lost: Bool) -> Int? {
-        if isSealed {
-            contents.lost.append(position)
-            var units = position + 1
-            while units < limit, record(at: units) == nil { units += 1 }
-            return units
-        }
-        guard nextProof(of: position, from: position + 1) != nil else { return nil }
+        guard wasDurable(position, behind: position + 1) else { return nil }
         contents.lost.append(position)
         var units = position + 1
         while units < limit, record(at: units) == nil { units += 1 }

@@ -129,7 +129,7 @@ extension Engine {
                 else {
                     throw damagedLine(segment, geometry, path)
                 }
-                adopt(segments, segment, life, state, sealWord: SealWord(rawValue: line.seal))
+                adopt(segments, segment, life, state, line)
                 // Segments inside an extent keep a life word of their own, which their own
                 // next life goes on from.
                 for inner in (segment + 1)..<max(segment + 1, segment + life.span) {
@@ -159,14 +159,21 @@ extension Engine {
 
     private static func adopt(
         _ segments: SegmentMap, _ segment: Int, _ life: LifeWord, _ state: LifeWord.State,
-        sealWord: SealWord
+        _ line: cpmem_segment_line
     ) {
+        let sealWord = SealWord(rawValue: line.seal)
+        let tailWord = TailWord(rawValue: line.tail)
         switch state {
         case .free: segments.adopt(segment, life: life, phase: .free)
         case .checkpoint: segments.adopt(segment, life: life, phase: .checkpoint)
         case .log:
             segments.adopt(segment, life: life, phase: .open)
             let capacity = life.span * segments.geometry.segmentUnits
+            if tailWord.isValid(salt: segments.states[segment].salt),
+                tailWord.endUnits <= capacity
+            {
+                segments.states[segment].provenUnits = tailWord.endUnits
+            }
             if sealWord.isValid(salt: segments.states[segment].salt),
                 sealWord.endUnits <= capacity
             {

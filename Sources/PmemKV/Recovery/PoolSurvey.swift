@@ -43,6 +43,8 @@ struct PoolSurvey {
         let state: LifeWord.State
         /// End in units when it is sealed.
         let sealedEnd: Int?
+        /// Units that a clean close proved durable.
+        var tailEnd = 0
     }
 
     let medium: any PersistentMedium
@@ -120,21 +122,25 @@ struct PoolSurvey {
                 continue
             }
             if state != .free {
-                extents.append(extent(segment, life, state, SealWord(rawValue: line.seal)))
+                extents.append(extent(segment, life, state, line))
             }
             segment += state == .free ? 1 : life.span
         }
     }
 
     private func extent(
-        _ segment: Int, _ life: LifeWord, _ state: LifeWord.State, _ seal: SealWord
+        _ segment: Int, _ life: LifeWord, _ state: LifeWord.State,
+        _ line: cpmem_segment_line
     ) -> Extent {
         let salt = cpmem_salt(block.pool_id, UInt32(segment), life.generation)
+        let seal = SealWord(rawValue: line.seal)
+        let tail = TailWord(rawValue: line.tail)
         let isSealed =
             seal.isValid(salt: salt) && seal.endUnits <= life.span * geometry.segmentUnits
         return Extent(
             segment: segment, span: life.span, salt: salt, state: state,
-            sealedEnd: isSealed ? seal.endUnits : nil)
+            sealedEnd: isSealed ? seal.endUnits : nil,
+            tailEnd: tail.isValid(salt: salt) ? tail.endUnits : 0)
     }
 
     private mutating func note(_ unreadable: [Int]) {
@@ -168,7 +174,7 @@ struct PoolSurvey {
         let contents = try read.bytes.withStoreBytes { bytes throws(StoreError) in
             var walk = ExtentWalk(
                 bytes: bytes, limit: extent.sealedEnd ?? capacity,
-                isSealed: extent.sealedEnd != nil, firstLocation: first, salt: extent.salt,
+                proven: extent.sealedEnd ?? extent.tailEnd, firstLocation: first, salt: extent.salt,
                 seed: seed)
             walk.run(from: 0)
             let damaged = Set(walk.contents.damagedValues)

@@ -139,10 +139,13 @@ struct Recovery {
     mutating func makeWritable() throws(StoreError) {
         let mayContinue = report.wasClean && report.damagedSuperblocks.isEmpty
         var head = 0
-        if !report.wasClean {
-            try persistFound()
-            try releaseSuperfluous()
+        if report.wasClean {
+            engine.unprovenTails = open.count {
+                $0.contents.endUnits != segments.states[$0.segment].provenUnits
+            }
         }
+        try persistFound()
+        try releaseSuperfluous()
         for (segment, contents) in open {
             if mayContinue, head < engine.headCount,
                 segments.states[segment].life.span == 1, contents.endUnits > 0
@@ -155,24 +158,31 @@ struct Recovery {
                 report.sealedExtents += contents.endUnits > 0 ? 1 : 0
             }
         }
-        for segment in 0..<engine.geometry.segmentCount
-        where segments.states[segment].phase == .checkpoint
-            && segment != engine.checkpointSegment
-        {
-            try segments.release(segment)
-        }
         let limit = engine[.nextSequence] + engine.options.sequenceStep
         try engine.superblock.update(engine.medium) {
             $0.state = UInt64(CPMEM_POOL_OPEN.rawValue)
             $0.sequence_limit = limit
         }
         engine[.sequenceLimit] = limit
+        // Only now: words of this update can complete an older one of the same copy that a crash
+        // cut short, and that one may name a checkpoint (I12).
+        for segment in 0..<engine.geometry.segmentCount
+        where segments.states[segment].phase == .checkpoint
+            && segment != engine.checkpointSegment
+        {
+            try segments.release(segment)
+        }
     }
 
     /// What a killed process had stored is visible, but may not be durable: it becomes so before
     /// anything depends on it or is answered from it.
     private func persistFound() throws(StoreError) {
         let geometry = engine.geometry
+        for copy in 0..<2 {
+            engine.medium.flush(
+                at: copy * Int(CPMEM_SUPERBLOCK_STRIDE),
+                count: MemoryLayout<cpmem_superblock>.size, site: .recoveryFlush)
+        }
         engine.medium.flush(
             at: geometry.tableOffset, count: geometry.segmentCount * Geometry.line,
             site: .recoveryFlush)
@@ -187,6 +197,7 @@ struct Recovery {
     /// Frees the extents of a compaction that a crash cut short when all their records stand
     /// elsewhere as well: its reserve of segments is whole again (I6).
     private mutating func releaseSuperfluous() throws(StoreError) {
+        guard !report.wasClean else { return }
         let superfluous = Set(open.map(\.segment).filter(isSuperfluous))
         guard !superfluous.isEmpty else { return }
         open.removeAll { superfluous.contains($0.segment) }

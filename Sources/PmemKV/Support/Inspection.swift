@@ -16,6 +16,8 @@ package struct PoolStructure: Equatable, Sendable {
     package var freeCount = 0
     /// Extents whose count of live units is not what the index says.
     package var miscountedExtents = 0
+    /// Extents that a clean close left open without saying how far they were durable.
+    package var unprovenTails = 0
     /// Whether the superblock names a checkpoint.
     package var namesCheckpoint = false
 
@@ -34,6 +36,7 @@ extension Engine {
     fileprivate func structure() throws(StoreError) -> PoolStructure {
         var result = PoolStructure()
         result.segments = geometry.segmentCount
+        result.unprovenTails = unprovenTails
         result.freeCount = segments.freeCount
         result.namesCheckpoint = superblock.block.checkpoint_segment != CPMEM_NO_CHECKPOINT
         for segment in 0..<geometry.segmentCount {
