@@ -41,30 +41,32 @@ let peers = [
 ].filter(\.isWanted)
 
 /// Settings every Swift target of the package is built with.
-let strict: [SwiftSetting] = [
-    .treatAllWarnings(as: .error),
-    .enableUpcomingFeature("MemberImportVisibility"),
-] + peers.map { .define($0.define) }
+let strict: [SwiftSetting] =
+    [
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + peers.map { .define($0.define) }
 
-let targets = peers.map(\.target) + [
-    .target(
-        name: "CBench", cSettings: [.treatAllWarnings(as: .error)],
-        linkerSettings: [.linkedLibrary("pmem")]),
-    .target(
-        name: "CPmemObjMap", cSettings: [.treatAllWarnings(as: .error)],
-        linkerSettings: [.linkedLibrary("pmemobj")]),
-    .executableTarget(
-        name: "pmemkv-bench",
-        dependencies: peers.map { .byName(name: $0.target.name) } + [
-            "CBench",
-            "CPmemObjMap",
-            .product(name: "PmemKV", package: "pmemkv"),
-            .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            .product(name: "Histogram", package: "hdrhistogram-swift"),
-        ],
-        swiftSettings: strict),
-    .testTarget(name: "BenchTests", dependencies: ["pmemkv-bench"], swiftSettings: strict),
-]
+let targets =
+    peers.map(\.target) + [
+        .target(
+            name: "CBench", cSettings: [.treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("pmem")]),
+        .target(
+            name: "CPmemObjMap", cSettings: [.treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("pmemobj")]),
+        .executableTarget(
+            name: "pmemkv-bench",
+            dependencies: peers.map { .byName(name: $0.target.name) } + [
+                "CBench",
+                "CPmemObjMap",
+                .product(name: "PmemKV", package: "pmemkv"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "BenchTests", dependencies: ["pmemkv-bench"], swiftSettings: strict),
+    ]
 
 let package = Package(
     name: "pmemkv-benchmarks",

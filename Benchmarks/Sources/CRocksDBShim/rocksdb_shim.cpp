@@ -35,7 +35,7 @@ static rocksdb::Slice slice(const void *bytes, size_t size) {
     return rocksdb::Slice(static_cast<const char *>(bytes), size);
 }
 
-/* The wiki's "Setup Options and Basic Tuning", with the block cache and jobs the caller asks for. */
+/* The wiki's "Setup Options and Basic Tuning", with the caller's block cache and jobs. */
 static rocksdb::Options recommended(const rocksdb_shim_options *wanted) {
     rocksdb::Options options;
     options.create_if_missing = true;

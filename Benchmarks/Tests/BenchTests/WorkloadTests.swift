@@ -34,7 +34,7 @@ import Testing
             writer.deallocate()
             reader.deallocate()
         }
-        for index in 0 ..< 200 {
+        for index in 0..<200 {
             var copy = Array(writer.value(index, version: 2))
             copy.withUnsafeBytes { #expect(reader.matches($0, index, version: 2)) }
             guard copy.count >= 16 else { continue }
@@ -49,7 +49,7 @@ import Testing
         let zipfian = Zipfian(items: 1000)
         var random = SplitMix(seed: 1)
         var counts = [Int](repeating: 0, count: 1000)
-        for _ in 0 ..< 100_000 { counts[zipfian.rank(&random)] += 1 }
+        for _ in 0..<100_000 { counts[zipfian.rank(&random)] += 1 }
         // With theta 0.99 and 1000 items the first rank takes about 13 %.
         #expect(counts[0] > 11_000 && counts[0] < 15_500)
         #expect(counts[0] > counts[1] && counts[1] > counts[10])
@@ -61,7 +61,7 @@ import Testing
             let builder = StreamBuilder(keys: 1001, operationsPerThread: 5, threads: 3, seed: 9)
             let streams = builder.build(workload, version: 1, firstInsert: 1001)
             let indexes = streams.flatMap { $0.operations.map { Int($0.index) } }
-            #expect(indexes.sorted() == Array(0 ..< 1001))
+            #expect(indexes.sorted() == Array(0..<1001))
         }
     }
 
@@ -80,17 +80,20 @@ import Testing
     @Test func latestReadsOnlyKeysThatAreThere() {
         let builder = StreamBuilder(keys: 200, operationsPerThread: 2000, threads: 2, seed: 5)
         for stream in builder.build(.ycsbD, version: 2, firstInsert: 200) {
-            var there = Set(0 ..< 200)
+            var there = Set(0..<200)
             for operation in stream.operations {
-                if operation.kind == .put { there.insert(Int(operation.index)) }
-                else { #expect(there.contains(Int(operation.index))) }
+                if operation.kind == .put {
+                    there.insert(Int(operation.index))
+                } else {
+                    #expect(there.contains(Int(operation.index)))
+                }
             }
         }
     }
 
     @Test func expectedStateCountsLiveKeys() {
         var state = ExpectedState()
-        for index in 0 ..< 10 { state.set(index, 1) }
+        for index in 0..<10 { state.set(index, 1) }
         state.set(3, 0)
         state.set(3, 0)
         state.set(4, 2)

@@ -76,8 +76,10 @@ struct IOCommand: ParsableCommand {
         let given = targets + compare.filter { $0.contains("=") }
         compare.removeAll { $0.contains("=") }
         let paths = given.isEmpty ? ["shm=/dev/shm"] : given
-        let force = paths.contains { Mount.of($0.split(separator: "=").last.map(String.init) ?? $0)?
-            .type == "tmpfs" }
+        let force = paths.contains {
+            Mount.of($0.split(separator: "=").last.map(String.init) ?? $0)?
+                .type == "tmpfs"
+        }
         if force {
             setenv("PMEM_IS_PMEM_FORCE", "1", 1)
             notes.append(
@@ -92,7 +94,8 @@ struct IOCommand: ParsableCommand {
         for name in plan.compare where !opened.contains(where: { $0.name == name }) {
             throw ValidationError("--compare: no target is called '\(name)'")
         }
-        let file = plan.operations.contains(where: \.readsSource)
+        let file =
+            plan.operations.contains(where: \.readsSource)
             ? try? SourceFile(directory: source) : nil
         defer { file?.remove() }
         if countOperations {
@@ -118,7 +121,8 @@ struct IOCommand: ParsableCommand {
             say("usercopy model")
             model = try UsercopyModel(
                 target: targets[0], latencies: try Self.numbers(mediaLatency),
-                seconds: plan.seconds, repetitions: max(3, plan.repetitions)).run()
+                seconds: plan.seconds, repetitions: max(3, plan.repetitions)
+            ).run()
         }
         let results = modelUsercopy && operations == "all" ? [] : runner.run()
         return IOReport(
@@ -133,30 +137,32 @@ struct IOCommand: ParsableCommand {
         guard compare.isEmpty || compare.count == 2 else {
             throw ValidationError("--compare takes two names")
         }
-        let patterns: [AccessPattern] = switch pattern {
-        case "rand": [.random]
-        case "seq": [.sequential]
-        case "both": [.random, .sequential]
-        default: throw ValidationError("pattern: rand, seq or both")
-        }
+        let patterns: [AccessPattern] =
+            switch pattern {
+            case "rand": [.random]
+            case "seq": [.sequential]
+            case "both": [.random, .sequential]
+            default: throw ValidationError("pattern: rand, seq or both")
+            }
         let sizes = try Self.numbers(blocks ?? (quick ? "64,4096" : "64,256,4096,65536,1048576"))
         guard sizes.allSatisfy({ $0 >= 8 && $0 <= 1_048_576 }) else {
             throw ValidationError("blocks: 8 bytes to 1 MiB")
         }
         // A comparison wants many short pairs: their intervals narrow with the number of pairs.
-        let slice: (seconds: Double, repetitions: Int) = switch (compare.isEmpty, quick) {
-        case (true, false): (0.5, 5)
-        case (true, true): (0.1, 3)
-        case (false, false): (0.1, 20)
-        case (false, true): (0.04, 8)
-        }
+        let slice: (seconds: Double, repetitions: Int) =
+            switch (compare.isEmpty, quick) {
+            case (true, false): (0.5, 5)
+            case (true, true): (0.1, 3)
+            case (false, false): (0.1, 20)
+            case (false, true): (0.04, 8)
+            }
         return IOPlan(
             targets: paths, operations: try Self.operations(operations),
             blockSizes: sizes.map { Int($0) }, threads: try Self.numbers(threads).map { Int($0) },
             patterns: patterns, seconds: seconds ?? slice.seconds,
             repetitions: max(1, repetitions ?? slice.repetitions),
             targetBytes: (size ?? (quick ? 256 : 1024)) << 20, compare: compare,
-            seed: 20190501, forcedPmem: forced)
+            seed: 20_190_501, forcedPmem: forced)
     }
 
     private static func addresses(_ words: [String]) throws -> [String: UInt64] {

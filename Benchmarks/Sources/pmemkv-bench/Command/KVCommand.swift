@@ -56,13 +56,16 @@ struct KVCommand: ParsableCommand {
     var segmentSize: Int?
 
     @Option(help: "Seed of every random stream.")
-    var seed: UInt64 = 20190501
+    var seed: UInt64 = 20_190_501
 
     @Flag(help: "Do not read the clock for every operation: throughput only.")
     var noLatency = false
 
     @Flag(help: "Skip killing, recovering and reopening.")
     var noRecovery = false
+
+    @Flag(help: "Overwrite the devdax device that is given as path.")
+    var overwrite = false
 
     @Flag(help: "A small run that ends within three minutes.")
     var quick = false
@@ -80,7 +83,8 @@ struct KVCommand: ParsableCommand {
         let clock = CheapClock.shared
         if plan.forcedPmem { setenv("PMEM_IS_PMEM_FORCE", "1", 1) }
         let environment = RunEnvironment(path: plan.path, pmemForced: plan.forcedPmem)
-        let probe = KVRunner.isDevice(plan.path)
+        let probe =
+            KVRunner.isDevice(plan.path)
             ? nil : try MediumProbe(directory: plan.path, plan: plan)
         let repetitions = try KVRunner(plan: plan, say: say).run()
         var report = KVReport(
@@ -104,6 +108,9 @@ struct KVCommand: ParsableCommand {
             throw ValidationError("keys: 1 to 2^31; threads: 1 to 64")
         }
         let place = try Place.choose(path, &notes)
+        guard overwrite || !KVRunner.isDevice(place.path) else {
+            throw ValidationError("\(place.path): give --overwrite, all its bytes are lost")
+        }
         let chosenEngines = try Selection.engines(
             engines, durability: durability, onDevice: KVRunner.isDevice(place.path), &notes)
         return KVPlan(

@@ -17,7 +17,8 @@ struct RunOnePhaseCommand: ParsableCommand {
         _ = CheapClock.shared
         let place = EnginePlace(
             kind: task.engine, path: task.directory, profile: task.plan.profile,
-            store: task.plan.store)
+            store: task.plan.store,
+            isFresh: task.phase == .load || task.phase == .loadAndWork)
         let session = KVSession(task: task, keys: try KeyCodec(sizes: task.plan.keySize))
         let outcome = try place.perform(session)
         try JSONEncoder().encode(outcome).write(to: URL(fileURLWithPath: result))

@@ -47,22 +47,22 @@ enum EngineKind: String, Codable, CaseIterable, Sendable {
     var isPeer: Bool { !isOurs && !traits.isFloor }
 
     /// Runs on a character device as well as in a directory.
-    var runsOnDevice: Bool { isOurs && self != .pmemkvSyscalls || self == .floorAppend }
+    var runsOnDevice: Bool { isOurs && self != .pmemkvSyscalls || traits.isFloor }
 
     /// Was this engine's library there when the program was built? If not: what to install.
     var packageToInstall: String? {
         switch self {
         case .lmdb, .lmdbNoSync:
             #if !HAVE_LMDB
-            return "liblmdb-dev"
+                return "liblmdb-dev"
             #endif
         case .rocksdb, .rocksdbNoSync:
             #if !HAVE_ROCKSDB
-            return "librocksdb-dev"
+                return "librocksdb-dev"
             #endif
         case .leveldb, .leveldbNoSync:
             #if !HAVE_LEVELDB
-            return "libleveldb-dev"
+                return "libleveldb-dev"
             #endif
         default: break
         }
@@ -83,6 +83,8 @@ struct EnginePlace: Sendable {
     var path: String
     var profile: DatasetProfile
     var store: StoreOptions
+    /// The data set is about to be loaded: what is there goes. A device cannot show that it is new.
+    var isFresh: Bool
 }
 
 /// The store's own options, as they were given.
@@ -95,39 +97,41 @@ struct StoreOptions: Codable, Sendable {
 extension EnginePlace {
     /// Hands the engine's concrete type to the task, so that everything below is specialised.
     func perform<T: EngineTask>(_ task: T) throws -> T.Output {
-        let path = path, profile = profile
+        let path = path
+        let profile = profile
         switch kind {
-        case .floorAppend: return try task.run { try AppendFloor(directory: path, profile: profile) }
+        case .floorAppend:
+            return try task.run { try AppendFloor(directory: path, profile: profile) }
         case .floorIndex: return try task.run { try IndexFloor(directory: path, profile: profile) }
         case .pmemobj: return try task.run { try PmemObjEngine(directory: path, profile: profile) }
         case .pmemkv, .pmemkvRelaxed, .pmemkvSyscalls:
             return try task.run { try StoreEngine(self) }
         case .lmdb, .lmdbNoSync:
             #if HAVE_LMDB
-            let isDurable = kind == .lmdb
-            return try task.run {
-                try LMDBEngine(directory: path, isDurable: isDurable, profile: profile)
-            }
+                let isDurable = kind == .lmdb
+                return try task.run {
+                    try LMDBEngine(directory: path, isDurable: isDurable, profile: profile)
+                }
             #else
-            throw notBuilt
+                throw notBuilt
             #endif
         case .rocksdb, .rocksdbNoSync:
             #if HAVE_ROCKSDB
-            let isDurable = kind == .rocksdb
-            return try task.run {
-                try RocksDBEngine(directory: path, isDurable: isDurable, profile: profile)
-            }
+                let isDurable = kind == .rocksdb
+                return try task.run {
+                    try RocksDBEngine(directory: path, isDurable: isDurable, profile: profile)
+                }
             #else
-            throw notBuilt
+                throw notBuilt
             #endif
         case .leveldb, .leveldbNoSync:
             #if HAVE_LEVELDB
-            let isDurable = kind == .leveldb
-            return try task.run {
-                try LevelDBEngine(directory: path, isDurable: isDurable, profile: profile)
-            }
+                let isDurable = kind == .leveldb
+                return try task.run {
+                    try LevelDBEngine(directory: path, isDurable: isDurable, profile: profile)
+                }
             #else
-            throw notBuilt
+                throw notBuilt
             #endif
         }
     }

@@ -13,8 +13,10 @@ final class FloorPool: Sendable {
     init(directory: String, bytes: Int, threads: Int) throws {
         var mapped = 0
         var pmem: Int32 = 0
-        let path = directory + "/floor.pool"
-        guard let address = pmem_map_file(path, bytes, PMEM_FILE_CREATE, 0o644, &mapped, &pmem)
+        let isDevice = KVRunner.isDevice(directory)
+        let path = isDevice ? directory : directory + "/floor.pool"
+        let flags = isDevice ? 0 : PMEM_FILE_CREATE
+        guard let address = pmem_map_file(path, isDevice ? 0 : bytes, flags, 0o644, &mapped, &pmem)
         else { throw BenchError("floor: " + String(cString: pmem_errormsg())) }
         // First touch is not what is measured here.
         pmem_memset_persist(address, 0, mapped)
@@ -125,7 +127,7 @@ final class AppendFloor: Engine {
         ) throws -> Int {
             let first = key.map { KeyCodec.index(of: $0) % records } ?? 0
             let count = min(limit, records - first)
-            for slot in first ..< first + count {
+            for slot in first..<first + count {
                 let record = appender.region + slot * recordSize
                 sink.visit(record, 8, record, recordSize)
             }

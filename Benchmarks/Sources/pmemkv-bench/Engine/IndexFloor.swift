@@ -140,7 +140,7 @@ final class SlotTable: Sendable {
     ) -> Bool {
         let word = (hash >> 48) << 48 | UInt64(offset + 1)
         var at = Int(truncatingIfNeeded: hash) & mask
-        for _ in 0 ... mask {
+        for _ in 0...mask {
             let slot = bench_load(slots + at)
             if slot == 0 {
                 if bench_compare_and_set(slots + at, 0, word) { return true }

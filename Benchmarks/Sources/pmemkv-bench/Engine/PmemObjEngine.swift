@@ -9,7 +9,8 @@ final class PmemObjEngine: Engine {
 
     init(directory: String, profile: DatasetProfile) throws {
         let path = directory + "/pmemobj.pool"
-        let opened = FileManager.default.fileExists(atPath: path)
+        let opened =
+            FileManager.default.fileExists(atPath: path)
             ? pmemobj_map_open(path)
             : pmemobj_map_create(path, profile.pmemobjPoolBytes, UInt64(max(profile.keys, 1024)))
         guard let opened else { throw PmemObjEngine.failure() }

@@ -19,27 +19,19 @@ final class StoreEngine: Engine {
         }
         let isDevice = KVRunner.isDevice(place.path)
         let path = isDevice ? place.path : place.path + "/store.pool"
-        if let existing = Self.existing(path, isDevice: isDevice, options) {
-            store = try existing.get()
-        } else {
+        if place.isFresh {
             var creation = CreateOptions()
             creation.size = isDevice ? nil : place.profile.storePoolBytes
             creation.segmentSize = place.store.segmentBytes
-            creation.overwrite = isDevice
+            creation.overwrite = true
             creation.open = options
             store = try PmemStore.create(at: path, options: creation)
+        } else {
+            store = try PmemStore.open(at: path, options: options)
         }
         relaxed = RelaxedSwitch(place.kind == .pmemkvRelaxed)
         let info = store.mediumInfo
         setup = "hash index, strategy \(info.strategy.rawValue): \(info.guarantee)"
-    }
-
-    /// A file that is there was filled by the phase before.
-    private static func existing(
-        _ path: String, isDevice: Bool, _ options: OpenOptions
-    ) -> Result<PmemStore, any Error>? {
-        guard !isDevice, FileManager.default.fileExists(atPath: path) else { return nil }
-        return Result { try PmemStore.open(at: path, options: options) }
     }
 
     func makeWorker(thread: Int) throws -> Worker {
@@ -100,7 +92,7 @@ final class StoreEngine: Engine {
                     value.withUnsafeBytes { valueBytes in
                         collected.visit(
                             keyBytes.baseAddress.unsafelyUnwrapped, keyBytes.count,
-                            valueBytes.baseAddress ?? UnsafeRawPointer(collected.buffer.baseAddress!),
+                            valueBytes.baseAddress ?? keyBytes.baseAddress.unsafelyUnwrapped,
                             valueBytes.count)
                     }
                 }

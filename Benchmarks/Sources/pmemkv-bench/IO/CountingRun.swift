@@ -71,7 +71,8 @@ struct CountingRun {
     }
 
     private func count(_ configuration: IOConfiguration, _ target: IOTarget) {
-        let name = "\(target.name).\(configuration.operation.rawValue)"
+        let name =
+            "\(target.name).\(configuration.operation.rawValue)"
             + (configuration.blockSize > 0 ? ".\(configuration.blockSize)" : "")
         do {
             if target.isDevice && configuration.operation.needsFile {
@@ -81,8 +82,9 @@ struct CountingRun {
                 CountedPhase(
                     name: name, configuration: configuration, target: target, source: source,
                     count: configuration.operation == .openPrefault ? 1 : count))
-            print("counted name=\(name) operations="
-                + "\(configuration.operation == .openPrefault ? 1 : count)")
+            print(
+                "counted name=\(name) operations="
+                    + "\(configuration.operation == .openPrefault ? 1 : count)")
         } catch {
             print("skipped name=\(name) reason=\(error)")
         }

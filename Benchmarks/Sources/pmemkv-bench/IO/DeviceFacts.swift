@@ -57,7 +57,8 @@ struct DeviceFacts: Codable, Sendable {
         guard stat(path, &facts) == 0 else { return nil }
         let isCharacter = facts.st_mode & S_IFMT == S_IFCHR
         let number = UInt64(isCharacter ? facts.st_rdev : facts.st_dev)
-        let major = (number >> 8) & 0xfff, minor = (number & 0xff) | ((number >> 12) & 0xfff00)
+        let major = (number >> 8) & 0xfff
+        let minor = (number & 0xff) | ((number >> 12) & 0xfff00)
         let link = "/sys/dev/\(isCharacter ? "char" : "block")/\(major):\(minor)"
         guard FileManager.default.fileExists(atPath: link) else { return nil }
         let resolved = URL(fileURLWithPath: link).resolvingSymlinksInPath().path
@@ -81,7 +82,8 @@ struct DeviceFacts: Codable, Sendable {
     }
 
     private static func distance(to node: Int) -> Int? {
-        let here = read("/sys/devices/system/node/online")?.split { $0 == "-" || $0 == "," }
+        let here =
+            read("/sys/devices/system/node/online")?.split { $0 == "-" || $0 == "," }
             .first.flatMap { Int($0) } ?? 0
         guard let text = read("/sys/devices/system/node/node\(here)/distance") else { return nil }
         let distances = text.split(separator: " ").compactMap { Int($0) }

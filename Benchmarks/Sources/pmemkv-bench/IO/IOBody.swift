@@ -49,7 +49,7 @@ final class SourceFile: Sendable {
         let writable = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard writable >= 0 else { throw BenchError.system("create \(path)") }
         let chunk = [UInt8](repeating: 0x77, count: 1 << 20)
-        for _ in 0 ..< Self.bytes / chunk.count where write(writable, chunk, chunk.count) < 0 {
+        for _ in 0..<Self.bytes / chunk.count where write(writable, chunk, chunk.count) < 0 {
             throw BenchError.system("write \(path)")
         }
         fsync(writable)

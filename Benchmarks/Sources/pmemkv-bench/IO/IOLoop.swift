@@ -16,7 +16,8 @@ struct OffsetSource {
     private var random: SplitMix
     private var next = 0
 
-    init(size: Int, blockSize: Int, pattern: AccessPattern, thread: Int, threads: Int, seed: UInt64) {
+    init(size: Int, blockSize: Int, pattern: AccessPattern, thread: Int, threads: Int, seed: UInt64)
+    {
         let part = size / max(1, threads) / blockSize * blockSize
         start = part * thread
         blocks = max(1, part / blockSize)
@@ -73,7 +74,7 @@ struct IOLoop<Body: IOBody> {
     /// A fixed number of operations, for counting instead of timing.
     @inline(never)
     mutating func repeatExactly(_ count: Int) throws {
-        for _ in 0 ..< count {
+        for _ in 0..<count {
             if body.isExhausted { try body.renew() }
             try body.perform(offsets.take())
         }
@@ -113,10 +114,11 @@ extension IOOperation {
 
     private func performUring<T: IOBodyTask>(_ task: T) throws -> T.Output {
         #if HAVE_URING
-        return self == .uringRead
-            ? try task.run(UringReadBody.self) : try task.run(UringRegisterBody.self)
+            return self == .uringRead
+                ? try task.run(UringReadBody.self) : try task.run(UringRegisterBody.self)
         #else
-        throw BenchError("io_uring is not part of this build: install liburing-dev, build again")
+            throw BenchError(
+                "io_uring is not part of this build: install liburing-dev, build again")
         #endif
     }
 

@@ -18,7 +18,8 @@ struct IOPlan: Codable, Sendable {
     /// All configurations, each run on every target.
     var configurations: [IOConfiguration] {
         operations.flatMap { operation -> [IOConfiguration] in
-            let blocks = operation.usesBlocks
+            let blocks =
+                operation.usesBlocks
                 ? blockSizes.filter { $0 >= operation.smallestBlock } : [0]
             let counts = operation.isSingleThreaded ? [1] : threads
             let patterns = operation.usesBlocks ? patterns : [.sequential]

@@ -18,7 +18,7 @@ struct IORunner {
     private func runAll(_ configuration: IOConfiguration) -> [IOResult] {
         var outcomes = [String: [[IOOutcome]]]()
         var reasons = [String: String]()
-        for repetition in 0 ..< plan.repetitions {
+        for repetition in 0..<plan.repetitions {
             let order = repetition % 2 == 0 ? targets : targets.reversed()
             for target in order where reasons[target.name] == nil {
                 do {
@@ -44,7 +44,8 @@ struct IORunner {
             throw BenchError("needs a directory for a source file (--source)")
         }
         return try configuration.operation.perform(
-            TimedSlice(runner: self, configuration: configuration, target: target,
+            TimedSlice(
+                runner: self, configuration: configuration, target: target,
                 seed: plan.seed &+ UInt64(repetition)))
     }
 
@@ -55,7 +56,9 @@ struct IORunner {
         let seed: UInt64
 
         func run<B: IOBody>(_ type: B.Type) throws -> [IOOutcome] {
-            let configuration = configuration, target = target, source = runner.source
+            let configuration = configuration
+            let target = target
+            let source = runner.source
             let seed = seed
             let ticks = CheapClock.shared.ticks(seconds: runner.plan.seconds)
             return try ThreadTeam.run(configuration.threads) { thread, barrier in

@@ -12,7 +12,8 @@ enum IOTable {
     }
 
     private static func heading(_ report: IOReport) -> String {
-        let environment = report.environment, clock = report.clock
+        let environment = report.environment
+        let clock = report.clock
         var lines = [
             "\(environment.cpu), \(environment.processors) processors, "
                 + "kernel \(environment.kernel), hardened_usercopy "
@@ -55,8 +56,11 @@ enum IOTable {
     }
 
     private static func comparisons(_ report: IOReport) -> String {
-        let first = report.plan.compare[0], second = report.plan.compare[1]
-        var table = TextTable(header: ["\(first) / \(second)", "ratio", "95 % interval", "pairs", ""])
+        let first = report.plan.compare[0]
+        let second = report.plan.compare[1]
+        var table = TextTable(header: [
+            "\(first) / \(second)", "ratio", "95 % interval", "pairs", "",
+        ])
         for comparison in report.comparisons {
             let ratio = comparison.ratio
             table.rows.append([

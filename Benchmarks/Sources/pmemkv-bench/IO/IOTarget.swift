@@ -40,7 +40,8 @@ final class IOTarget: Sendable {
         removesFile = kind == S_IFDIR || !exists
         descriptor = open(path, O_RDWR | (isDevice ? 0 : O_CREAT) | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw BenchError.system("open \(path)") }
-        size = isDevice
+        size =
+            isDevice
             ? try DeviceFacts.size(of: path) : (wanted + Self.hugePage - 1) & ~(Self.hugePage - 1)
         if !isDevice {
             guard ftruncate(descriptor, size) == 0, posix_fallocate(descriptor, 0, size) == 0 else {

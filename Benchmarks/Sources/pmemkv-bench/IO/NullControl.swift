@@ -15,12 +15,13 @@ enum NullControl {
         let apart = controls.filter(\.ratio.isBeyondNoise)
         // Of many 95 % intervals some miss by chance.
         let byChance = max(1, controls.count / 10)
-        let verdict = apart.isEmpty
+        let verdict =
+            apart.isEmpty
             ? "holds: no difference beyond noise in \(controls.count) configurations"
             : apart.count <= byChance
                 ? "holds: \(apart.count) of \(controls.count) intervals exclude 1, no more than "
                     + "chance allows (\(names(apart)))"
-                : "FAILS: \(apart.count) of \(controls.count) configurations differ (\(names(apart)))"
+                : "FAILS: \(apart.count) of \(controls.count) differ (\(names(apart)))"
         return "null control (pread/pwrite, \(describe(facts, report))): \(verdict)"
     }
 

@@ -23,7 +23,8 @@ private final class SharedPool: @unchecked Sendable {
         guard target.isDevice || target.directory != nil else {
             throw BenchError("the store's operations need a directory or a device as target")
         }
-        path = target.isDevice
+        path =
+            target.isDevice
             ? target.path : target.directory! + "/pmemkv-bench-io-\(getpid()).pool"
         // Half the room is live data, at most 100,000 values.
         keys = max(16, min(100_000, target.size / 2 / (context.blockSize + 128)))
@@ -33,7 +34,7 @@ private final class SharedPool: @unchecked Sendable {
         options.open.io = io
         store = try PmemStore.create(at: path, options: options)
         let value = [UInt8](repeating: 0x2e, count: context.blockSize)
-        for index in 0 ..< keys {
+        for index in 0..<keys {
             try withUnsafeBytes(of: UInt64(index).bigEndian) { key in
                 try store.put(value.span.bytes, forKey: key.bytes, durability: .relaxed)
             }

@@ -50,7 +50,9 @@ struct TargetFacts: Codable, Sendable {
         first += isDAX == true ? ", DAX" : ", not DAX"
         var second = "  MAP_SYNC \(acceptsMapSync ? "accepted" : "refused"), libpmem is_pmem="
         second += isPmem ? "1" : "0"
-        second += ", a store fault maps \(Format.bytes(bytesPerFault)), struct page in \(device.structPages)"
+        second +=
+            ", a store fault maps \(Format.bytes(bytesPerFault))"
+            + ", struct page in \(device.structPages)"
         if let alignment = device.alignment { second += ", aligned to \(Format.bytes(alignment))" }
         if let node = device.numaNode { second += ", node \(node)" }
         if let distance = device.numaDistance { second += " at distance \(distance)" }

@@ -40,12 +40,13 @@ struct UsercopyModel {
         guard !target.isDevice else {
             throw BenchError("the model writes with pwrite(2); a devdax device has none")
         }
-        let placements: [Placement] = [.none, .dram, .target(extraNanoseconds: 0)]
+        let placements: [Placement] =
+            [.none, .dram, .target(extraNanoseconds: 0)]
             + latencies.filter { $0 > 0 }.map { .target(extraNanoseconds: $0) }
         let tables = try Tables(target)
         defer { tables.close() }
         var samples = [[Double]](repeating: [], count: placements.count)
-        for repetition in 0 ..< repetitions {
+        for repetition in 0..<repetitions {
             let rates = try rates(placements, tables, seed: UInt64(repetition) + 1)
             for number in placements.indices { samples[number].append(rates[number]) }
         }
@@ -87,8 +88,8 @@ struct UsercopyModel {
         func close() { munmap(dram, bytes) }
     }
 
-    /// Writes per second of each placement. They take turns batch by batch, in which nothing but the
-    /// placement differs, so that drift of the machine hits all of them.
+    /// Writes per second of each placement. They take turns batch by batch, in which nothing but
+    /// the placement differs, so that drift of the machine hits all of them.
     private func rates(
         _ placements: [Placement], _ tables: Tables, seed: UInt64
     ) throws -> [Double] {
@@ -118,7 +119,7 @@ struct UsercopyModel {
             extra = CheapClock.shared.ticks(seconds: nanoseconds / 1e9)
         }
         let reads = placement != .none
-        let chosen = (0 ..< Self.batch).map { _ in random.below(tables.blocks) }
+        let chosen = (0..<Self.batch).map { _ in random.below(tables.blocks) }
         // Also when nothing is read: all placements leave the caches in the same state.
         for block in chosen { bench_evict(table + block * Self.entry) }
         bench_full_fence()

@@ -21,9 +21,9 @@ struct CheapClock: Codable, Sendable {
         let isCounter = Self.counterIsUsable()
         bench_clock_use_counter(isCounter)
         #if arch(x86_64)
-        let name = "rdtsc"
+            let name = "rdtsc"
         #else
-        let name = "cntvct"
+            let name = "cntvct"
         #endif
         source = isCounter ? name : "clock_gettime"
         let scale = isCounter ? Self.calibrate() : 1
@@ -38,24 +38,26 @@ struct CheapClock: Codable, Sendable {
 
     private static func counterIsUsable() -> Bool {
         #if arch(x86_64)
-        guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
-            let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
-        else { return false }
-        let words = Set(flags.split(separator: " "))
-        return words.contains("constant_tsc") && words.contains("nonstop_tsc")
+            guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
+                let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
+            else { return false }
+            let words = Set(flags.split(separator: " "))
+            return words.contains("constant_tsc") && words.contains("nonstop_tsc")
         #elseif arch(arm64)
-        return true
+            return true
         #else
-        return false
+            return false
         #endif
     }
 
     /// Nanoseconds per tick over 60 ms; the middle one of three.
     private static func calibrate() -> Double {
-        let samples = (0 ..< 3).map { _ -> Double in
-            let startTime = bench_monotonic_ns(), startTicks = bench_ticks()
+        let samples = (0..<3).map { _ -> Double in
+            let startTime = bench_monotonic_ns()
+            let startTicks = bench_ticks()
             while bench_monotonic_ns() - startTime < 20_000_000 { bench_pause() }
-            let endTime = bench_monotonic_ns(), endTicks = bench_ticks()
+            let endTime = bench_monotonic_ns()
+            let endTicks = bench_ticks()
             return Double(endTime - startTime) / Double(max(1, endTicks - startTicks))
         }
         return samples.sorted()[1]
@@ -64,13 +66,13 @@ struct CheapClock: Codable, Sendable {
     private static let rounds = 100_000
 
     private static func best(_ measure: () -> Double) -> Double {
-        (0 ..< 5).map { _ in measure() }.min()!
+        (0..<5).map { _ in measure() }.min()!
     }
 
     private static func timeReads() -> Double {
         let start = bench_ticks()
         var last: UInt64 = 0
-        for _ in 0 ..< rounds { last = bench_ticks() }
+        for _ in 0..<rounds { last = bench_ticks() }
         return Double(last - start) / Double(rounds)
     }
 
@@ -78,7 +80,7 @@ struct CheapClock: Codable, Sendable {
         var recorder = LatencyRecorder()
         let start = bench_ticks()
         var last = start
-        for _ in 0 ..< rounds {
+        for _ in 0..<rounds {
             let now = bench_ticks()
             recorder.record(now &- last)
             last = now

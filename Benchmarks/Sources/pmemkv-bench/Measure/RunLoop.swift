@@ -70,7 +70,8 @@ struct RunLoop<W: EngineWorker> {
         var latency = LatencyRecorder()
         try stream.operations.withUnsafeBufferPointer { operations in
             guard !operations.isEmpty else { return }
-            let total = stream.repeats
+            let total =
+                stream.repeats
                 ? limit.operations : min(limit.operations, operations.count)
             var next = 0
             outcome.cpuAtStart = ProcessUsage.cpuSeconds

@@ -66,7 +66,8 @@ struct RatioInterval: Codable, Sendable {
     init(pairs: [(Double, Double)]) {
         let logs = pairs.map { log($0.0 / $0.1) }
         let centre = Statistics.mean(logs)
-        let half = logs.count > 1
+        let half =
+            logs.count > 1
             ? Statistics.studentT95(degrees: logs.count - 1)
                 * Statistics.deviation(logs) / Double(logs.count).squareRoot()
             : .infinity

@@ -12,7 +12,7 @@ enum ThreadTeam {
         let barrier = Barrier(count)
         let outcomes = Mutex<[Int: Result<R, any Error>]>([:])
         let done = DispatchGroup()
-        for thread in 0 ..< count {
+        for thread in 0..<count {
             done.enter()
             let worker = Thread {
                 let result = Result { try body(thread, barrier) }
@@ -25,7 +25,7 @@ enum ThreadTeam {
         }
         done.wait()
         let results = outcomes.withLock { $0 }
-        return try (0 ..< count).map { try results[$0]!.get() }
+        return try (0..<count).map { try results[$0]!.get() }
     }
 }
 

@@ -55,7 +55,8 @@ enum Chart {
     /// Percentiles on a logarithmic scale: a line from p50 to p99.9, a dot for each.
     static func latencies(_ spans: [Span], title: String) -> String {
         let all = spans.flatMap(\.points).filter { $0 > 0 }
-        let first = floor(log10(all.min() ?? 1)), last = ceil(log10(all.max() ?? 10))
+        let first = floor(log10(all.min() ?? 1))
+        let last = ceil(log10(all.max() ?? 10))
         let scale = Logarithmic(
             low: first, high: max(last, first + 1), start: labelWidth, width: plotWidth)
         let bottom = top + rowHeight * Double(spans.count)
@@ -128,7 +129,7 @@ struct Logarithmic {
     func drawGrid(
         _ drawing: inout Drawing, top: Double, bottom: Double, _ name: (Double) -> String
     ) {
-        for decade in Int(low) ... Int(high) {
+        for decade in Int(low)...Int(high) {
             let value = pow(10, Double(decade))
             drawing.line(
                 x1: place(value), y1: top, x2: place(value), y2: bottom, style: "grid")

@@ -64,7 +64,8 @@ enum IOPage {
         }
         return Page.grid([
             Page.figure(
-                "\(report.plan.compare[0]) / \(report.plan.compare[1])", "above 1: the first is faster",
+                "\(report.plan.compare[0]) / \(report.plan.compare[1])",
+                "above 1: the first is faster",
                 Chart.intervals(intervals, title: "ratios"))
         ])
     }
@@ -80,17 +81,21 @@ enum IOPage {
                 tip: "\(Format.fixed(row.againstNone.ratio, 3)) of the writes without a read")
         }
         return Page.paragraph(
-            "\(model.label). A cold 64-byte entry of a table of \(Format.bytes(model.tableBytes)) is "
-                + "read before each 4 KiB write to \(model.target).")
+            "\(model.label). A cold 64-byte entry of a table of "
+                + "\(Format.bytes(model.tableBytes)) is read before each 4 KiB write to "
+                + "\(model.target).")
             + Page.grid([
                 Page.figure("model", "4 KiB writes/s", Chart.bars(bars, title: "usercopy model"))
             ])
     }
 
     private static func targets(_ report: IOReport) -> String {
-        let lines = report.targets.flatMap(\.lines)
-            + ["command: pmemkv-bench " + report.command.joined(separator: " "),
-                "date: \(report.date)"]
+        let lines =
+            report.targets.flatMap(\.lines)
+            + [
+                "command: pmemkv-bench " + report.command.joined(separator: " "),
+                "date: \(report.date)",
+            ]
             + EnvironmentLines.of(report.environment, report.clock)
         return Page.list(lines + report.notes)
     }

@@ -53,7 +53,8 @@ enum KVPage {
                 let spans = measured(report, workload).compactMap { result in
                     result.latency.map {
                         Chart.Span(
-                            label: result.engine.rawValue, points: [$0.p50, $0.p90, $0.p99, $0.p999],
+                            label: result.engine.rawValue,
+                            points: [$0.p50, $0.p90, $0.p99, $0.p999],
                             style: style(result))
                     }
                 }
@@ -96,12 +97,14 @@ enum KVPage {
     }
 
     private static func environment(_ report: KVReport) -> String {
-        let plan = report.plan, environment = report.environment
+        let plan = report.plan
+        let environment = report.environment
         var lines = [
             "command: pmemkv-bench " + report.command.joined(separator: " "),
             "date: \(report.date)",
-            "\(plan.keys) keys of \(plan.keySize.description) + \(plan.valueSize.description) bytes, "
-                + "\(plan.threads) thread(s), \(plan.repetitions) repetition(s), seed \(plan.seed)",
+            "\(plan.keys) keys of \(plan.keySize.description) + \(plan.valueSize.description) "
+                + "bytes, \(plan.threads) thread(s), \(plan.repetitions) repetition(s), "
+                + "seed \(plan.seed)",
         ]
         lines += EnvironmentLines.of(environment, report.clock)
         if let floor = report.floor {

@@ -21,9 +21,12 @@ struct Regression {
     static func kv(_ old: KVReport, _ new: KVReport) -> Regression {
         var lines: [Line] = []
         for result in new.results where result.skipped == nil {
-            guard let before = old.results.first(where: {
-                $0.engine == result.engine && $0.workload == result.workload && $0.skipped == nil
-            }) else { continue }
+            guard
+                let before = old.results.first(where: {
+                    $0.engine == result.engine && $0.workload == result.workload
+                        && $0.skipped == nil
+                })
+            else { continue }
             lines.append(
                 line(
                     "\(result.engine.rawValue)/\(result.workload.rawValue) ops/s",
@@ -34,7 +37,8 @@ struct Regression {
                 continue
             }
             let name = engine.engine.rawValue
-            if let was = before.dramBytesPerKey, let now = engine.dramBytesPerKey, was > 0, now > 0 {
+            if let was = before.dramBytesPerKey, let now = engine.dramBytesPerKey, was > 0, now > 0
+            {
                 lines.append(
                     line("\(name) DRAM/key", Spread([was]), Spread([now]), greaterIsBetter: false))
             }

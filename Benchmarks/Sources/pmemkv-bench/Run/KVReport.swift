@@ -134,7 +134,8 @@ extension KVReport {
     ) -> [EngineSummary] {
         plan.engines.map { engine in
             let all = repetitions[engine] ?? []
-            let load = all.compactMap(\.load), work = all.compactMap(\.work)
+            let load = all.compactMap(\.load)
+            let work = all.compactMap(\.work)
             let reopen = all.compactMap(\.reopen)
             func spread(_ samples: [Double?]) -> Spread? {
                 let present = samples.compactMap { $0 }
@@ -146,8 +147,10 @@ extension KVReport {
                 durability: engine.traits.durability, setup: load.first?.setup ?? "",
                 dramBytesPerKey: spread(load.map { $0.dramBytes.map(Double.init) })
                     .map { $0.median / Double(plan.keys) },
-                mediumBytesPerUserByte: engine.traits.isFloor ? nil : spread(load.map { $0.mediumBytes.map(Double.init) })
-                    .map { $0.median / Double(max(1, plan.profile.userBytes)) },
+                mediumBytesPerUserByte: engine.traits.isFloor
+                    ? nil
+                    : spread(load.map { $0.mediumBytes.map(Double.init) })
+                        .map { $0.median / Double(max(1, plan.profile.userBytes)) },
                 writeAmplification: user.flatMap { user in
                     spread(load.map { $0.bytesWritten.map(Double.init) }).map { $0.median / user }
                 },

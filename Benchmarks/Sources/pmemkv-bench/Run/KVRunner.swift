@@ -9,7 +9,7 @@ struct KVRunner {
         var all: [EngineKind: [EngineRepetition]] = [:]
         let clock = ContinuousClock()
         let start = clock.now
-        for repetition in 1 ... plan.repetitions {
+        for repetition in 1...plan.repetitions {
             // One more repetition is begun only when the time budget allows one as long as those
             // before it.
             let elapsed = Double((clock.now - start).components.seconds)
@@ -31,7 +31,8 @@ struct KVRunner {
     private func repeatOnce(_ engine: EngineKind) -> EngineRepetition {
         var outcome = EngineRepetition()
         let isDevice = Self.isDevice(plan.path)
-        let directory = isDevice
+        let directory =
+            isDevice
             ? plan.path
             : plan.path + "/pmemkv-bench-\(getpid())-\(engine.rawValue)"
         defer {
@@ -66,7 +67,8 @@ enum ChildProcess {
     static func run(_ task: ChildTask) throws -> ChildResult {
         let files = FileManager.default
         let stem = files.temporaryDirectory.path + "/pmemkv-bench-\(getpid())"
-        let taskPath = stem + ".task.json", resultPath = stem + ".result.json"
+        let taskPath = stem + ".task.json"
+        let resultPath = stem + ".result.json"
         defer {
             try? files.removeItem(atPath: taskPath)
             try? files.removeItem(atPath: resultPath)

@@ -38,10 +38,12 @@ struct KVSession: EngineTask {
             }
             bench_trim_heap()
             result.dramBytes = max(0, ProcessUsage.anonymousBytes - memoryBefore)
-            result.bytesWritten = engine.mediumBytesWritten()
+            result.bytesWritten =
+                engine.mediumBytesWritten()
                 ?? (task.engine.writesBySystemCall ? ProcessUsage.bytesWritten - written : nil)
             result.userBytesPut = userBytes
-            result.mediumBytes = engine.mediumBytesInUse()
+            result.mediumBytes =
+                engine.mediumBytesInUse()
                 ?? ProcessUsage.allocatedBytes(under: task.directory)
             if thenWork { try workOn(engine, &state, &result) }
             if thenWork || !task.plan.checksRecovery { try engine.close() }
@@ -52,7 +54,7 @@ struct KVSession: EngineTask {
     private func work<E: Engine>(_ open: () throws -> E) throws -> ChildResult {
         var result = ChildResult()
         var state = ExpectedState()
-        for index in 0 ..< plan.keys { state.set(index, loadedVersion) }
+        for index in 0..<plan.keys { state.set(index, loadedVersion) }
         let engine = try timedOpen(open, &result)
         try verify(engine, state, &result)
         try workOn(engine, &state, &result)
@@ -115,15 +117,19 @@ struct KVSession: EngineTask {
             byteCount: max(64, plan.valueSize.largest) + keys.bufferBytes, alignment: 64)
         defer { buffer.deallocate() }
         let keyStart = buffer.baseAddress! + max(64, plan.valueSize.largest)
-        let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<max(64, plan.valueSize.largest)])
+        let room = UnsafeMutableRawBufferPointer(
+            rebasing: buffer[..<max(64, plan.valueSize.largest)])
         for (index, version) in state.versions.enumerated() {
             let size = keys.write(index, to: keyStart)
-            let got = try worker.get(UnsafeRawBufferPointer(start: keyStart, count: size), into: room)
-            let isRight = version == 0
+            let got = try worker.get(
+                UnsafeRawBufferPointer(start: keyStart, count: size), into: room)
+            let isRight =
+                version == 0
                 ? got < 0
-                : got >= 0 && values.matches(
-                    UnsafeRawBufferPointer(rebasing: room[..<min(got, room.count)]),
-                    index, version: version)
+                : got >= 0
+                    && values.matches(
+                        UnsafeRawBufferPointer(rebasing: room[..<min(got, room.count)]),
+                        index, version: version)
             result.verified += 1
             if !isRight {
                 result.mismatches += 1
@@ -136,7 +142,8 @@ struct KVSession: EngineTask {
         result.expectedCount = state.count
         if let count = result.count, count != state.count {
             result.mismatches += 1
-            result.firstMismatch = result.firstMismatch
+            result.firstMismatch =
+                result.firstMismatch
                 ?? "\(count) keys in the store, \(state.count) expected"
         }
     }

@@ -12,7 +12,9 @@ enum KVTable {
     }
 
     private static func heading(_ report: KVReport) -> String {
-        let plan = report.plan, clock = report.clock, environment = report.environment
+        let plan = report.plan
+        let clock = report.clock
+        let environment = report.environment
         var lines = [
             "\(plan.keys) keys of \(plan.keySize.description) + \(plan.valueSize.description) "
                 + "bytes, \(plan.threads) thread(s), \(plan.repetitions) repetition(s), "
@@ -60,7 +62,9 @@ enum KVTable {
         }
         let skipped = Dictionary(grouping: results.filter { $0.skipped != nil }) { $0.skipped! }
             .sorted { $0.key < $1.key }
-            .map { "  not run: \($0.value.map(\.engine.rawValue).joined(separator: ", ")): \($0.key)" }
+            .map {
+                "  not run: \($0.value.map(\.engine.rawValue).joined(separator: ", ")): \($0.key)"
+            }
         let floor = "  \(workload.summary); floor: \(workload.floor.rawValue)"
         return ([table.render(), floor] + skipped).joined(separator: "\n")
     }
@@ -102,12 +106,15 @@ enum KVTable {
                     + noisy.map { "\($0.engine.rawValue)/\($0.workload.rawValue)" }
                     .joined(separator: ", "))
         }
-        for result in report.results {
-            if let untimed = result.completedUntimed {
-                remarks.append(
-                    "\(result.engine.rawValue)/\(result.workload.rawValue): \(untimed) keys were "
-                        + "added untimed after the time limit")
+        let cut = report.results.compactMap { result in
+            result.completedUntimed.map {
+                "\(result.engine.rawValue)/\(result.workload.rawValue) \($0)"
             }
+        }
+        if !cut.isEmpty {
+            remarks.append(
+                "cut short by the time limit, keys completed untimed: "
+                    + cut.joined(separator: ", "))
         }
         for engine in report.engines {
             if let failure = engine.failure {

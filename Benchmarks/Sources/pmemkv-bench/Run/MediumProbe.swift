@@ -38,9 +38,9 @@ struct MediumProbe: Codable, Sendable {
         defer { record.deallocate() }
         record.initializeMemory(as: UInt8.self, repeating: 0x5a, count: size)
         let count = min(200_000, pool.size / stride - 1)
-        let rounds = (0 ..< 3).map { round -> Double in
+        let rounds = (0..<3).map { round -> Double in
             let start = bench_ticks()
-            for number in 0 ..< count {
+            for number in 0..<count {
                 record.storeBytes(of: UInt64(number + round), as: UInt64.self)
                 let place = pool.base + number * stride
                 if pool.isPmem {
@@ -62,18 +62,18 @@ struct MediumProbe: Codable, Sendable {
     /// One cycle through all lines of the pool in random order (Sattolo), then followed.
     private static func chase(_ pool: FloorPool) -> Double {
         let lines = pool.size / 64
-        var order = (0 ..< UInt32(lines)).map { $0 }
+        var order = (0..<UInt32(lines)).map { $0 }
         var random = SplitMix(seed: 4242)
         for last in stride(from: lines - 1, to: 0, by: -1) {
             order.swapAt(last, random.below(last))
         }
-        for line in 0 ..< lines {
+        for line in 0..<lines {
             pool.base.storeBytes(of: UInt64(order[line]), toByteOffset: line * 64, as: UInt64.self)
         }
         let steps = 1_000_000
         var at: UInt64 = 0
         let start = bench_ticks()
-        for _ in 0 ..< steps { at = bench_load(pool.base + Int(at) * 64) }
+        for _ in 0..<steps { at = bench_load(pool.base + Int(at) * 64) }
         let end = bench_ticks()
         bench_full_fence()
         precondition(at < UInt64(lines))

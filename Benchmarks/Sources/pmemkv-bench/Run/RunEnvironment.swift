@@ -28,9 +28,9 @@ struct RunEnvironment: Codable, Sendable {
         hasUsercopyBypass = KernelBypass(release: kernel)
         libpmem = "\(PMEM_MAJOR_VERSION).\(PMEM_MINOR_VERSION) (interface)"
         #if swift(>=6.3)
-        swift = "6.3 or later"
+            swift = "6.3 or later"
         #else
-        swift = "6.2"
+            swift = "6.2"
         #endif
         self.path = path
         fileSystem = Mount.of(path)?.type ?? "unknown"
@@ -55,7 +55,9 @@ struct RunEnvironment: Codable, Sendable {
 
 /// CONFIG_HARDENED_USERCOPY as it is in force.
 enum HardenedUsercopy: String, Codable, Sendable {
-    case on, off, notBuilt = "not built", unknown
+    case on, off
+    case notBuilt = "not built"
+    case unknown
 
     /// The boot parameter decides when given; else the default of the build.
     static func current() -> HardenedUsercopy {
@@ -100,7 +102,9 @@ enum KernelBypass: String, Codable, Sendable {
     case present, absent, unknown
 
     init(release: String) {
-        let parts = release.prefix { $0.isNumber || $0 == "." }.split(separator: ".").map { Int($0) }
+        let parts = release.prefix { $0.isNumber || $0 == "." }.split(separator: ".").map {
+            Int($0)
+        }
         guard parts.count >= 2, let major = parts[0], let minor = parts[1] else {
             self = .unknown
             return

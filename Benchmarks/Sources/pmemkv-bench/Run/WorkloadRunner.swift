@@ -119,7 +119,9 @@ struct WorkloadRunner<E: Engine> {
     private func drive(
         _ streams: [OperationStream], limits: [RunLimit], stop: StopFlag? = nil
     ) throws -> [ThreadOutcome] {
-        let engine = engine, keys = keys, plan = plan
+        let engine = engine
+        let keys = keys
+        let plan = plan
         let countdown = Barrier(plan.threads)
         return try ThreadTeam.run(streams.count) { thread, barrier in
             defer {

@@ -11,8 +11,8 @@ struct DatasetProfile: Sendable {
     /// User bytes of the loaded data set.
     var userBytes: Int { Int(Double(keys) * (keySizes.mean + valueSizes.mean)) }
 
-    /// A quarter of the data set, at least 64 MiB: the block cache LevelDB and RocksDB get on top of
-    /// the page cache they share with everybody.
+    /// A quarter of the data set, at least 64 MiB: the block cache LevelDB and RocksDB get on top
+    /// of the page cache they share with everybody.
     var peerCacheBytes: Int { max(64 << 20, userBytes / 4) }
 
     /// Room for LMDB's half-full pages and its copy-on-write.

@@ -29,7 +29,8 @@ struct ExpectedState {
     mutating func set(_ index: Int, _ version: UInt32) {
         if index >= versions.count {
             versions.append(
-                contentsOf: repeatElement(0, count: max(index + 1 - versions.count, versions.count)))
+                contentsOf: repeatElement(0, count: max(index + 1 - versions.count, versions.count))
+            )
         }
         count += (version != 0 ? 1 : 0) - (versions[index] != 0 ? 1 : 0)
         versions[index] = version

@@ -32,7 +32,7 @@ struct StreamBuilder {
     func build(_ workload: Workload, version: UInt32, firstInsert: Int) -> [OperationStream] {
         switch workload {
         case .fillseq:
-            return partition((0 ..< keys).map { UInt32($0) }, .put, version)
+            return partition((0..<keys).map { UInt32($0) }, .put, version)
         case .fillrandom:
             return partition(shuffled(), .put, version)
         case .deleterandom:
@@ -64,7 +64,7 @@ struct StreamBuilder {
 
     private func shuffled() -> [UInt32] {
         var random = SplitMix(seed: seed)
-        var order = (0 ..< keys).map { UInt32($0) }
+        var order = (0..<keys).map { UInt32($0) }
         order.shuffle(using: &random)
         return order
     }
@@ -73,7 +73,7 @@ struct StreamBuilder {
     private func partition(
         _ order: [UInt32], _ kind: Operation.Kind, _ version: UInt32
     ) -> [OperationStream] {
-        (0 ..< threads).map { thread in
+        (0..<threads).map { thread in
             let mine = stride(from: thread, to: order.count, by: threads)
                 .map { Operation(index: order[$0], kind: kind, length: 0) }
             return stream(mine, version, repeats: false)
@@ -81,7 +81,7 @@ struct StreamBuilder {
     }
 
     private func perThread(_ make: (inout SplitMix) -> [Operation]) -> [[Operation]] {
-        (0 ..< threads).map { thread in
+        (0..<threads).map { thread in
             var random = SplitMix(seed: seed &+ UInt64(thread) &* 104_729)
             return make(&random)
         }
@@ -96,7 +96,7 @@ struct StreamBuilder {
     private func uniform(
         _ kind: Operation.Kind, _ random: inout SplitMix, length: Int = 0
     ) -> [Operation] {
-        (0 ..< operationsPerThread).map { _ in
+        (0..<operationsPerThread).map { _ in
             Operation(
                 index: UInt32(random.below(keys)), kind: kind, length: UInt16(length))
         }
@@ -111,10 +111,10 @@ extension StreamBuilder {
         _ workload: Workload, _ version: UInt32, _ firstInsert: Int
     ) -> [OperationStream] {
         let zipfian = Zipfian(items: keys)
-        return (0 ..< threads).map { thread in
+        return (0..<threads).map { thread in
             var random = SplitMix(seed: seed &+ 31 &+ UInt64(thread) &* 104_729)
             var inserted = 0
-            let operations = (0 ..< operationsPerThread).map { _ -> Operation in
+            let operations = (0..<operationsPerThread).map { _ -> Operation in
                 let dice = random.below(100)
                 let isInsert = dice >= 95 && (workload == .ycsbD || workload == .ycsbE)
                 if isInsert {
@@ -124,7 +124,8 @@ extension StreamBuilder {
                 }
                 if workload == .ycsbD {
                     let age = zipfian.rank(&random)
-                    let index = age < inserted
+                    let index =
+                        age < inserted
                         ? firstInsert + (inserted - 1 - age) * threads + thread
                         : max(0, keys - 1 - (age - inserted))
                     return Operation(index: UInt32(index), kind: .get, length: 0)

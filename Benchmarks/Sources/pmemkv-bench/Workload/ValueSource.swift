@@ -18,7 +18,7 @@ struct ValueSource {
         stride = max(64, (sizes.largest + 63) & ~63)
         slots = max(1, Self.poolBytes / stride)
         pool = .allocate(byteCount: stride * slots, alignment: 64)
-        for word in 0 ..< pool.count / 8 {
+        for word in 0..<pool.count / 8 {
             pool.storeBytes(of: mix(UInt64(word)), toByteOffset: word * 8, as: UInt64.self)
         }
     }

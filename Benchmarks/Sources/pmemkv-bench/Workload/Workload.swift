@@ -1,8 +1,8 @@
 /// The workloads, under the names the field gives them: db_bench's and YCSB's core workloads.
 ///
 /// Differences from db_bench, so that every figure can be checked: fillrandom writes every key once
-/// in random order (db_bench's filluniquerandom), so that later reads find all of them; deleterandom
-/// deletes distinct keys; readmissing looks up keys that lie between existing ones.
+/// in random order (db_bench's filluniquerandom), so that later reads find all of them;
+/// deleterandom deletes distinct keys; readmissing looks up keys that lie between existing ones.
 enum Workload: String, Codable, CaseIterable, Sendable {
     case fillseq, fillrandom, overwrite, readrandom, readmissing, readseq, seekrandom
     case readwhilewriting, deleterandom

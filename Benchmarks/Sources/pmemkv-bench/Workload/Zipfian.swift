@@ -15,7 +15,7 @@ struct Zipfian {
         self.items = items
         self.theta = theta
         var sum = 0.0
-        for rank in 1 ... max(items, 1) { sum += 1 / pow(Double(rank), theta) }
+        for rank in 1...max(items, 1) { sum += 1 / pow(Double(rank), theta) }
         zetaN = sum
         alpha = 1 / (1 - theta)
         let zeta2 = 1 + pow(0.5, theta)
