@@ -52,11 +52,11 @@ extension Engine {
     ///
     /// Space behind the records counts only beside garbage: moving live records to an equally
     /// long extent gains nothing, and would be tried for ever.
-    private func reclaimable(_ segment: Int) -> Int {
+    private func reclaimable(_ segment: Int, _ oldest: OldestDead) -> Int {
         let rest = segments.states[segment].life.span * geometry.segmentUnits
             - segments.liveUnits(segment)
         let tombstones = Int(segments.value(segment, .tombstoneUnits))
-        let canDropTombstones = segments.oldestDead(except: segment) == .max
+        let canDropTombstones = oldest.except(segment) == .max
         if tombstones > 0, canDropTombstones { return rest }
         return segments.value(segment, .oldestDead) == .max ? 0 : rest - tombstones
     }
@@ -67,6 +67,7 @@ extension Engine {
         var best: (segment: Int, gain: Double)?
         var oldest: (segment: Int, dead: UInt64)?
         let room = compactionRoom
+        let allDead = segments.oldestDead()
         for segment in 0..<geometry.segmentCount
         where segments.states[segment].phase == .sealed && !tried.contains(segment) {
             let span = segments.states[segment].life.span
@@ -74,7 +75,7 @@ extension Engine {
             let tombstones = Int(segments.value(segment, .tombstoneUnits))
             // A conservative bound: each live record may also need a share of a summary.
             guard live + tombstones <= room else { continue }
-            let gain = reclaimable(segment)
+            let gain = reclaimable(segment, allDead)
             if gain >= minimumGain {
                 let worth = Double(gain) / Double(span * geometry.segmentUnits)
                 if best.map({ worth > $0.gain }) ?? true { best = (segment, worth) }
@@ -144,7 +145,7 @@ extension Engine {
             return true
         }
         awaitPublishers()
-        let droppable = segments.oldestDead(except: segment)
+        let droppable = segments.oldestDead().except(segment)
         var moves: [Move] = []
         for entry in entries {
             let location = Location(units: base + UInt64(entry.offset_units))

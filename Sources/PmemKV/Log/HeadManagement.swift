@@ -127,7 +127,7 @@ extension Engine {
         return segment >= 0
             && (segments.value(segment, .oldestDead) != .max
                 || segments.value(segment, .tombstoneUnits) > 0
-                    && segments.oldestDead(except: segment) == .max)
+                    && segments.oldestDead().except(segment) == .max)
     }
 
     @inline(__always)

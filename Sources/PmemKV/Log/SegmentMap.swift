@@ -44,6 +44,26 @@ enum SegmentCounter: Int {
     case oldestDead
 }
 
+/// The two lowest `oldestDead` of different extents: enough to leave any one extent out.
+struct OldestDead {
+    private var lowest = UInt64.max
+    private var second = UInt64.max
+    private var holder = -1
+
+    mutating func add(_ sequence: UInt64, of segment: Int) {
+        if sequence < lowest {
+            second = lowest
+            lowest = sequence
+            holder = segment
+        } else {
+            second = min(second, sequence)
+        }
+    }
+
+    /// The lowest of all extents but one.
+    func except(_ segment: Int) -> UInt64 { segment == holder ? second : lowest }
+}
+
 /// All segments: which are free, and what the others hold.
 ///
 /// Invariants (numbers from docs/crash-model.md):
@@ -135,17 +155,18 @@ final class SegmentMap: @unchecked Sendable {
         cpmem_fetch_min(counter(segment, .oldestDead), sequence)
     }
 
-    /// The lowest sequence number of any superseded put outside one extent.
-    func oldestDead(except excluded: Int) -> UInt64 {
-        var oldest = UInt64.max
-        for segment in 0..<geometry.segmentCount where segment != excluded {
+    /// The lowest sequence number of any superseded put, and the lowest outside the extent that
+    /// has it. O(segments).
+    func oldestDead() -> OldestDead {
+        var result = OldestDead()
+        for segment in 0..<geometry.segmentCount {
             switch states[segment].phase {
             case .free, .continuation, .checkpoint: continue
             case .open, .sealed, .quarantined, .limbo:
-                oldest = min(oldest, cpmem_load_seq_cst(counter(segment, .oldestDead)))
+                result.add(cpmem_load_seq_cst(counter(segment, .oldestDead)), of: segment)
             }
         }
-        return oldest
+        return result
     }
 
     // MARK: Building the map when a pool is opened

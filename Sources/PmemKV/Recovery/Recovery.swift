@@ -211,7 +211,7 @@ struct Recovery {
     private func isSuperfluous(_ segment: Int) -> Bool {
         segments.liveUnits(segment) == 0
             && (segments.value(segment, .tombstoneUnits) == 0
-                || segments.oldestDead(except: segment) == .max)
+                || segments.oldestDead().except(segment) == .max)
     }
 
     private func adopt(_ segment: Int, _ contents: ExtentContents, into head: LogHeadPointer) {
