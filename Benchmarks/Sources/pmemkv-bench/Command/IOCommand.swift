@@ -90,7 +90,7 @@ struct IOCommand: ParsableCommand {
         let opened = try paths.map {
             try IOTarget($0, size: plan.targetBytes, overwrite: overwrite)
         }
-        defer { opened.forEach { $0.close() } }
+        defer { for target in opened { target.close() } }
         for name in plan.compare where !opened.contains(where: { $0.name == name }) {
             throw ValidationError("--compare: no target is called '\(name)'")
         }

@@ -64,7 +64,7 @@ struct CompareCommand: ParsableCommand {
             ])
         }
         if !table.rows.isEmpty { print(table.render()) }
-        regression.remarks.forEach { print("note: \($0)") }
+        for remark in regression.remarks { print("note: \(remark)") }
         print(
             "\(regression.lines.count) figures: \(worse.count) worse, \(better.count) better "
                 + "by more than \(Format.fixed(threshold, 1)) %")
