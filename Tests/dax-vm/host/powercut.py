@@ -87,10 +87,10 @@ def read_until(machine, by_name, condition, seconds):
     deadline = time.monotonic() + seconds
     while not condition():
         lines = machine.read_available(min(1, deadline - time.monotonic()))
+        for line in lines or []:
+            take(line, by_name)
         if lines is None or time.monotonic() > deadline:
             return condition()
-        for line in lines:
-            take(line, by_name)
     return True
 
 
