@@ -25,11 +25,14 @@ struct FlushTrace {
         Marker.send(.range, 0, 0, UInt64(range.lowerBound), UInt64(range.count), flags)
         try writes(store)
         try seal(store)
-        Marker.begin("close")
+        begin("close")
         try store.close()
         finish()
         report.pass("traced")
     }
+
+    /// Phases carry the medium's name, since one trace may hold several media.
+    private func begin(_ name: String) { Marker.begin("\(report.medium)/\(name)") }
 
     private func finish() {
         Marker.send(.acknowledge)
@@ -37,7 +40,7 @@ struct FlushTrace {
     }
 
     private func phase(_ name: String, _ body: () throws -> Void) rethrows {
-        Marker.begin(name)
+        begin(name)
         try body()
         finish()
     }
@@ -80,7 +83,7 @@ struct FlushTrace {
     private func seal(_ store: PmemStore) throws {
         let value = [UInt8](repeating: 0x33, count: 60 << 10)
         let count = arguments.number("segment", default: 1 << 20) * 3 / value.count
-        Marker.begin("seal")
+        begin("seal")
         for number in 0..<count {
             try store.put(value, forKey: "seal\(number)")
             Marker.send(.acknowledge)
