@@ -119,10 +119,11 @@ package struct DumpParser {
         case .print:
             guard body.withUnsafeBytes({ decodePrint($0, into: &bytes) }) else {
                 throw TextError(
-                    line: line, """
-                        a backslash stands before another or before two hexadecimal digits; LMDB \
-                        before 0.9.25 leaves backslashes as they are: dump without -p
-                        """)
+                    line: line,
+                    """
+                    a backslash stands before another or before two hexadecimal digits; LMDB \
+                    before 0.9.25 leaves backslashes as they are: dump without -p
+                    """)
             }
         }
     }
@@ -140,7 +141,8 @@ package struct DumpParser {
                 bytes.append(backslash)
                 index += 2
             } else if index + 2 < text.count, let high = Hex.value(text[index + 1]),
-                let low = Hex.value(text[index + 2]) {
+                let low = Hex.value(text[index + 2])
+            {
                 bytes.append(high << 4 | low)
                 index += 3
             } else {

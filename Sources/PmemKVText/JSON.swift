@@ -18,7 +18,8 @@ package enum JSON: Sendable {
         case .text(let text): Self.quoted(text)
         case .list(let items): "[" + items.map(\.description).joined(separator: ",") + "]"
         case .object(let members):
-            "{" + members.map { Self.quoted($0.0) + ":" + $0.1.description }
+            "{"
+                + members.map { Self.quoted($0.0) + ":" + $0.1.description }
                 .joined(separator: ",") + "}"
         }
     }
@@ -33,7 +34,8 @@ package enum JSON: Sendable {
             case "\r": result += "\\r"
             case "\t": result += "\\t"
             case "\u{0}"..<"\u{20}":
-                result += "\\u00" + (scalar.value < 16 ? "0" : "")
+                result +=
+                    "\\u00" + (scalar.value < 16 ? "0" : "")
                     + String(scalar.value, radix: 16)
             default: result.unicodeScalars.append(scalar)
             }

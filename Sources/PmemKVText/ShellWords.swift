@@ -58,7 +58,8 @@ package enum ShellWords {
             let digits = rest.prefix(2)
             if escaped == UInt8(ascii: "x"), digits.count == 2,
                 let high = Hex.value(digits[digits.startIndex]),
-                let low = Hex.value(digits[digits.startIndex + 1]) {
+                let low = Hex.value(digits[digits.startIndex + 1])
+            {
                 word.append(high << 4 | low)
                 rest.removeFirst(2)
             } else {

@@ -120,7 +120,7 @@ private struct BatchLoader {
     private mutating func showProgress() {
         guard showsProgress, ContinuousClock.now - lastShown > .milliseconds(250) else { return }
         lastShown = .now
-        Diagnostics.write("\rpmemkv: \(stored) records stored")
+        Diagnostics.write("\rpmemkv: records stored: \(stored)")
     }
 
     func endProgress() {

@@ -21,8 +21,8 @@ struct Pmemkv: ParsableCommand {
             """,
         subcommands: [
             Create.self, Info.self, Doctor.self, Put.self, Get.self, Delete.self, Exists.self,
-            Count.self, Scan.self, Load.self, Dump.self, Shell.self, Stat.self, Check.self, Repair.self, Compact.self,
-            Backup.self,
+            Count.self, Scan.self, Load.self,
+            Dump.self, Shell.self, Stat.self, Check.self, Repair.self, Compact.self, Backup.self,
         ])
 
     static func main() {
@@ -44,10 +44,11 @@ struct Pmemkv: ParsableCommand {
                 String(validatingCString: argument) == nil
             else { continue }
             throw Failure(
-                ExitStatus.usage, """
-                    argument \(index) is not UTF-8; give such keys and values with --hex, or on \
-                    standard input
-                    """)
+                ExitStatus.usage,
+                """
+                argument \(index) is not UTF-8; give such keys and values with --hex, or on \
+                standard input
+                """)
         }
     }
 }

@@ -125,7 +125,8 @@ struct CommandTests {
     func maintenance() {
         let pool = scratch.pool("pool", [("a", "1"), ("b", "2"), ("a", "3")])
         let check = Program.run("check", pool)
-        #expect(check.status == 0 && check.text.hasSuffix(" sound records, no damage\n"), "\(check)")
+        #expect(
+            check.status == 0 && check.text.hasSuffix(" sound records, no damage\n"), "\(check)")
         #expect(Program.run("check", pool, "--json").text.hasPrefix("{\"schema\":1,"))
         #expect(Program.run("compact", pool).status == 0)
         let dump = Program.run("dump", pool).text

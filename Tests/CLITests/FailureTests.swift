@@ -53,7 +53,8 @@ struct FailureTests {
         Bytes.write(Array("no pool, but text\n".utf8), to: text)
         let random = scratch.file("random")
         var generator = SystemRandomNumberGenerator()
-        Bytes.write((0..<300_000).map { _ in UInt8.random(in: 0...255, using: &generator) }, to: random)
+        Bytes.write(
+            (0..<300_000).map { _ in UInt8.random(in: 0...255, using: &generator) }, to: random)
         for place in [directory, empty, text, random] {
             for command in commands(place) { expect(Program.run(command), 65, place) }
         }
@@ -120,7 +121,12 @@ struct FailureTests {
 
     @Test("A damaged value: 74 or 65 for its key, the right value for the others")
     func damagedValue() {
-        let pool = scratch.pool("pool", [("a", "first-value"), ("b", "second-value")])
+        let pool = scratch.pool()
+        // One session, so that the records stand behind one another.
+        let shell = ShellProcess(pool)
+        #expect(shell.ask("put a first-value") == "OK")
+        #expect(shell.ask("put b second-value") == "OK")
+        #expect(shell.end() == 0)
         var bytes = Bytes.read(pool)
         let value = Array("first-value".utf8)
         let offset = bytes.indices.first { bytes[$0...].starts(with: value) }!
@@ -179,6 +185,52 @@ struct FailureTests {
         expect(Program.run("create", scratch.file("no/such/place")), 73)
     }
 
+    /// Whether a small file system of one's own can be mounted here.
+    static let canMount: Bool =
+        Program.run(
+            program: ["/usr/bin/unshare", "-m", "/bin/mount", "-t", "tmpfs", "none", "/mnt"]
+        ).status == 0
+
+    @Test("A file with holes on a full disk: 74, nothing stored is lost", .enabled(if: canMount))
+    func holesOnFullDisk() {
+        let pool = scratch.pool("pool", size: "8MiB", [("a", "1")])
+        let outcome = Program.run(
+            program: [
+                "/usr/bin/unshare", "-m", "/bin/sh", "-c",
+                """
+                mount -t tmpfs -o size=2m none /mnt && cd /mnt || exit 99
+                cp --sparse=always '\(pool)' pool
+                head -c 300000 /dev/urandom > '\(scratch.path)/value'
+                stored=0
+                while
+                    '\(Program.pmemkv)' put pool "key $stored" < '\(scratch.path)/value'
+                    status=$?
+                    [ $status = 0 ]
+                do
+                    stored=$((stored + 1))
+                done
+                echo "put: $status, at least one: $((stored > 0))"
+                '\(Program.pmemkv)' put pool b --io syscalls < '\(scratch.path)/value'
+                echo "put with syscalls: $?"
+                '\(Program.pmemkv)' create other --size 4MiB
+                echo "create: $?"
+                '\(Program.pmemkv)' get pool a
+                for number in $(seq 0 $((stored - 1))); do
+                    '\(Program.pmemkv)' get pool "key $number" |
+                        cmp - '\(scratch.path)/value' || echo lost
+                done
+                """,
+            ])
+        #expect(
+            outcome.text == """
+                put: 74, at least one: 1
+                put with syscalls: 74
+                create: 73
+                1
+                """, "\(outcome)")
+        #expect(outcome.diagnostics.contains("No space left on device"), "\(outcome)")
+    }
+
     @Test("An output that takes no more: 74; a reader that goes: no word")
     func outputs() {
         let pool = scratch.pool("pool", [("a", String(repeating: "x", count: 1000))])
@@ -186,7 +238,9 @@ struct FailureTests {
             let outcome = Program.shell("pmemkv \(command) > /dev/full")
             expect(outcome, 74, "No space left on device")
         }
-        #expect(Program.run("put", pool, "big", input: .init(repeating: 65, count: 300_000)).status == 0)
+        #expect(
+            Program.run("put", pool, "big", input: .init(repeating: 65, count: 300_000)).status == 0
+        )
         let outcome = Program.shell(
             "{ pmemkv dump '\(pool)'; echo \"status $?\" >&2; } | head -c 1 >/dev/null")
         #expect(outcome.diagnostics == "status 141\n", "\(outcome)")

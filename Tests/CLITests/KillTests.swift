@@ -43,7 +43,11 @@ struct KillTests {
             let difference = workload.difference(found)
             #expect(
                 difference == nil,
-                "round \(round), seed \(workload.seed), \(acknowledged) acknowledged: \(difference ?? "")")
+                """
+                round \(round), seed \(workload.seed), \(acknowledged) acknowledged: \
+                \(difference ?? "")
+                """
+            )
             guard difference == nil else { return }
             workload.model = found
         }
@@ -79,7 +83,8 @@ private struct Workload {
 
     /// Sends an operation and waits for its acknowledgement; nil when the shell is gone.
     mutating func run(on shell: ShellProcess) -> Int? {
-        let size = Int.random(in: 0..<8, using: &generator) == 0
+        let size =
+            Int.random(in: 0..<8, using: &generator) == 0
             ? Int.random(in: 2...8, using: &generator) : 1
         pending = (0..<size).map { _ in change() }
         if size == 1 {

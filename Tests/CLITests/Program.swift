@@ -28,7 +28,8 @@ enum Program {
     static let pmemkv: String = {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        let path = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let path = String(
+            decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let directory = path.split(separator: "/").dropLast().joined(separator: "/")
         return "/" + directory + "/pmemkv"
     }()

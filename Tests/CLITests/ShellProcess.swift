@@ -15,7 +15,8 @@ final class ShellProcess {
         let fromShell = Program.makePipe()
         signal(SIGPIPE, SIG_IGN)
         process = Program.spawn(
-            [Program.pmemkv, "shell", pool] + options, standard: [toShell.reading, fromShell.writing, 2],
+            [Program.pmemkv, "shell", pool] + options,
+            standard: [toShell.reading, fromShell.writing, 2],
             environment: environment)
         close(toShell.reading)
         close(fromShell.writing)

@@ -41,7 +41,8 @@ struct ShellTests {
         expect(
             shell,
             [
-                ("put gone 0", "OK"), ("multi", "OK"), ("put a 1", "QUEUED"), ("del gone", "QUEUED"),
+                ("put gone 0", "OK"), ("multi", "OK"), ("put a 1", "QUEUED"),
+                ("del gone", "QUEUED"),
                 ("exec", "OK"), ("scan", "\"a\" \"1\""), ("multi", "OK"), ("put a 2", "QUEUED"),
                 ("discard", "OK"), ("get a", "\"1\""), ("multi", "OK"), ("exec", "OK"),
                 ("exec", "(error) exec without multi"),

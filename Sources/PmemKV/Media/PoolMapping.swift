@@ -72,8 +72,8 @@ final class PoolMapping: @unchecked Sendable {
         StoreError(
             .media, """
                 \(path) lost the page at offset \(cpmem_guard_last_fault(guardSlot)) while it was \
-                in use (a poisoned line, a truncated file, or a disabled namespace); the store \
-                refuses writes until it is opened again
+                in use (a poisoned line, a truncated file, a file with holes on a full disk, or a \
+                disabled namespace); the store refuses writes until it is opened again
                 """)
     }
 
