@@ -59,12 +59,14 @@ extension Engine {
         let shards = Array(Set(sources.map { index.shard(of: $0.hash) })).sorted()
         for shard in shards { index.lock(shard).lock() }
         defer { for shard in shards.reversed() { index.lock(shard).unlock() } }
-        // A removal of a key that is not there leaves no record behind.
+        // A removal of a key that is not there leaves no record behind, unless the key's absence
+        // is itself relaxed and a crash could undo it.
+        let keepsAll = hasRelaxed
         var wanted: [RecordSource] = []
         do throws(StoreError) {
             for source in sources {
                 let isThere = try locate(source.key, source.hash) != nil
-                if isThere || !source.tombstone {
+                if isThere || !source.tombstone || keepsAll {
                     wanted.append(source)
                 }
             }

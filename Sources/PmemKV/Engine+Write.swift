@@ -62,16 +62,29 @@ extension Engine {
     }
 
     /// Writes a tombstone if the key is there. Returns whether it was.
+    ///
+    /// While relaxed records are pending, a key may be absent only until the next crash: then a
+    /// durable remove writes its tombstone all the same.
     func remove(_ key: UnsafeRawBufferPointer, relaxed: Bool) throws(StoreError) -> Bool {
         try checkKey(key)
         try checkWritable()
         let hash = index.hash(key)
-        guard try withLocation(key, hash, { _ in true }) != nil else { return false }
-        return try write(
+        let isForced = !relaxed && hasRelaxed
+        let isThere = try withLocation(key, hash, { _ in true }) != nil
+        guard isThere || isForced else { return false }
+        var existed = false
+        _ = try write(
             RecordSource(tombstone: true, hash: hash, key: key, value: Self.emptyValue),
             relaxed: relaxed
-        ) { $0 != nil }
+        ) {
+            existed = $0 != nil
+            return existed || isForced
+        }
+        return existed
     }
+
+    /// Whether any head holds relaxed records that are not durable yet.
+    var hasRelaxed: Bool { (0..<headCount).contains { (heads + $0).hasRelaxed } }
 
     /// The location of a key's record, without verifying its value.
     func withLocation<R>(

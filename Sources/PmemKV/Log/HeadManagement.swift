@@ -185,6 +185,8 @@ extension Engine {
     /// Closes a head's extent for good: its summary, then, durably after it, the seal.
     ///
     /// I9: a valid seal word stands before no invalid summary, since the summary is durable first.
+    /// The seal itself becomes durable with this thread's next drain: until then a crash finds an
+    /// open extent, whose walk ends in the same place.
     func sealIfOpen(_ head: LogHeadPointer) throws(StoreError) {
         let segment = head.pointee.segment
         guard segment >= 0 else { return }
@@ -203,7 +205,6 @@ extension Engine {
         medium.store(
             SealWord(salt: head.pointee.salt, endUnits: end).rawValue,
             to: geometry.line(ofSegment: segment) + 8, site: .seal)
-        try medium.drain(site: .sealDrain)
         segments.markSealed(segment, endUnits: end)
         head.pointee.segment = -1
     }

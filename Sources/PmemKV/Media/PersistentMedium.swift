@@ -58,7 +58,6 @@ package enum PersistSite: UInt8, CaseIterable, Sendable {
     case summary
     case summaryDrain
     case seal
-    case sealDrain
     case compactionRecord
     case compactionDrain
     case freeLife

@@ -212,6 +212,9 @@ package final class ScriptRunner: MediumObserver {
         do throws(StoreError) {
             if try body() {
                 oracle.end(token, durable: !relaxed)
+            } else if !relaxed {
+                // The key was absent, and that is durable.
+                oracle.end(token, durable: true)
             } else {
                 oracle.withdraw(token)
                 if let problem = oracle.read(parts[0].key, nil) {

@@ -25,9 +25,9 @@ package struct Mutant: Hashable, Sendable, CustomStringConvertible {
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         /// The bytes are stored; no line is written back.
         case copyWithoutFlush = "copy without flush"
-        /// The last line of the range is not written back (an unaligned end).
+        /// The last line that changed is not written back (an unaligned end).
         case copyWithoutLastLine = "copy without its last line"
-        /// The first line of the range is not written back (an unaligned start).
+        /// The first line that changed is not written back (an unaligned start).
         case copyWithoutFirstLine = "copy without its first line"
         case noFlush = "no flush"
         case flushWithoutLastLine = "flush without its last line"

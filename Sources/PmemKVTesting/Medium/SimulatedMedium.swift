@@ -97,14 +97,18 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         scheduler?.mayswitch()
         note(site, [.copyWithoutFlush, .copyWithoutLastLine, .copyWithoutFirstLine])
+        let before = pending.count
         write(source, to: offset, bulk: source.count >= model.bulkThreshold)
         var range = offset..<(offset + source.count)
-        if let mutant, mutant.site == site {
+        if let mutant, mutant.site == site, pending.count > before {
+            let first = pending[before].word * 8
+            let last = pending[pending.count - 1].word * 8
             switch mutant.kind {
             case .copyWithoutFlush: return
-            case .copyWithoutLastLine: range = range.lowerBound..<((range.upperBound - 1) & ~63)
+            case .copyWithoutLastLine: range = range.lowerBound..<max(range.lowerBound, last & ~63)
             case .copyWithoutFirstLine:
-                range = min((range.lowerBound & ~63) + 64, range.upperBound)..<range.upperBound
+                let second = (first & ~63) + 64
+                range = second..<max(range.upperBound, second)
             default: break
             }
         }

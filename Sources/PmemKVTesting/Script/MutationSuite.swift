@@ -1,6 +1,6 @@
 /// What a mutant has to survive: short kept scripts first, then random ones.
 package struct MutationSuite: Sendable {
-    package var randomScripts: UInt64 = 3000
+    package var randomScripts: UInt64 = 400
     package let seed: UInt64
     package var effort = Effort()
 
