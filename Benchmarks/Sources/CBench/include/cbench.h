@@ -51,6 +51,15 @@ static inline void bench_evict(const void *address) {
 
 static inline void bench_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
+/* Nothing behind it begins before all loads in front of it have their values. */
+static inline void bench_wait_for_loads(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("lfence" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("dsb ld\n\tisb" ::: "memory");
+#endif
+}
+
 static inline void bench_pause(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

@@ -29,7 +29,7 @@ struct UsercopyModel {
 
     static let block = 4096
     static let entry = 64
-    static let batch = 256
+    static let batch = 64
 
     let target: IOTarget
     let latencies: [Double]
@@ -88,8 +88,9 @@ struct UsercopyModel {
         func close() { munmap(dram, bytes) }
     }
 
-    /// Writes per second of each placement. They take turns batch by batch, in which nothing but
-    /// the placement differs, so that drift of the machine hits all of them.
+    /// Writes per second of each placement, from the median of its batches: a batch in which other
+    /// work took the processor away does not count. The placements take turns batch by batch, in
+    /// which nothing but the placement differs, so that drift of the machine hits all of them.
     private func rates(
         _ placements: [Placement], _ tables: Tables, seed: UInt64
     ) throws -> [Double] {
@@ -97,16 +98,16 @@ struct UsercopyModel {
         let buffer = IOBuffer(Self.block)
         defer { buffer.deallocate() }
         var random = SplitMix(seed: seed)
-        var ticks = [UInt64](repeating: 0, count: placements.count)
-        var done = 0
+        var batches = [[Double]](repeating: [], count: placements.count)
+        let start = bench_ticks()
         let limit = clock.ticks(seconds: seconds * Double(placements.count))
-        while ticks.reduce(0, &+) < limit {
+        repeat {
             for (number, placement) in placements.enumerated() {
-                ticks[number] &+= try batch(placement, tables, buffer, &random)
+                let ticks = try batch(placement, tables, buffer, &random)
+                batches[number].append(clock.seconds(ticks))
             }
-            done += Self.batch
-        }
-        return ticks.map { Double(done) / clock.seconds($0) }
+        } while bench_ticks() &- start < limit
+        return batches.map { Double(Self.batch) / Spread($0).median }
     }
 
     /// The time of one batch of writes whose struct-page stand-ins were evicted before.
@@ -140,6 +141,8 @@ struct UsercopyModel {
         let flags = bench_load(page)
         precondition(flags == 0)
         guard extra > 0 else { return }
+        // The wait begins when the load has ended, so that it comes on top.
+        bench_wait_for_loads()
         let start = bench_ticks()
         while bench_ticks() &- start < extra { bench_pause() }
     }
