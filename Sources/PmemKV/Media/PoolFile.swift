@@ -1,3 +1,4 @@
+import CPmem
 import Glibc
 import SystemPackage
 
@@ -7,6 +8,9 @@ import SystemPackage
 /// - The lock (flock, of the whole file) is held from before the first byte is read until
 ///   ``close()``: exclusively by a writer, shared by readers. The kernel drops it when the
 ///   process dies, so no stale lock remains.
+/// - The lock belongs to all copies of the descriptor, and a child between fork(2) and exec(2) has
+///   one. So closing gives the lock up by word, or it would stay for as long as that child takes;
+///   in a child itself closing must not take the parent's lock away.
 /// - Everything later goes through this descriptor, never through the path again, so that a
 ///   rename cannot bring in another file.
 final class PoolFile: @unchecked Sendable {
@@ -15,6 +19,7 @@ final class PoolFile: @unchecked Sendable {
     let isReadOnly: Bool
     private(set) var descriptor: FileDescriptor
     private var isClosed = false
+    private let forkCount = cpmem_fork_count()
 
     private init(path: String, facts: PlaceFacts, descriptor: FileDescriptor, readOnly: Bool) {
         self.path = path
@@ -207,6 +212,7 @@ final class PoolFile: @unchecked Sendable {
     func close() {
         guard !isClosed else { return }
         isClosed = true
+        if cpmem_fork_count() == forkCount { _ = flock(descriptor.rawValue, LOCK_UN) }
         try? descriptor.close()
     }
 
