@@ -64,7 +64,8 @@ struct PowerCut {
                 difference = try store.difference(from: model, keys: keys)
                 if let second = difference {
                     let number = counts[lane]
-                    throw Mismatch("""
+                    throw Mismatch(
+                        """
                         lane \(lane) after \(number) operations: \(first); after one more: \
                         \(second)
                         """)

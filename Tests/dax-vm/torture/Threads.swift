@@ -31,10 +31,12 @@ private final class ThreadBody: Sendable {
 private func startThread(_ run: @escaping @Sendable () -> Void) -> pthread_t {
     var thread = pthread_t()
     let body = Unmanaged.passRetained(ThreadBody(run)).toOpaque()
-    let result = pthread_create(&thread, nil, { argument in
-        Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-    }, body)
+    let result = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().run()
+            return nil
+        }, body)
     precondition(result == 0, "pthread_create failed")
     return thread
 }
