@@ -37,26 +37,42 @@ extension Engine {
         return sources
     }
 
-    /// Two records of one key in a batch would make the order of publishing matter.
+    /// Leaves the last entry of each key: two records of one key in a batch would make the order
+    /// of publishing matter. O(n log n).
     private func keepLastOfEachKey(_ sources: inout [RecordSource]) {
-        var seen: [UInt64: [Int]] = [:]
-        var kept: [RecordSource] = []
-        for source in sources.reversed() {
-            let twins = seen[source.hash, default: []]
-            guard !twins.contains(where: { kept[$0].key.elementsEqual(source.key) }) else {
-                continue
-            }
-            seen[source.hash, default: []].append(kept.count)
-            kept.append(source)
+        let order = sources.indices.sorted {
+            (sources[$0].hash, $0) < (sources[$1].hash, $1)
         }
-        sources = kept.reversed()
+        var superseded: [Int] = []
+        for (place, number) in order.enumerated() {
+            let later = order[(place + 1)...].prefix { sources[$0].hash == sources[number].hash }
+            if later.contains(where: { haveSameKey(sources[$0], sources[number]) }) {
+                superseded.append(number)
+            }
+        }
+        for number in superseded.sorted(by: >) { sources.remove(at: number) }
+    }
+
+    private func haveSameKey(_ first: RecordSource, _ second: RecordSource) -> Bool {
+        first.key.count == second.key.count
+            && cpmem_same_bytes(first.key.baseAddress, second.key.baseAddress, first.key.count)
+    }
+
+    /// The shards that hold these keys, each once, ascending.
+    private func shards(of sources: [RecordSource]) -> [Int] {
+        var shards: [Int] = []
+        shards.reserveCapacity(sources.count)
+        for shard in sources.map({ index.shard(of: $0.hash) }).sorted() where shard != shards.last {
+            shards.append(shard)
+        }
+        return shards
     }
 
     private func write(_ sources: [RecordSource], relaxed: Bool) throws(StoreError) {
         let units = sources.reduce(0) { $0 + $1.units }
         let head = try acquireHead(
             units: units, entries: sources.count, tombstones: sources.allSatisfy(\.tombstone))
-        let shards = Array(Set(sources.map { index.shard(of: $0.hash) })).sorted()
+        let shards = shards(of: sources)
         for shard in shards { index.lock(shard).lock() }
         defer { for shard in shards.reversed() { index.lock(shard).unlock() } }
         // A removal of a key that is not there leaves no record behind, unless the key's absence
@@ -84,10 +100,7 @@ extension Engine {
         }
         for shard in shards { index.beginPublishing(shard) }
         defer { for shard in shards { index.endPublishing(shard) } }
-        for (source, location) in zip(wanted, locations) {
-            let previous = try locate(source.key, source.hash)
-            try publish(source, at: location, replacing: previous)
-        }
+        for (source, location) in zip(wanted, locations) { try finish(source, at: location) }
     }
 
     private func appendAll(

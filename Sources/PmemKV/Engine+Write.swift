@@ -47,8 +47,9 @@ extension Engine {
         try finish(source, at: location)
     }
 
+    /// Publishes what has become durable.
     @inline(__always)
-    private func finish(
+    func finish(
         _ source: RecordSource, at location: Location
     ) throws(StoreError) {
         do throws(StoreError) {
