@@ -79,6 +79,8 @@ private struct SortedKeys {
     let reverse: Bool
     let limit: Int?
     private var keys: [[UInt8]] = []
+    /// The last key that still belongs to the scan, once there are enough.
+    private var bound: [UInt8]?
 
     init(reverse: Bool, limit: Int?) {
         self.reverse = reverse
@@ -86,9 +88,20 @@ private struct SortedKeys {
     }
 
     mutating func insert(_ key: UnsafeRawBufferPointer) {
+        if let bound, !comesBefore(key, bound) { return }
         keys.append([UInt8](key))
-        // Cut back now and then, so that a short scan of a large store stays small.
-        if let limit, keys.count >= 2 * limit + 1024 { keys = Array(ordered.prefix(limit)) }
+        // Cut back now and then: a short scan of a large store stays small, and what comes behind
+        // the last key that was kept is not even copied.
+        guard let limit, keys.count >= 2 * limit + 1024 else { return }
+        keys = Array(ordered.prefix(limit))
+        bound = keys.last
+    }
+
+    private func comesBefore(_ key: UnsafeRawBufferPointer, _ other: [UInt8]) -> Bool {
+        let order = other.withUnsafeBytes {
+            cpmem_compare(key.baseAddress, key.count, $0.baseAddress, $0.count)
+        }
+        return reverse ? order > 0 : order < 0
     }
 
     private var ordered: [[UInt8]] {

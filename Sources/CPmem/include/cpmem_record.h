@@ -44,6 +44,12 @@ static inline bool cpmem_same_bytes(const void *a, const void *b, size_t count) 
     return memcmp(a, b, count) == 0;
 }
 
+/// Bytewise order of two byte ranges: below, equal to or above zero.
+static inline int cpmem_compare(const void *a, size_t a_count, const void *b, size_t b_count) {
+    int order = memcmp(a, b, a_count < b_count ? a_count : b_count);
+    return order != 0 ? order : (a_count > b_count) - (a_count < b_count);
+}
+
 static inline void cpmem_zero(void *bytes, size_t count) { memset(bytes, 0, count); }
 
 // life: generation in bits 32-63, span in bits 16-31, state in bits 14-15, check in bits 0-13.

@@ -155,6 +155,22 @@ struct StoreTests {
         #expect(KeyRange.prefix([255]) == KeyRange(from: [255]))
     }
 
+    /// Far more keys than a scan keeps at a time: cutting back must not lose the right ones.
+    @Test func shortScansOfManyKeys() throws {
+        let store = try TemporaryPool().create(8 << 20)
+        let order = (0..<9000).map { 10_000 + ($0 * 7919) % 9000 }
+        for number in order { try store.put("", forKey: "\(number)") }
+        for reverse in [false, true] {
+            var found: [String] = []
+            try store.scan(reverse: reverse, limit: 5) { key, _ in
+                found.append(key.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+                return true
+            }
+            let wanted = (0..<5).map { "\(reverse ? 18_999 - $0 : 10_000 + $0)" }
+            #expect(found == wanted)
+        }
+    }
+
     @Test func backupIsAPoolOfItsOwn() throws {
         let store = try TemporaryPool().create(1 << 20)
         for number in 0..<500 { try store.put("value \(number)", forKey: "key \(number)") }
