@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import PmemKV
+import PmemKVText
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,54 +55,34 @@ extension Doctor {
 
     /// The report for programs, with members in a fixed order.
     static func json(_ report: PlaceReport) -> String {
-        let findings = report.findings.map { finding in
-            let values = finding.values.sorted { $0.key < $1.key }
-                .map { "\(quoted($0.key)):\(json($0.value))" }
-            return object([
-                ("id", quoted(finding.id)),
-                ("subject", finding.subject.map(quoted) ?? "null"),
-                ("severity", quoted(finding.severity.rawValue)),
-                ("what", quoted(finding.what)),
-                ("why", quoted(finding.why)),
-                ("remedy", finding.remedy.map(quoted) ?? "null"),
-                ("values", "{" + values.joined(separator: ",") + "}"),
+        let findings = report.findings.map { finding -> JSON in
+            .object([
+                ("id", .text(finding.id)),
+                ("subject", finding.subject.map(JSON.text) ?? .null),
+                ("severity", .text(finding.severity.rawValue)),
+                ("what", .text(finding.what)),
+                ("why", .text(finding.why)),
+                ("remedy", finding.remedy.map(JSON.text) ?? .null),
+                (
+                    "values",
+                    .object(
+                        finding.values.sorted { $0.key < $1.key }.map { ($0.key, json($0.value)) })
+                ),
             ])
         }
-        return object([
-            ("schema", "1"), ("path", quoted(report.path)), ("kind", quoted(report.kind)),
-            ("severity", quoted(report.severity.rawValue)),
-            ("findings", "[" + findings.joined(separator: ",") + "]"),
-        ])
+        return JSON.object([
+            ("schema", 1), ("path", .text(report.path)), ("kind", .text(report.kind)),
+            ("severity", .text(report.severity.rawValue)), ("findings", .list(findings)),
+        ]).description
     }
 
-    private static func json(_ value: PlaceReport.Value) -> String {
+    private static func json(_ value: PlaceReport.Value) -> JSON {
         switch value {
-        case .text(let text): quoted(text)
-        case .number(let number): String(number)
-        case .flag(let flag): flag ? "true" : "false"
-        case .list(let items): "[" + items.map(quoted).joined(separator: ",") + "]"
-        case .unknown: "null"
+        case .text(let text): .text(text)
+        case .number(let number): .integer(number)
+        case .flag(let flag): .flag(flag)
+        case .list(let items): .list(items.map(JSON.text))
+        case .unknown: .null
         }
-    }
-
-    private static func object(_ members: [(String, String)]) -> String {
-        "{" + members.map { "\(quoted($0.0)):\($0.1)" }.joined(separator: ",") + "}"
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            case "\u{0}"..<"\u{20}":
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }
