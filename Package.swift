@@ -7,6 +7,10 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// With PMEMKV_FUZZ=1 everything is built for libFuzzer, and the fuzz targets exist; scripts/crash
+/// does that in a build directory of its own.
+let isFuzzing = Context.environment["PMEMKV_FUZZ"] == "1"
+
 let package = Package(
     name: "pmemkv",
     products: [
@@ -36,7 +40,11 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "PmemKVText", swiftSettings: strict),
         .target(
-            name: "PmemKVTesting", dependencies: ["CPmem", "PmemKV"], swiftSettings: strict),
+            name: "PmemKVTesting",
+            dependencies: [
+                "CPmem", "PmemKV", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "pmemkv-crash", dependencies: ["PmemKV", "PmemKVTesting"],
             swiftSettings: strict),
@@ -53,6 +61,15 @@ let package = Package(
             name: "PmemKVTests",
             dependencies: ["CPmem", "PmemKV", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
+        .testTarget(
+            name: "CrashTests", dependencies: ["PmemKV", "PmemKVTesting"], swiftSettings: strict),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: [
+                "CPmem", "PmemKV", "PmemKVTesting",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "CLITests", dependencies: ["PmemKVText"], swiftSettings: strict),
         .executableTarget(
             name: "pmemkv-torture", dependencies: ["PmemKV"], path: "Tests/dax-vm/torture",
@@ -60,3 +77,23 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+if isFuzzing {
+    for name in ["Pool", "Dump", "Shell"] {
+        package.targets.append(
+            .executableTarget(
+                name: "fuzz-\(name.lowercased())", dependencies: ["PmemKVTesting", "PmemKVText"],
+                path: "Tests/Fuzz/\(name)",
+                swiftSettings: [.unsafeFlags(["-parse-as-library"])],
+                linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+    }
+    for target in package.targets {
+        switch target.type {
+        case .regular where target.name == "CPmem":
+            target.cSettings?.append(.unsafeFlags(["-fsanitize=fuzzer-no-link"]))
+        case .regular, .executable:
+            target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"]))
+        default: break
+        }
+    }
+}

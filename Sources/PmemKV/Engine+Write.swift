@@ -70,16 +70,16 @@ extension Engine {
         try checkKey(key)
         try checkWritable()
         let hash = index.hash(key)
-        let isForced = !relaxed && hasRelaxed
         let isThere = try withLocation(key, hash, { _ in true }) != nil
-        guard isThere || isForced else { return false }
+        // In this order: whoever made the key absent had marked its head before.
+        guard isThere || !relaxed && hasRelaxed else { return false }
         var existed = false
         _ = try write(
             RecordSource(tombstone: true, hash: hash, key: key, value: Self.emptyValue),
             relaxed: relaxed
         ) {
             existed = $0 != nil
-            return existed || isForced
+            return existed || !relaxed && self.hasRelaxed
         }
         return existed
     }

@@ -12,7 +12,7 @@ struct Plan: Sendable {
     var knownBits: Int { isLong ? 28 : 25 }
     var fuzzers: String?
     var fuzzSeconds: Int { isLong ? 300 : 30 }
-    /// One script to run alone: `random:SEED` or `parallel:SEED`.
+    /// One script to run alone: `random:SEED`, `parallel:SEED`, or `text:SHAPE:STEPS`.
     var replay: String?
     var parts: Set<String> = ["states", "mutants", "flips", "fuzz"]
 

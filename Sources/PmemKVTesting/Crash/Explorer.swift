@@ -213,7 +213,7 @@ package final class Explorer {
             } catch {
                 // With fewer segments the reserves are a large part of the pool, and a full one
                 // that has crashed may have no place left for a tombstone.
-                guard error.code == .outOfSpace, shape.segments < 7 else { throw error }
+                guard error.code == .outOfSpace, shape.segments < 8 else { throw error }
                 return nil
             }
             if existed != (model[number] != nil) { return "50 more: remove of \(number) is wrong" }

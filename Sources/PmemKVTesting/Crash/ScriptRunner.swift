@@ -145,7 +145,11 @@ package final class ScriptRunner: MediumObserver {
             } else {
                 try perform(step.operation, number, store)
             }
-            if step.crashAt != nil, !medium.isDead { crash(step.pick) } else { return }
+            // A relaxed write may have returned all the same.
+            if !medium.isDead {
+                guard step.crashAt != nil else { return }
+                crash(step.pick)
+            }
         } catch {
             if !medium.isDead {
                 fail("step \(number) failed: \(error)", nil)

@@ -1,0 +1,59 @@
+// Damaged bytes: an error or the right answer, and everything else stays readable.
+
+import PmemKV
+import PmemKVTesting
+import Testing
+
+@Suite("Damage")
+struct DamageTests {
+    @Test("Flipped bits give an error or the right value", arguments: 0..<2)
+    func flips(number: Int) throws {
+        let pool = try SamplePool.all()[number]
+        let flips = BitFlips(image: pool.image, shape: pool.shape, expected: pool.expected)
+        let problem = flips.run(0..<pool.image.size, stride: 41, writable: number == 0)
+        #expect(problem == nil)
+        #expect(flips.flips > 3000)
+        #expect(flips.refusedReads > 0 && flips.refusedOpens > 0)
+    }
+
+    @Test("A poisoned line gives a media error for its record, and no other is lost")
+    func poison() throws {
+        let pool = try SamplePool.all()[0]
+        var sawMediaError = false
+        let data = pool.image.size - pool.shape.segments * pool.shape.segmentSize
+        for offset in stride(from: data, to: pool.image.size, by: 64) {
+            let copy = PoolImage(size: pool.image.size)
+            copy.copy(from: pool.image)
+            let medium = FaultyMedium(ScratchMedium(copy), plan: nil)
+            let store = try PmemStore.open(on: medium, options: pool.shape.options)
+            defer { store.abandon() }
+            (copy.bytes + offset).initializeMemory(as: UInt8.self, repeating: 0, count: 64)
+            medium.noteFault()
+            var failures = 0
+            for key in 0..<pool.shape.keys {
+                do {
+                    #expect(try store.get(PoolShape.key(key)) == pool.expected[key])
+                } catch {
+                    #expect(error.code == .media)
+                    failures += 1
+                }
+            }
+            #expect(failures <= 1)
+            sawMediaError = sawMediaError || failures == 1
+        }
+        #expect(sawMediaError)
+    }
+
+    @Test("Made-up pools whose checksums fit neither trap nor hang")
+    func hostile() {
+        let fuzzer = ImageFuzzer()
+        var random = SplitMix(seed: 7)
+        for _ in 0..<300 {
+            var input: [UInt8] = [UInt8(truncatingIfNeeded: random.next()) & 0x1B | 8]
+            for _ in 0..<(1 + random.below(6)) * 10 {
+                input.append(UInt8(truncatingIfNeeded: random.next() >> 20))
+            }
+            input.withUnsafeBytes { fuzzer.run($0) }
+        }
+    }
+}
