@@ -7,12 +7,12 @@ struct Plan: Sendable {
     var isLong = false
     /// Times the ordinary amount of random scripts.
     var factor: Int { isLong ? 12 : 1 }
-    var randomScripts: Int { 2600 * factor }
-    var parallelScripts: Int { 2600 * factor }
+    var randomScripts: Int { 1600 * factor }
+    var parallelScripts: Int { 1600 * factor }
     var knownBits: Int { isLong ? 28 : 25 }
     var fuzzers: String?
     var fuzzSeconds: Int { isLong ? 300 : 30 }
-    /// One script to run alone: `random:SEED`, `parallel:SEED`, or `text:SHAPE:STEPS`.
+    /// One script to run alone: `random:SEED` or `parallel:SEED`.
     var replay: String?
     var parts: Set<String> = ["states", "mutants", "flips", "fuzz"]
 
@@ -35,7 +35,7 @@ struct Plan: Sendable {
 
     var effort: Effort {
         var effort = Effort()
-        effort.statesPerDrain = 1024 * (isLong ? 4 : 1)
+        effort.statesPerDrain = isLong ? 4096 : 320
         return effort
     }
 

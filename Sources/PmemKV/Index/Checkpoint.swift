@@ -147,7 +147,7 @@ struct CheckpointView {
             header.shard_count <= 256, header.shard_count & (header.shard_count - 1) == 0,
             header.bucket_count <= UInt64(bytes.count) / 64,
             header.overflow_count <= UInt64(bytes.count) / 64,
-            (1...12).contains(header.base_bits)
+            (1...12).contains(header.base_bits), header.shard_count <= 1 << header.base_bits
         else { return nil }
         layout = CheckpointLayout(
             shards: Int(header.shard_count), buckets: Int(header.bucket_count),
@@ -176,9 +176,9 @@ struct CheckpointView {
     func load(into index: HashIndex) -> Bool {
         let buckets = Int(header.bucket_count)
         let overflow = Int(header.overflow_count)
-        guard buckets <= index.bucketCapacity, overflow <= index.overflowCapacity else {
-            return false
-        }
+        guard buckets <= index.bucketCapacity, overflow <= index.overflowCapacity,
+            hasSoundWords(buckets: buckets), hasSoundLinks(overflow)
+        else { return false }
         let base = bytes.baseAddress!
         index.buckets.copyMemory(from: base + layout.bucketsOffset, byteCount: buckets * 64)
         index.overflow.copyMemory(from: base + layout.overflowOffset, byteCount: overflow * 64)
@@ -190,6 +190,49 @@ struct CheckpointView {
                 index.countPointer(shard), (words + 8).loadUnaligned(as: UInt64.self))
             cpmem_store_relaxed(
                 index.freeListPointer(shard), (words + 16).loadUnaligned(as: UInt64.self))
+        }
+        return true
+    }
+
+    /// Whether every shard's word leads to buckets that are there. A checksum that fits proves
+    /// who wrote this, not that it makes sense.
+    private func hasSoundWords(buckets: Int) -> Bool {
+        let shape = shape
+        return (0..<Int(header.shard_count)).allSatisfy { shard in
+            let offset = layout.wordsOffset + shard * 24
+            let word = ShardWord(
+                rawValue: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            return !word.isPublishing && Int(word.level) >= shape.baseBits - shape.shardBits
+                && word.level <= 32 && word.split < 1 << word.level
+                && word.buckets << UInt64(shape.shardBits) <= UInt64(buckets)
+        }
+    }
+
+    /// Whether links and lists of free buckets lead to overflow buckets that are there, each of
+    /// them once: then no chain has a loop.
+    private func hasSoundLinks(_ overflow: Int) -> Bool {
+        var isTaken = [Bool](repeating: false, count: overflow)
+        for line in stride(from: layout.bucketsOffset, to: layout.length, by: 64) {
+            for offset in stride(from: line, to: line + 64, by: 8) {
+                let slot = IndexSlot(
+                    rawValue: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                guard slot.isLink else { continue }
+                guard offset == line + 56, slot.overflow < overflow, !isTaken[slot.overflow] else {
+                    return false
+                }
+                isTaken[slot.overflow] = true
+            }
+        }
+        for shard in 0..<Int(header.shard_count) {
+            var next = bytes.loadUnaligned(
+                fromByteOffset: layout.wordsOffset + shard * 24 + 16, as: UInt64.self)
+            while next != 0 {
+                guard next <= UInt64(overflow), !isTaken[Int(next) - 1] else { return false }
+                isTaken[Int(next) - 1] = true
+                next = bytes.loadUnaligned(
+                    fromByteOffset: layout.overflowOffset + (Int(next) - 1) * 64 + 48,
+                    as: UInt64.self)
+            }
         }
         return true
     }

@@ -7,9 +7,9 @@ extension HashIndex {
         let shard = shard(of: hash)
         let slot = IndexSlot(hash: hash, location: location)
         try place(slot, inChainOf: pointer(bucket(address(of: hash), word(shard))), shard: shard)
-        let count = cpmem_load_relaxed(countPointer(shard)) + 1
+        let count = cpmem_load_relaxed(countPointer(shard)) &+ 1
         cpmem_store_relaxed(countPointer(shard), count)
-        if count * 2 > word(shard).buckets * UInt64(Self.splitLoadTimes2) {
+        if count &* 2 > word(shard).buckets * UInt64(Self.splitLoadTimes2) {
             try splitOneBucket(shard)
         }
     }
@@ -24,7 +24,7 @@ extension HashIndex {
     func remove(_ place: UnsafeMutableRawPointer, _ hash: UInt64) {
         cpmem_store_release(place, 0)
         let count = countPointer(shard(of: hash))
-        cpmem_store_relaxed(count, cpmem_load_relaxed(count) - 1)
+        cpmem_store_relaxed(count, cpmem_load_relaxed(count) &- 1)
     }
 
     /// Takes out all items of a shard that the condition holds for. No readers may be inside.
@@ -46,7 +46,7 @@ extension HashIndex {
             }
         }
         let count = countPointer(shard)
-        cpmem_store_relaxed(count, cpmem_load_relaxed(count) - removed)
+        cpmem_store_relaxed(count, cpmem_load_relaxed(count) &- removed)
     }
 
     /// Keeps readers of these shards waiting from ``beginPublishing`` to ``endPublishing``.

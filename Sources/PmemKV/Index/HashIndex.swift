@@ -195,7 +195,9 @@ final class HashIndex: @unchecked Sendable {
 
     /// Items in all shards. O(shards).
     var count: Int {
-        (0..<shardCount).reduce(0) { $0 + Int(cpmem_load_relaxed(countPointer($1))) }
+        (0..<shardCount).reduce(0) {
+            $0 &+ Int(truncatingIfNeeded: cpmem_load_relaxed(countPointer($1)))
+        }
     }
 
     /// One more than the highest bucket in use.

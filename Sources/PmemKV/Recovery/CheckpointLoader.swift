@@ -78,7 +78,9 @@ struct CheckpointLoader {
             let state = segments.states[segment]
             guard state.phase == .open || state.phase == .sealed,
                 state.life.generation == known.generation,
-                Int(known.covered_units) <= state.life.span * segments.geometry.segmentUnits
+                Int(known.covered_units) <= state.life.span * segments.geometry.segmentUnits,
+                known.live_units <= UInt64(known.covered_units),
+                known.tombstone_units <= UInt64(known.covered_units)
             else {
                 isStale = true
                 continue
