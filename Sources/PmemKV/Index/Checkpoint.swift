@@ -80,7 +80,7 @@ extension Engine {
         var header = cpmem_checkpoint()
         header.magic = CPMEM_CHECKPOINT_MAGIC
         header.length = UInt64(layout.length)
-        header.key_count = UInt64(index.count)
+        header.key_count = UInt64(max(0, index.count))
         header.shard_count = UInt64(index.shardCount)
         header.bucket_count = UInt64(buckets)
         header.overflow_count = UInt64(overflow)
@@ -191,7 +191,11 @@ struct CheckpointView {
             cpmem_store_relaxed(
                 index.freeListPointer(shard), (words + 16).loadUnaligned(as: UInt64.self))
         }
-        return true
+        return (0..<index.shardCount).allSatisfy { shard in
+            var items: UInt64 = 0
+            try? index.forEachLocation(inShard: shard) { _ in items += 1 }
+            return items == cpmem_load_relaxed(index.countPointer(shard))
+        }
     }
 
     /// Whether every shard's word leads to buckets that are there. A checksum that fits proves
