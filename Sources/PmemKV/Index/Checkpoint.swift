@@ -36,11 +36,7 @@ extension Engine {
             shards: index.shardCount, buckets: buckets, overflow: overflow,
             segments: geometry.segmentCount)
         let span = (layout.length + geometry.segmentSize - 1) / geometry.segmentSize
-        // What lies open is not worth less than a fast open: the reserve stays untouched.
-        let reserve = options.compactionReserve + options.deleteReserve
-        guard span <= 0xFFFF,
-            let segment = try segments.take(span: span, reserve: reserve, state: .checkpoint)
-        else { return }
+        guard span <= 0xFFFF, let segment = try takeForCheckpoint(span: span) else { return }
         writeCheckpointBody(layout, buckets: buckets, overflow: overflow, segment: segment)
         try medium.drain(site: .checkpointDrain)
         let old = checkpointSegment
@@ -52,6 +48,27 @@ extension Engine {
         }
         checkpointSegment = segment
         if old >= 0 { try segments.release(old) }
+    }
+
+    /// An extent for a checkpoint. In a pool full of superseded records compaction makes room
+    /// first, as far as that costs little more than the checkpoint itself; a pool full of live
+    /// ones keeps its reserve and goes without.
+    private func takeForCheckpoint(span: Int) throws(StoreError) -> Int? {
+        let reserve = options.compactionReserve + options.deleteReserve
+        for _ in 0..<(2 * span + 4) {
+            if let segment = try segments.take(
+                span: span, reserve: reserve, state: .checkpoint)
+            {
+                return segment
+            }
+            if segments.freeCount >= span + reserve {
+                guard try emptyWindow(span: span) else { break }
+            } else {
+                guard try compactOne(minimumGain: geometry.segmentUnits / 4) else { break }
+                _ = try reclaimLimbo()
+            }
+        }
+        return nil
     }
 
     private func writeCheckpointBody(

@@ -85,4 +85,21 @@ struct CheckpointTests {
         again.abandon()
         #expect(try pool.open().count == 1000 + stored)
     }
+
+    /// A pool of which most is superseded had no room for a checkpoint, although compaction could
+    /// have made it: the next open replayed every old version, a hundred times slower.
+    @Test func garbageDoesNotKeepTheCheckpointOut() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(1 << 20, segmentSize: 4 << 10, options)
+        for number in 0..<21_000 { try store.put("\(number)", forKey: "key \(number % 3000)") }
+        let full = store.statistics
+        #expect(full.freeSegments < 10)
+        try store.close()
+        let again = try pool.open(options)
+        #expect(again.recoveryReport.usedCheckpoint)
+        #expect(again.count == 3000)
+        for number in 0..<3000 {
+            #expect(try again.get("key \(number)") == bytes("\(number + 18_000)"))
+        }
+    }
 }
