@@ -194,7 +194,8 @@ struct CheckpointView {
         let buckets = Int(header.bucket_count)
         let overflow = Int(header.overflow_count)
         guard buckets <= index.bucketCapacity, overflow <= index.overflowCapacity,
-            hasSoundWords(buckets: buckets), hasSoundLinks(overflow)
+            hasSoundWords(buckets: buckets),
+            let items = itemsOfShards(buckets: buckets, overflow: overflow)
         else { return false }
         let base = bytes.baseAddress!
         index.buckets.copyMemory(from: base + layout.bucketsOffset, byteCount: buckets * 64)
@@ -208,10 +209,8 @@ struct CheckpointView {
             cpmem_store_relaxed(
                 index.freeListPointer(shard), (words + 16).loadUnaligned(as: UInt64.self))
         }
-        return (0..<index.shardCount).allSatisfy { shard in
-            var items: UInt64 = 0
-            try? index.forEachLocation(inShard: shard) { _ in items += 1 }
-            return items == cpmem_load_relaxed(index.countPointer(shard))
+        return (0..<index.shardCount).allSatisfy {
+            items[$0] == cpmem_load_relaxed(index.countPointer($0))
         }
     }
 
@@ -229,32 +228,56 @@ struct CheckpointView {
         }
     }
 
-    /// Whether links and lists of free buckets lead to overflow buckets that are there, each of
-    /// them once: then no chain has a loop.
-    private func hasSoundLinks(_ overflow: Int) -> Bool {
+    /// Counts the items of each shard, in one pass over the buckets; nil when a link or a list of
+    /// free buckets leads to an overflow bucket that is not there, or to one for the second time
+    /// (then a chain could have a loop).
+    private func itemsOfShards(buckets: Int, overflow: Int) -> [UInt64]? {
+        let first = bytes.baseAddress! + layout.bucketsOffset
+        let chains = bytes.baseAddress! + layout.overflowOffset
+        let mask = Int(header.shard_count) - 1
+        var counts = [UInt64](repeating: 0, count: mask + 1)
         var isTaken = [Bool](repeating: false, count: overflow)
-        for line in stride(from: layout.bucketsOffset, to: layout.length, by: 64) {
-            for offset in stride(from: line, to: line + 64, by: 8) {
-                let slot = IndexSlot(
-                    rawValue: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-                guard slot.isLink else { continue }
-                guard offset == line + 56, slot.overflow < overflow, !isTaken[slot.overflow] else {
-                    return false
-                }
-                isTaken[slot.overflow] = true
+        for bucket in 0..<buckets {
+            var line = first + bucket &* 64
+            while true {
+                guard let content = BucketContent(line) else { return nil }
+                counts[bucket & mask] &+= content.items
+                guard let next = content.link else { break }
+                guard next < overflow, !isTaken[next] else { return nil }
+                isTaken[next] = true
+                line = chains + next &* 64
             }
         }
-        for shard in 0..<Int(header.shard_count) {
+        for shard in 0...mask {
             var next = bytes.loadUnaligned(
                 fromByteOffset: layout.wordsOffset + shard * 24 + 16, as: UInt64.self)
             while next != 0 {
-                guard next <= UInt64(overflow), !isTaken[Int(next) - 1] else { return false }
+                guard next <= UInt64(overflow), !isTaken[Int(next) - 1] else { return nil }
                 isTaken[Int(next) - 1] = true
-                next = bytes.loadUnaligned(
-                    fromByteOffset: layout.overflowOffset + (Int(next) - 1) * 64 + 48,
-                    as: UInt64.self)
+                next = (chains + (Int(next) - 1) * 64 + 48).load(as: UInt64.self)
             }
         }
-        return true
+        return counts
+    }
+}
+
+/// What one bucket of a checkpoint holds; nil when a link stands where none may.
+private struct BucketContent {
+    let items: UInt64
+    let link: Int?
+
+    @inline(__always)
+    init?(_ line: UnsafeRawPointer) {
+        var items: UInt64 = 0
+        var union: UInt64 = 0
+        for offset in stride(from: 0, to: 56, by: 8) {
+            let word = line.load(fromByteOffset: offset, as: UInt64.self)
+            items &+= word == 0 ? 0 : 1
+            union |= word
+        }
+        guard !IndexSlot(rawValue: union).isLink else { return nil }
+        let last = IndexSlot(rawValue: line.load(fromByteOffset: 56, as: UInt64.self))
+        link = last.isLink ? last.overflow : nil
+        self.items = items &+ (last.isItem ? 1 : 0)
     }
 }
