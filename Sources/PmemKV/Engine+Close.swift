@@ -62,6 +62,7 @@ extension Engine {
     private func finishLog() throws(StoreError) {
         for number in 0...headCount { flushRelaxed(heads + number) }
         try medium.drain(site: .syncDrain)
+        for number in 0...headCount { heads[number].noteAllDurable() }
         _ = try reclaimLimbo()
         let changes = index.total(.puts) + index.total(.removes)
         guard self[.recordsReplayed] + changes >= UInt64(options.checkpointThreshold) else {

@@ -201,7 +201,7 @@ extension Engine {
             releaseHead(head)
             throw error
         }
-        head.pointee.durableUnits = head.pointee.position
+        head.pointee.noteAllDurable()
         releaseHead(head)
     }
 
@@ -212,6 +212,7 @@ extension Engine {
         guard head.spin.tryLock() else { return }
         if head.pointee.segment == segment, head.pointee.salt == salt {
             head.pointee.durableUnits = max(head.pointee.durableUnits, end)
+            if head.pointee.position == end { head.pointee.relaxedFrom = .max }
         }
         head.spin.unlock()
     }
@@ -265,7 +266,7 @@ extension Engine {
     func makeDurable(_ head: LogHeadPointer) throws(StoreError) {
         flushRelaxed(head)
         try medium.drain(site: .syncDrain)
-        head.pointee.durableUnits = head.pointee.position
+        head.pointee.noteAllDurable()
     }
 
     /// Makes the relaxed records of all heads durable before space is reused: what they

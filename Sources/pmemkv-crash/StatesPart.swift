@@ -51,6 +51,7 @@ struct StatesPart: Sendable {
         let explorer = Explorer(shape: script.shape, effort: effort, known: known, seed: seed)
         let runner = ScriptRunner(explorer: explorer, seed: seed)
         if runner.run(script) != nil { report(script, seed, effort) }
+        if runner.uselessFlushes > 0 { findings.say("clean lines were flushed: seed \(seed)") }
         finish(explorer, runner)
     }
 

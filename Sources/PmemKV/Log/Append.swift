@@ -78,7 +78,8 @@ extension Engine {
     }
 
     /// Makes earlier relaxed records of this head ready for the next drain, so that nothing
-    /// later is acknowledged before them.
+    /// later is acknowledged before them. They count as relaxed until that drain has returned:
+    /// others ask for them before they reuse space.
     @inline(__always)
     func flushRelaxed(_ head: LogHeadPointer) {
         guard head.pointee.relaxedFrom != .max else { return }
@@ -91,7 +92,6 @@ extension Engine {
         let start = (Int(head.pointee.firstLocation) + from) * 64
         medium.flush(
             at: start, count: (head.pointee.position - from) * 64, site: .relaxedFlush)
-        head.pointee.relaxedFrom = .max
     }
 }
 

@@ -202,6 +202,7 @@ extension Engine {
             salt: head.pointee.salt, medium: medium,
             offset: geometry.offset(ofSegment: segment) + end * 64)
         try medium.drain(site: .summaryDrain)
+        head.pointee.relaxedFrom = .max
         medium.store(
             SealWord(salt: head.pointee.salt, endUnits: end).rawValue,
             to: geometry.line(ofSegment: segment) + 8, site: .seal)

@@ -7,7 +7,7 @@ import CPmem
 ///   the record durable, except on media whose drain covers all threads.
 /// - position + room for the summary of all entries never exceeds capacity.
 /// - Everything before durableUnits is durable; what lies between relaxedFrom and position may
-///   still need a flush.
+///   still need a flush or its drain.
 struct LogHead {
     static let stagingBytes = 4096
     static let relaxedFromOffset = MemoryLayout<LogHead>.offset(of: \.relaxedFrom)!
@@ -63,6 +63,13 @@ struct LogHead {
         firstLocation = geometry.firstLocation(ofSegment: segment).units
         entryCount = 0
         isForTombstones = false
+    }
+
+    /// A drain has returned that covers everything in the head.
+    @inline(__always)
+    mutating func noteAllDurable() {
+        durableUnits = position
+        relaxedFrom = .max
     }
 
     /// Takes over the extent of another head, which has none afterwards. Both owned.
