@@ -42,13 +42,6 @@ static inline void cpmem_fetch_min(void *p, uint64_t v) {
                                                     __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
     }
 }
-/// Raises *p to v when v is larger.
-static inline void cpmem_fetch_max(void *p, uint64_t v) {
-    uint64_t seen = __atomic_load_n((uint64_t *)p, __ATOMIC_RELAXED);
-    while (v > seen && !__atomic_compare_exchange_n((uint64_t *)p, &seen, v, true,
-                                                    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
-    }
-}
 static inline void cpmem_fence_seq_cst(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cpmem_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 

@@ -1,12 +1,5 @@
 import CPmem
 
-/// One record that a walk over an extent found.
-struct FoundRecord {
-    let entry: cpmem_summary_entry
-    /// Whether its value fails the checksum although the record was durable.
-    let isDamaged: Bool
-}
-
 /// What a walk over an extent found.
 struct ExtentContents {
     var entries: [cpmem_summary_entry] = []
@@ -137,7 +130,7 @@ struct ExtentWalk {
         contents.endUnits = from
         while position < limit {
             guard let view = record(at: position) else {
-                guard let next = resume(after: position, lost: true) else { return }
+                guard let next = resume(after: position) else { return }
                 position = next
                 continue
             }
@@ -168,7 +161,7 @@ struct ExtentWalk {
     }
 
     /// Where to go on after an unreadable place; nil when the log ends there.
-    private mutating func resume(after position: Int, lost: Bool) -> Int? {
+    private mutating func resume(after position: Int) -> Int? {
         guard wasDurable(position, behind: position + 1) else { return nil }
         contents.lost.append(position)
         var units = position + 1
