@@ -160,7 +160,7 @@ extension Engine {
             let location = append(
                 source, sequence: sequence, batchRemaining: 0, to: head, site: .record,
                 deferred: relaxed)
-            prefetchPrevious(source.hash)
+            prefetchRecord(source.hash)
             if relaxed {
                 releaseHead(head)
             } else {
@@ -173,9 +173,9 @@ extension Engine {
         }
     }
 
-    /// Starts to load the records that `locate` will look at.
+    /// Starts to load the records that a search for this hash will look at.
     @inline(__always)
-    private func prefetchPrevious(_ hash: UInt64) {
+    func prefetchRecord(_ hash: UInt64) {
         guard let base = medium.base else { return }
         index.forEachCandidate(hash) { location in
             if geometry.segment(of: location) != nil { cpmem_prefetch(base + location.offset) }
@@ -224,13 +224,17 @@ extension Engine {
         replacing previous: (slot: UnsafeMutableRawPointer, found: PreviousRecord)?
     ) throws(StoreError) {
         if source.tombstone {
-            if let previous { index.remove(previous.slot, source.hash) }
+            if let previous {
+                index.remove(previous.slot, source.hash)
+                ordered?.remove(source.key)
+            }
             index.increment(.removes, source.hash)
         } else {
             if let previous {
                 index.replace(previous.slot, source.hash, location)
             } else {
                 try index.insert(source.hash, location)
+                ordered?.insert(source.key)
             }
             index.increment(.puts, source.hash)
         }

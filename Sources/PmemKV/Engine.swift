@@ -19,6 +19,8 @@ package final class Engine: @unchecked Sendable {
     let options: EngineOptions
     let segments: SegmentMap
     let index: HashIndex
+    /// The keys in order, where that was asked for.
+    let ordered: OrderedIndex?
     let epochs = Epochs()
     /// Heads that writers use, then the one of compaction.
     let heads: LogHeadPointer
@@ -39,7 +41,7 @@ package final class Engine: @unchecked Sendable {
 
     init(
         medium: Medium, superblock: SuperblockPair, geometry: Geometry, options: EngineOptions,
-        readOnly: Bool, segments: SegmentMap, index: HashIndex
+        readOnly: Bool, segments: SegmentMap, index: HashIndex, ordered: OrderedIndex?
     ) {
         self.medium = medium
         self.superblock = superblock
@@ -49,6 +51,7 @@ package final class Engine: @unchecked Sendable {
         poolID = superblock.block.pool_id
         self.segments = segments
         self.index = index
+        self.ordered = ordered
         headCount = max(1, min(options.heads, geometry.segmentCount / 4))
         heads = .allocate(capacity: headCount + 1)
         for number in 0...headCount { (heads + number).initialize(to: LogHead()) }

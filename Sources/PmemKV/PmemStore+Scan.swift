@@ -47,22 +47,30 @@ public struct KeyRange: Sendable, Equatable {
 extension PmemStore {
     /// Calls body with keys and values of a range in bytewise key order, until it returns false.
     ///
-    /// The set of keys is taken when the scan begins; each value is the newest when body sees it,
-    /// and a key removed meanwhile is left out. The spans are valid during that call only. Body
+    /// Each key comes at most once, with the newest value when body sees it; a key removed
+    /// meanwhile is left out. One that is added meanwhile may be left out with the hash index; with
+    /// the ordered index it is met if it lies ahead. The spans are valid during that call only. Body
     /// may use the store.
     ///
-    /// - Complexity: with the hash index O(n log n) for n keys in the store, since it keeps no
-    ///   order: the keys of the range are collected and sorted first. With `limit` the memory
-    ///   is that of so many keys.
+    /// - Throws: `closed`; `corrupt` or `media` for a damaged record of the range, and for one
+    ///   anywhere in the store that is too damaged to tell its key.
+    /// - Complexity: with the ordered index O(log n) and O(1) an entry, for n keys in the store;
+    ///   memory for 64 keys. With the hash index O(n log n), since it keeps no order: the keys of
+    ///   the range are collected and sorted first; with `limit` the memory is that of so many keys.
     public func scan(
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) {
-        var keys = SortedKeys(reverse: reverse, limit: limit)
         if limit == 0 { return }
-        try engine.forEachRecord { record in
-            if range.contains(record.key) { keys.insert(record.key) }
+        if let ordered = engine.ordered {
+            return try engine.scan(ordered, range, reverse: reverse, limit: limit ?? .max, body)
         }
+        var keys = SortedKeys(reverse: reverse, limit: limit)
+        try engine.forEachRecord(
+            { record in
+                if range.contains(record.key) { keys.insert(record.key) }
+            },
+            damage: { record throws(StoreError) in throw engine.damage(record) })
         for key in keys.sorted() {
             let goOn = try key.withStoreBytes { bytes throws(StoreError) in
                 try engine.withRecord(bytes, engine.index.hash(bytes)) { record in
@@ -116,8 +124,11 @@ private struct SortedKeys {
 }
 
 extension Engine {
-    /// Calls body with every record the index holds; each shard is looked at under its lock.
-    func forEachRecord(_ body: (RecordView) -> Void) throws(StoreError) {
+    /// Calls body with every record the index holds, and `damage` with those that cannot tell their
+    /// key; each shard is looked at under its lock.
+    func forEachRecord(
+        _ body: (RecordView) -> Void, damage: (RecordView) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try checkReadable()
         let ticket = epochs.enter()
         defer { epochs.leave(ticket) }
@@ -129,10 +140,11 @@ extension Engine {
             lock.unlock()
             for location in locations {
                 let seen: Void? = try withRecord(at: location) { record throws(StoreError) in
-                    guard self.fits(record), record.verifyHeader(salt: self.salt(of: record)) else {
-                        throw self.damage(record)
+                    if self.fits(record), record.verifyHeader(salt: self.salt(of: record)) {
+                        body(record)
+                    } else {
+                        try damage(record)
                     }
-                    body(record)
                 }
                 if seen == nil { throw StoreError(.corrupt, "the index names no record") }
             }

@@ -100,7 +100,8 @@ public final class PmemStore: Sendable {
         _ medium: Medium, info: MediumInfo, options: OpenOptions
     ) throws(StoreError) -> PmemStore {
         let (engine, report) = try Engine.open(
-            medium, path: info.path, options: options.engine, readOnly: options.readOnly)
+            medium, path: info.path, options: options.engine, index: options.index,
+            readOnly: options.readOnly)
         options.logger?.info(
             "opened pool",
             metadata: [

@@ -9,12 +9,25 @@ public struct OpenOptions: Sendable {
     public var io: IOPath = .automatic
     /// Refuses a medium where a write needs a system call to become durable, or is not durable.
     public var requireSynchronousDAX = false
+    /// Which indexes are kept in DRAM. The pool's format does not depend on it.
+    public var index = IndexKind.hash
     /// Where the store says what it does; silent by default. Errors are thrown, not logged.
     public var logger: Logger?
     /// Tunables of the engine; for tests.
     package var engine = EngineOptions()
 
     public init() {}
+}
+
+/// What finds a key. Chosen each time a pool is opened; nothing of it is on the medium but the hash
+/// index's checkpoint.
+public enum IndexKind: String, Sendable, CaseIterable {
+    /// A hash table alone: about 14 bytes of DRAM a key. A scan collects and sorts keys first.
+    case hash
+    /// The hash table for single keys and a B+ tree of all keys for scans, which begin at once
+    /// and take O(log n) and their entries. Costs in DRAM about 23 bytes a key more, and a copy of
+    /// the key; a new key and a removal take longer, an overwrite does not. Opening reads all keys.
+    case ordered
 }
 
 /// How a pool is created.

@@ -41,7 +41,7 @@ extension Engine {
         result.poolBytes = geometry.poolSize
         result.segmentBytes = geometry.segmentSize
         result.segments = geometry.segmentCount
-        result.indexBytes = index.memoryBytes
+        result.indexBytes = index.memoryBytes + (ordered?.memoryBytes ?? 0)
         result.puts = Int(index.total(.puts))
         result.removes = Int(index.total(.removes))
         result.compactions = Int(self[.compactionRounds])

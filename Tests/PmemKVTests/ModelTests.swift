@@ -151,11 +151,16 @@ private struct ModelRun {
         } else {
             store.abandon()
         }
-        store = try PmemStore.open(at: pool.path)
+        var options = OpenOptions()
+        options.index = IndexKind.allCases.randomElement(using: &generator)!
+        store = try PmemStore.open(at: pool.path, options: options)
         try expect(store.count == model.count, "count \(store.count) for \(model.count)")
-        var expected = model.keys.sorted { $0.lexicographicallyPrecedes($1) }[...]
+        let reverse = Bool.random(using: &generator)
+        var expected = model.keys.sorted {
+            reverse ? $1.lexicographicallyPrecedes($0) : $0.lexicographicallyPrecedes($1)
+        }[...]
         var difference: String?
-        try store.scan { key, value in
+        try store.scan(reverse: reverse) { key, value in
             let next = expected.popFirst()
             let isEqual = key.withUnsafeBytes { key in
                 value.withUnsafeBytes { value in

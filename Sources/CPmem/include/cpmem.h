@@ -8,6 +8,7 @@
 #include "cpmem_checksum.h"
 #include "cpmem_format.h"
 #include "cpmem_guard.h"
+#include "cpmem_order.h"
 #include "cpmem_persist.h"
 #include "cpmem_place.h"
 #include "cpmem_probe.h"

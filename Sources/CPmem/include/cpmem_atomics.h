@@ -44,6 +44,7 @@ static inline void cpmem_fetch_min(void *p, uint64_t v) {
 }
 static inline void cpmem_fence_seq_cst(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cpmem_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+static inline void cpmem_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 
 static inline void cpmem_pause(void) {
 #if defined(__x86_64__)

@@ -70,7 +70,7 @@ extension Engine {
     /// Opens the pool on a medium and recovers it.
     package static func open(
         _ medium: Medium, path: String, options: EngineOptions = EngineOptions(),
-        readOnly: Bool = false
+        index kind: IndexKind = .hash, readOnly: Bool = false
     ) throws(StoreError) -> (Engine, RecoveryReport) {
         let started = monotonicSeconds()
         let pair = try SuperblockPair(reading: medium, path: path)
@@ -91,7 +91,8 @@ extension Engine {
         let index = try loader.makeIndex()
         let engine = Engine(
             medium: medium, superblock: pair, geometry: geometry, options: options,
-            readOnly: readOnly, segments: segments, index: index)
+            readOnly: readOnly, segments: segments, index: index,
+            ordered: kind == .ordered ? OrderedIndex() : nil)
         engine[.forkCount] = cpmem_fork_count()
         engine.checkpointSegment = loader.checkpointSegment
         report.usedCheckpoint = loader.isLoaded
@@ -99,6 +100,7 @@ extension Engine {
         var recovery = Recovery(engine: engine, coverage: loader.coverage, report: report)
         try recovery.run()
         if !readOnly { try recovery.makeWritable() }
+        try engine.loadOrdered()
         report = recovery.report
         report.seconds = monotonicSeconds() - started
         return (engine, report)

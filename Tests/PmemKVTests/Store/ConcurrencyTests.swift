@@ -1,4 +1,3 @@
-import CPmem
 import Glibc
 import Testing
 
@@ -6,23 +5,14 @@ import Testing
 
 @Suite("Threads")
 struct ConcurrencyTests {
-    /// A word that threads share.
-    private final class Flag: @unchecked Sendable {
-        private let word = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
-        init() { word.storeBytes(of: 0, as: UInt64.self) }
-        deinit { word.deallocate() }
-        var value: UInt64 { cpmem_load_acquire(word) }
-        func add(_ amount: UInt64 = 1) { _ = cpmem_fetch_add(word, amount) }
-    }
-
     /// Four writers own disjoint keys, overwrite them while compaction runs, and two readers see
     /// only values that were written for that key, never going back.
     @Test(arguments: [IOPath.mapped, .syscalls])
     func readersSeeOnlyWhatWasWritten(io: IOPath) throws {
         let pool = TemporaryPool()
         let store = try pool.create(2 << 20, segmentSize: 16 << 10) { $0.io = io }
-        let errors = Flag()
-        let done = Flag()
+        let errors = SharedCount()
+        let done = SharedCount()
         onThreads(6) { thread in
             if thread < 4 {
                 for round in 0..<4000 {
@@ -62,8 +52,8 @@ struct ConcurrencyTests {
     /// All keys of a batch change at once: a reader that saw one new value sees no old one after.
     @Test func readersSeeBatchesWhole() throws {
         let store = try TemporaryPool().create(4 << 20)
-        let errors = Flag()
-        let done = Flag()
+        let errors = SharedCount()
+        let done = SharedCount()
         let keys = (0..<8).map { "batch key \($0)" }
         onThreads(3) { thread in
             if thread == 0 {
@@ -109,7 +99,7 @@ struct ConcurrencyTests {
         for _ in 0..<10 {
             let pool = TemporaryPool()
             let store = try pool.create(16 << 20) { $0.io = io }
-            let written = Flag()
+            let written = SharedCount()
             onThreads(3) { thread in
                 if thread == 2 {
                     usleep(3000)

@@ -136,8 +136,9 @@ struct StoreTests {
         #expect(try pool.open().count == 100)
     }
 
-    @Test func scansAreInKeyOrder() throws {
-        let store = try TemporaryPool().create(1 << 20)
+    @Test(arguments: IndexKind.allCases)
+    func scansAreInKeyOrder(index: IndexKind) throws {
+        let store = try TemporaryPool().create(1 << 20) { $0.index = index }
         for key in ["b", "a", "c", "aa", "ab", "\u{7f}"] { try store.put("v\(key)", forKey: key) }
         func keys(_ range: KeyRange, reverse: Bool = false, limit: Int? = nil) throws -> [String] {
             var found: [String] = []
@@ -151,13 +152,18 @@ struct StoreTests {
         #expect(try keys(.prefix(bytes("a"))) == ["a", "aa", "ab"])
         #expect(try keys(KeyRange(from: bytes("aa"), to: bytes("c"))) == ["aa", "ab", "b"])
         #expect(try keys(.all, reverse: true, limit: 2) == ["\u{7f}", "c"])
+        #expect(try keys(KeyRange(to: bytes("b")), reverse: true) == ["ab", "aa", "a"])
+        #expect(try keys(KeyRange(from: bytes("c"), to: bytes("b"))) == [])
+        #expect(try keys(KeyRange(from: [], to: [])) == [])
+        #expect(try keys(KeyRange(from: bytes("b")), limit: 0) == [])
         #expect(KeyRange.prefix([1, 255]) == KeyRange(from: [1, 255], to: [2]))
         #expect(KeyRange.prefix([255]) == KeyRange(from: [255]))
     }
 
     /// Far more keys than a scan keeps at a time: cutting back must not lose the right ones.
-    @Test func shortScansOfManyKeys() throws {
-        let store = try TemporaryPool().create(8 << 20)
+    @Test(arguments: IndexKind.allCases)
+    func shortScansOfManyKeys(index: IndexKind) throws {
+        let store = try TemporaryPool().create(8 << 20) { $0.index = index }
         let order = (0..<9000).map { 10_000 + ($0 * 7919) % 9000 }
         for number in order { try store.put("", forKey: "\(number)") }
         for reverse in [false, true] {
@@ -169,6 +175,32 @@ struct StoreTests {
             let wanted = (0..<5).map { "\(reverse ? 18_999 - $0 : 10_000 + $0)" }
             #expect(found == wanted)
         }
+    }
+
+    /// A scan's body changes and removes what lies ahead: the scan shows the one, not the other.
+    @Test(arguments: IndexKind.allCases)
+    func bodyOfAScanMayUseTheStore(index: IndexKind) throws {
+        let store = try TemporaryPool().create(4 << 20) { $0.index = index }
+        func key(_ number: Int) -> String { "key \(1000 + number)" }
+        for number in 0..<999 { try store.put("old", forKey: key(number)) }
+        var seen: [String] = []
+        var error: (any Error)?
+        try store.scan { found, value in
+            let name = found.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+            seen.append(name + (value.byteCount == 3 ? "" : " new"))
+            let number = Int(name.dropFirst(4))! - 1000
+            guard number % 3 == 0 else { return true }
+            do {
+                try store.put("newer", forKey: key(number + 1))
+                _ = try store.remove(key(number + 2))
+            } catch let thrown {
+                error = thrown
+            }
+            return true
+        }
+        #expect(error == nil)
+        #expect(seen == (0..<333).flatMap { [key(3 * $0), key(3 * $0 + 1) + " new"] })
+        #expect(store.count == 666)
     }
 
     @Test func backupIsAPoolOfItsOwn() throws {

@@ -1,3 +1,4 @@
+import CPmem
 import Foundation
 
 @testable import PmemKV
@@ -26,6 +27,15 @@ final class TemporaryPool: @unchecked Sendable {
         change(&options)
         return try PmemStore.open(at: path, options: options)
     }
+}
+
+/// A word that threads share.
+final class SharedCount: @unchecked Sendable {
+    private let word = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
+    init() { word.storeBytes(of: 0, as: UInt64.self) }
+    deinit { word.deallocate() }
+    var value: UInt64 { cpmem_load_acquire(word) }
+    func add(_ amount: UInt64 = 1) { _ = cpmem_fetch_add(word, amount) }
 }
 
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }

@@ -1,0 +1,52 @@
+// Comparing keys in the nodes of the ordered index. What is read here may be changed meanwhile by
+// another thread: words are loaded atomically, and the caller checks the node's version afterwards.
+#ifndef CPMEM_ORDER_H
+#define CPMEM_ORDER_H
+
+#include "cpmem_atomics.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/// Bytes that the keys of a node can share without being compared again; a multiple of 8.
+#define CPMEM_SHARED_BYTES 48
+
+/// The first eight bytes, zeroes behind the end, as a number that orders like them.
+static inline uint64_t cpmem_sort_prefix(const void *bytes, size_t count) {
+    uint64_t word = 0;
+    if (count >= 8)
+        memcpy(&word, bytes, 8);
+    else if (count > 0)
+        memcpy(&word, bytes, count);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+/// Compares the first count bytes of a key, at most CPMEM_SHARED_BYTES, with those of a node.
+static inline int cpmem_compare_shared(const void *key, const void *shared, size_t count) {
+    uint64_t words[CPMEM_SHARED_BYTES / 8];
+    for (size_t i = 0; i * 8 < count; i++)
+        words[i] = cpmem_load_relaxed((const uint64_t *)shared + i);
+    return memcmp(key, words, count);
+}
+
+/// Stores the bytes that the keys of a node share.
+static inline void cpmem_store_shared(void *shared, const void *bytes, size_t count) {
+    uint64_t words[CPMEM_SHARED_BYTES / 8] = {0};
+    memcpy(words, bytes, count);
+    for (size_t i = 0; i < CPMEM_SHARED_BYTES / 8; i++)
+        cpmem_store_relaxed((uint64_t *)shared + i, words[i]);
+}
+
+/// Length of the common beginning of two byte strings.
+static inline size_t cpmem_common_prefix(const void *a, size_t a_count, const void *b,
+                                         size_t b_count) {
+    size_t count = a_count < b_count ? a_count : b_count, i = 0;
+    while (i < count && ((const uint8_t *)a)[i] == ((const uint8_t *)b)[i])
+        i++;
+    return i;
+}
+
+#endif

@@ -1,0 +1,197 @@
+import CPmem
+import Testing
+
+@testable import PmemKV
+
+@Suite("Ordered index")
+struct OrderedIndexTests {
+    /// Keys that share long beginnings, end in zeroes, or are the beginning of another.
+    private static func key(_ number: Int) -> [UInt8] {
+        let digits = Array(String(number / 5, radix: 7).utf8)
+        switch number % 5 {
+        case 0: return digits
+        case 1: return Array("user/00000000000000000000/".utf8) + digits
+        case 2: return digits + [UInt8](repeating: 0, count: number % 4)
+        case 3: return [UInt8](repeating: 255, count: 60) + digits
+        default: return [UInt8](repeating: 7, count: 1 + number % 90)
+        }
+    }
+
+    private func insert(_ key: [UInt8], _ index: OrderedIndex) {
+        key.withUnsafeBytes { index.insert($0) }
+    }
+
+    private func remove(_ key: [UInt8], _ index: OrderedIndex) {
+        key.withUnsafeBytes { index.remove($0) }
+    }
+
+    /// The keys from a bound on, page by page.
+    private func keys(
+        _ index: OrderedIndex, from start: [UInt8]? = nil, ascending: Bool = true, page limit: Int,
+        atMost count: Int = .max
+    ) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        var page = OrderedPage()
+        var next = start
+        repeat {
+            if let next {
+                next.withUnsafeBytes {
+                    index.read(from: $0, ascending: ascending, limit: limit, into: &page)
+                }
+            } else {
+                index.read(from: nil, ascending: ascending, limit: limit, into: &page)
+            }
+            for number in 0..<page.count { result.append(page.withKey(number) { [UInt8]($0) }) }
+            next = page.next
+        } while next != nil && result.count < count
+        return Array(result.prefix(count))
+    }
+
+    private func order(_ a: [UInt8], _ b: [UInt8]) -> Bool { a.lexicographicallyPrecedes(b) }
+
+    /// Grows to thousands of keys and shrinks to none again and again; searches upwards and downwards
+    /// from keys that are there and others that are not.
+    @Test func followsASortedSet() throws {
+        let index = OrderedIndex()
+        let empty = index.memoryBytes
+        var model: Set<[UInt8]> = []
+        var random = SystemRandomNumberGenerator()
+        for round in 0..<6 {
+            for _ in 0..<6000 {
+                let key = Self.key(.random(in: 0..<20_000, using: &random))
+                if Int.random(in: 0..<10, using: &random) < (round.isMultiple(of: 2) ? 8 : 2) {
+                    if model.insert(key).inserted { insert(key, index) }
+                } else if model.remove(key) != nil {
+                    remove(key, index)
+                }
+            }
+            index.checkStructure()
+            let sorted = model.sorted(by: order)
+            #expect(keys(index, page: 64) == sorted)
+            #expect(keys(index, ascending: false, page: 64) == sorted.reversed())
+            for _ in 0..<300 {
+                let start = Self.key(.random(in: 0..<20_000, using: &random))
+                let limit = Int.random(in: 1...64, using: &random)
+                let place = sorted.partitioningIndex { !order($0, start) }
+                #expect(
+                    keys(index, from: start, page: limit, atMost: 100)
+                        == Array(sorted[place...].prefix(100)))
+                #expect(
+                    keys(index, from: start, ascending: false, page: limit, atMost: 100)
+                        == Array(sorted[..<place].reversed().prefix(100)))
+            }
+        }
+        for key in model.shuffled() { remove(key, index) }
+        index.checkStructure()
+        #expect(keys(index, page: 64) == [])
+        #expect(index.memoryBytes < empty + 5000, "what is empty is given back")
+    }
+
+    /// As in a queue: new keys at the end, old ones taken from the front.
+    @Test func aQueueDoesNotGrow() {
+        let index = OrderedIndex()
+        func key(_ number: Int) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
+        var largest = 0
+        for number in 0..<100_000 {
+            insert(key(number), index)
+            if number >= 1000 { remove(key(number - 1000), index) }
+            if number == 20_000 { largest = index.memoryBytes }
+        }
+        index.checkStructure()
+        #expect(keys(index, page: 64) == (99_000..<100_000).map(key))
+        #expect(index.memoryBytes <= largest + 10_000)
+    }
+
+    @Test(arguments: [0, 1, 2, 56, 57, 58, 3249, 20_000])
+    func loadingEqualsInserting(count: Int) {
+        let loaded = OrderedIndex()
+        let distinct = Array(Set((0..<count).map(Self.key)))
+        loaded.load(
+            distinct.map { key in key.withUnsafeBytes { loaded.makeKey($0) } }, threads: 3)
+        loaded.checkStructure()
+        #expect(keys(loaded, page: 64) == distinct.sorted(by: order))
+        let more = (count..<(count + 2000)).map(Self.key).filter { !distinct.contains($0) }
+        for key in Set(more) { insert(key, loaded) }
+        loaded.checkStructure()
+        #expect(keys(loaded, page: 64) == (distinct + Set(more)).sorted(by: order))
+    }
+
+    /// Keys that stay are met by every scan, each once and in order, while leaves between them come,
+    /// split, empty and go.
+    @Test func scansMeetWhatStays() {
+        let index = OrderedIndex()
+        @Sendable func key(_ number: Int) -> [UInt8] { bytes("key \(1_000_000 + number)") }
+        let stable = stride(from: 0, to: 20_000, by: 97).map(key)
+        for key in stable { insert(key, index) }
+        let done = SharedCount()
+        let problems = SharedCount()
+        onThreads(4) { thread in
+            if thread < 2 {
+                for round in 0..<6 {
+                    // Every run of numbers belongs to one writer.
+                    for number in 0..<20_000 where number / 100 % 2 == thread && number % 97 != 0 {
+                        if round.isMultiple(of: 2) {
+                            self.insert(key(number), index)
+                        } else {
+                            self.remove(key(number), index)
+                        }
+                    }
+                }
+                done.add()
+                return
+            }
+            while done.value < 2 {
+                let seen = self.keys(index, ascending: thread == 2, page: thread == 2 ? 64 : 7)
+                let ascending = thread == 2 ? seen : seen.reversed()
+                if zip(ascending, ascending.dropFirst()).contains(where: { !self.order($0, $1) })
+                    || !Set(stable).isSubset(of: seen)
+                {
+                    problems.add()
+                }
+            }
+        }
+        index.checkStructure()
+        #expect(problems.value == 0)
+        #expect(keys(index, page: 64) == stable)
+    }
+}
+
+extension Array {
+    /// The first index where the condition holds, which it does from there on.
+    fileprivate func partitioningIndex(_ holds: (Element) -> Bool) -> Int {
+        firstIndex(where: holds) ?? count
+    }
+}
+
+extension OrderedIndex {
+    /// Traps unless every node is as its invariants say: order, shared bytes, prefixes, ranges.
+    fileprivate func checkStructure() {
+        check(root, from: nil, to: nil)
+    }
+
+    private func check(_ node: OrderedNode, from low: OrderedKey?, to high: OrderedKey?) {
+        precondition(node.version & 3 == 0, "locked or dead")
+        var previous = low
+        for slot in 0..<node.count {
+            let key = node.key(slot)
+            if let previous {
+                let order = previous.compare(from: 0, key.bytes)
+                precondition(order < 0 || order == 0 && slot == 0, "out of order")
+            }
+            precondition(high.map { key.compare(from: 0, $0.bytes) < 0 } ?? true, "out of range")
+            let shared = node.header.shared
+            precondition(key.count >= shared && key.count > 0)
+            let tail = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
+            precondition(node.prefix(slot) == cpmem_sort_prefix(tail.baseAddress, tail.count))
+            precondition(
+                cpmem_compare_shared(key.address, node.base + 16, shared) == 0, "shared bytes")
+            previous = key
+        }
+        guard !node.isLeaf else { return }
+        for number in 0...node.count {
+            check(
+                node.child(number), from: number == 0 ? low : node.key(number - 1),
+                to: number == node.count ? high : node.key(number))
+        }
+    }
+}
