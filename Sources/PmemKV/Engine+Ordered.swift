@@ -9,12 +9,19 @@ extension Engine {
     /// Fills the ordered index, if there is one, before anybody else uses the store.
     func loadOrdered() throws(StoreError) {
         guard let ordered else { return }
-        var keys: [OrderedKey] = []
-        keys.reserveCapacity(index.count)
-        try forEachRecord({ keys.append(ordered.makeKey($0.key)) }) { record in
-            if ordered.unknownKey == nil { ordered.unknownKey = self.damage(record) }
+        let shards = try inParallel(index.shardCount, threads: options.recoveryThreads) {
+            shard throws(StoreError) -> (keys: [OrderedKey], unknown: StoreError?) in
+            var keys: [OrderedKey] = []
+            var unknown: StoreError?
+            try self.forEachRecord(inShards: shard..<(shard + 1)) { record in
+                keys.append(ordered.makeKey(record.key))
+            } damage: { record in
+                unknown = self.damage(record)
+            }
+            return (keys, unknown)
         }
-        ordered.load(keys, threads: options.recoveryThreads)
+        ordered.unknownKey = shards.lazy.compactMap(\.unknown).first
+        try ordered.load(shards.flatMap(\.keys), threads: options.recoveryThreads)
     }
 
     /// A page of keys at a time is copied; then the index and the medium are asked for each, while

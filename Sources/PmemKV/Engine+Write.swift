@@ -176,10 +176,14 @@ extension Engine {
     /// Starts to load the records that a search for this hash will look at.
     @inline(__always)
     func prefetchRecord(_ hash: UInt64) {
-        guard let base = medium.base else { return }
-        index.forEachCandidate(hash) { location in
-            if geometry.segment(of: location) != nil { cpmem_prefetch(base + location.offset) }
-        }
+        index.forEachCandidate(hash) { prefetchRecord(at: $0) }
+    }
+
+    /// Starts to load the beginning of a record.
+    @inline(__always)
+    func prefetchRecord(at location: Location) {
+        guard let base = medium.base, geometry.segment(of: location) != nil else { return }
+        cpmem_prefetch(base + location.offset)
     }
 
     /// Drains, then gives the head to the next writer; the other way round where one drain

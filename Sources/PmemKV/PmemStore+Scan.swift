@@ -124,21 +124,23 @@ private struct SortedKeys {
 }
 
 extension Engine {
-    /// Calls body with every record the index holds, and `damage` with those that cannot tell their
-    /// key; each shard is looked at under its lock.
+    /// Calls body with every record the index holds in these shards, or in all, and `damage` with
+    /// those that cannot tell their key; each shard is looked at under its lock.
     func forEachRecord(
-        _ body: (RecordView) -> Void, damage: (RecordView) throws(StoreError) -> Void
+        inShards shards: Range<Int>? = nil, _ body: (RecordView) -> Void,
+        damage: (RecordView) throws(StoreError) -> Void
     ) throws(StoreError) {
         try checkReadable()
         let ticket = epochs.enter()
         defer { epochs.leave(ticket) }
-        for shard in 0..<index.shardCount {
+        for shard in shards ?? 0..<index.shardCount {
             var locations: [Location] = []
             let lock = index.lock(shard)
             lock.lock()
             try? index.forEachLocation(inShard: shard) { locations.append($0) }
             lock.unlock()
-            for location in locations {
+            for (number, location) in locations.enumerated() {
+                if number + 8 < locations.count { prefetchRecord(at: locations[number + 8]) }
                 let seen: Void? = try withRecord(at: location) { record throws(StoreError) in
                     if self.fits(record), record.verifyHeader(salt: self.salt(of: record)) {
                         body(record)

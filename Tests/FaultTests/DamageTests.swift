@@ -44,6 +44,48 @@ struct DamageTests {
         #expect(sawMediaError)
     }
 
+    @Test(
+        "A scan that ends without an error has shown everything, whatever is damaged",
+        arguments: IndexKind.allCases)
+    func scans(index: IndexKind) throws {
+        let pool = try SamplePool.all()[0]
+        let expected = (0..<pool.shape.keys).filter { pool.expected[$0] != nil }
+        var options = pool.shape.options
+        options.index = index
+        var whole = 0
+        var refused = 0
+        let data = pool.image.size - pool.shape.segments * pool.shape.segmentSize
+        for offset in stride(from: data, to: pool.image.size, by: 64) {
+            let copy = PoolImage(size: pool.image.size)
+            copy.copy(from: pool.image)
+            (copy.bytes + offset).initializeMemory(as: UInt8.self, repeating: 0, count: 64)
+            guard let store = try? PmemStore.open(on: ScratchMedium(copy), options: options) else {
+                continue
+            }
+            defer { store.abandon() }
+            var shown: Set<Int> = []
+            do {
+                try store.scan { key, value in
+                    let found = (0..<pool.shape.keys).first {
+                        key.withUnsafeBytes { Array($0) } == PoolShape.key($0)
+                    }
+                    if let found, value.withUnsafeBytes({ Array($0) }) == pool.expected[found] {
+                        shown.insert(found)
+                    } else {
+                        Issue.record("line \(offset): the scan shows what was never written")
+                    }
+                    return true
+                }
+                whole += 1
+                #expect(shown == Set(expected), "line \(offset)")
+            } catch {
+                #expect(error.code == .corrupt)
+                refused += 1
+            }
+        }
+        #expect(whole > 0 && refused > 0)
+    }
+
     @Test("Made-up pools whose checksums fit neither trap nor hang")
     func hostile() {
         let fuzzer = ImageFuzzer()

@@ -1,5 +1,4 @@
 import CPmem
-import Dispatch
 
 /// Filling the index from the store when it is opened.
 extension OrderedIndex {
@@ -15,11 +14,11 @@ extension OrderedIndex {
     /// Fills the empty index with distinct keys in any order, which it takes over. Nobody else
     /// uses the index yet.
     ///
-    /// - Complexity: O(n log n), on `threads` threads at most; 24 bytes a key meanwhile.
-    func load(_ keys: [OrderedKey], threads: Int) {
+    /// - Complexity: O(n log n), on `threads` threads at most; up to 40 bytes a key meanwhile.
+    func load(_ keys: [OrderedKey], threads: Int) throws(StoreError) {
         guard !keys.isEmpty else { return }
         var level: [(node: OrderedNode, first: OrderedKey?)] = []
-        let sorted = Self.sort(keys, threads: threads)
+        let sorted = try Self.sort(keys, threads: threads)
         for start in stride(from: 0, to: sorted.count, by: Self.fill) {
             let leaf = makeNode(isLeaf: true)
             leaf.fill(sorted[start..<min(start + Self.fill, sorted.count)].lazy.map(\.key))
@@ -42,49 +41,37 @@ extension OrderedIndex {
         root = level[0].node
     }
 
-    /// Sorts parts of the keys at the same time and merges them.
-    private static func sort(_ keys: [OrderedKey], threads: Int) -> [SortedKey] {
+    /// Sorts parts of the keys at the same time, then merges two and two of them.
+    private static func sort(
+        _ keys: [OrderedKey], threads: Int
+    ) throws(StoreError) -> [SortedKey] {
         let shared = sharedBytes(keys)
-        var entries = keys.map { key in
-            let tail = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
-            return SortedKey(prefix: cpmem_sort_prefix(tail.baseAddress, tail.count), key: key)
+        let length = max(10_000, (keys.count + threads - 1) / threads)
+        var runs = try inParallel((keys.count + length - 1) / length, threads: threads) { part in
+            keys[(part * length)..<min((part + 1) * length, keys.count)].map { key in
+                let tail = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
+                let prefix = cpmem_sort_prefix(tail.baseAddress, tail.count)
+                return SortedKey(prefix: prefix, key: key)
+            }.sorted { precedes($0, $1, shared) }
         }
-        let parts = keys.count < 10_000 ? 1 : max(1, threads)
-        let length = (entries.count + parts - 1) / parts
-        let count = entries.count
-        @Sendable func range(_ part: Int, of length: Int) -> Range<Int> {
-            min(part * length, count)..<min((part + 1) * length, count)
-        }
-        entries.withUnsafeMutableBufferPointer { buffer in
-            let shareable = ShareableBuffer(buffer)
-            DispatchQueue.concurrentPerform(iterations: parts) { part in
-                var own = UnsafeMutableBufferPointer(
-                    rebasing: shareable.buffer[range(part, of: length)])
-                own.sort { precedes($0, $1, shared) }
+        while runs.count > 1 {
+            let unmerged = runs
+            runs = try inParallel((runs.count + 1) / 2, threads: threads) { pair in
+                2 * pair + 1 < unmerged.count
+                    ? merge(unmerged[2 * pair], unmerged[2 * pair + 1], shared)
+                    : unmerged[2 * pair]
             }
         }
-        var width = length
-        while width < entries.count {
-            let pairs = (entries.count + 2 * width - 1) / (2 * width)
-            var merged: [SortedKey] = []
-            merged.reserveCapacity(entries.count)
-            for pair in 0..<pairs {
-                merge(
-                    entries[range(2 * pair, of: width)], entries[range(2 * pair + 1, of: width)],
-                    shared, into: &merged)
-            }
-            entries = merged
-            width *= 2
-        }
-        return entries
+        return runs[0]
     }
 
     private static func merge(
-        _ left: ArraySlice<SortedKey>, _ right: ArraySlice<SortedKey>, _ shared: Int,
-        into merged: inout [SortedKey]
-    ) {
-        var (i, j) = (left.startIndex, right.startIndex)
-        while i < left.endIndex, j < right.endIndex {
+        _ left: [SortedKey], _ right: [SortedKey], _ shared: Int
+    ) -> [SortedKey] {
+        var merged: [SortedKey] = []
+        merged.reserveCapacity(left.count + right.count)
+        var (i, j) = (0, 0)
+        while i < left.count, j < right.count {
             if precedes(right[j], left[i], shared) {
                 merged.append(right[j])
                 j += 1
@@ -95,6 +82,7 @@ extension OrderedIndex {
         }
         merged.append(contentsOf: left[i...])
         merged.append(contentsOf: right[j...])
+        return merged
     }
 
     @inline(__always)
@@ -112,11 +100,4 @@ extension OrderedIndex {
                 ? 0 : cpmem_common_prefix(first.address, $0, $1.address, $1.count)
         }
     }
-}
-
-/// Lets threads work on disjoint parts of one buffer.
-private struct ShareableBuffer: @unchecked Sendable {
-    let buffer: UnsafeMutableBufferPointer<OrderedIndex.SortedKey>
-
-    init(_ buffer: UnsafeMutableBufferPointer<OrderedIndex.SortedKey>) { self.buffer = buffer }
 }

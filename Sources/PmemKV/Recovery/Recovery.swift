@@ -1,5 +1,4 @@
 import CPmem
-import Dispatch
 
 /// Rebuilds the index from the log, and makes the pool ready for writing.
 ///
@@ -22,32 +21,17 @@ struct Recovery {
 
     mutating func run() throws(StoreError) {
         let work = (0..<engine.geometry.segmentCount).filter(needsReplay)
-        let outcomes = Outcomes(capacity: work.count)
         let threads = work.count < 8 ? 1 : engine.options.recoveryThreads
         let engine = engine
         let coverage = coverage
-        if threads <= 1 {
-            for (slot, segment) in work.enumerated() {
-                outcomes.run(slot) { () throws(StoreError) in
-                    try Self.replay(segment, engine, coverage)
-                }
-            }
-        } else {
-            let queue = WorkQueue(count: work.count)
-            DispatchQueue.concurrentPerform(iterations: threads) { _ in
-                while let slot = queue.next() {
-                    outcomes.run(slot) { () throws(StoreError) in
-                        try Self.replay(work[slot], engine, coverage)
-                    }
-                }
-            }
+        let outcomes = try inParallel(work.count, threads: threads) { slot throws(StoreError) in
+            try Self.replay(work[slot], engine, coverage)
         }
         var tombstones: [(UInt64, Location)] = []
         var highest: UInt64 = 0
         var replayed = 0
-        for slot in work.indices {
-            let outcome = try outcomes.result(slot)
-            collect(outcome, segment: work[slot], &highest, &replayed)
+        for (segment, outcome) in zip(work, outcomes) {
+            collect(outcome, segment: segment, &highest, &replayed)
             tombstones.append(contentsOf: outcome.tombstones)
         }
         for (hash, location) in tombstones {
@@ -227,57 +211,5 @@ struct Recovery {
         }
         head.pointee.position = contents.endUnits
         head.pointee.durableUnits = contents.endUnits
-    }
-}
-
-extension Recovery {
-    /// Hands out slot numbers to threads.
-    private final class WorkQueue: @unchecked Sendable {
-        private let word = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
-        private let count: Int
-
-        init(count: Int) {
-            self.count = count
-            word.storeBytes(of: 0, as: UInt64.self)
-        }
-
-        deinit { word.deallocate() }
-
-        func next() -> Int? {
-            let slot = Int(cpmem_fetch_add(word, 1))
-            return slot < count ? slot : nil
-        }
-    }
-
-    /// One result for each slot; slots are written by different threads, never the same one.
-    private final class Outcomes: @unchecked Sendable {
-        private let slots: UnsafeMutablePointer<Result<Replayed, StoreError>?>
-        private let capacity: Int
-
-        init(capacity: Int) {
-            self.capacity = capacity
-            slots = .allocate(capacity: max(1, capacity))
-            slots.initialize(repeating: nil, count: capacity)
-        }
-
-        deinit {
-            slots.deinitialize(count: capacity)
-            slots.deallocate()
-        }
-
-        func run(_ slot: Int, _ body: () throws(StoreError) -> Replayed) {
-            do throws(StoreError) {
-                slots[slot] = .success(try body())
-            } catch {
-                slots[slot] = .failure(error)
-            }
-        }
-
-        func result(_ slot: Int) throws(StoreError) -> Replayed {
-            guard let result = slots[slot] else {
-                throw StoreError(.io, "recovery did not reach an extent")
-            }
-            return try result.get()
-        }
     }
 }

@@ -103,10 +103,10 @@ struct OrderedIndexTests {
     }
 
     @Test(arguments: [0, 1, 2, 56, 57, 58, 3249, 20_000])
-    func loadingEqualsInserting(count: Int) {
+    func loadingEqualsInserting(count: Int) throws {
         let loaded = OrderedIndex()
         let distinct = Array(Set((0..<count).map(Self.key)))
-        loaded.load(
+        try loaded.load(
             distinct.map { key in key.withUnsafeBytes { loaded.makeKey($0) } }, threads: 3)
         loaded.checkStructure()
         #expect(keys(loaded, page: 64) == distinct.sorted(by: order))
