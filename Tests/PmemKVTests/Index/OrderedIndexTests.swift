@@ -116,26 +116,26 @@ struct OrderedIndexTests {
         #expect(keys(loaded, page: 64) == (distinct + Set(more)).sorted(by: order))
     }
 
-    /// Keys that stay are met by every scan, each once and in order, while leaves between them come,
-    /// split, empty and go.
-    @Test func scansMeetWhatStays() {
+    /// Keys that stay are met by every scan, each once and in order, while the keys before them and
+    /// between them come and go: within one leaf, with leaves that split and die, and in a large tree.
+    @Test(arguments: [(stable: 3, between: 15), (4, 300), (200, 97)])
+    func scansMeetWhatStays(stable count: Int, between: Int) {
         let index = OrderedIndex()
         @Sendable func key(_ number: Int) -> [UInt8] { bytes("key \(1_000_000 + number)") }
-        let stable = stride(from: 0, to: 20_000, by: 97).map(key)
+        let stable = (1...count).map { key($0 * between) }
         for key in stable { insert(key, index) }
+        let rounds = max(6, 60_000 / (count * between))
         let done = SharedCount()
         let problems = SharedCount()
         onThreads(4) { thread in
             if thread < 2 {
-                for round in 0..<6 {
-                    // Every run of numbers belongs to one writer.
-                    for number in 0..<20_000 where number / 100 % 2 == thread && number % 97 != 0 {
-                        if round.isMultiple(of: 2) {
-                            self.insert(key(number), index)
-                        } else {
-                            self.remove(key(number), index)
-                        }
-                    }
+                // Every other stretch of numbers belongs to one writer.
+                let own = (0..<(count * between)).filter {
+                    $0 / between % 2 == thread && $0 % between != 0
+                }
+                for _ in 0..<rounds {
+                    for number in own { self.insert(key(number), index) }
+                    for number in own { self.remove(key(number), index) }
                 }
                 done.add()
                 return
@@ -153,6 +153,87 @@ struct OrderedIndexTests {
         index.checkStructure()
         #expect(problems.value == 0)
         #expect(keys(index, page: 64) == stable)
+    }
+
+    /// What a search found does not count any more once its leaf, or the leaf's range towards the
+    /// next one, is another.
+    @Test func placesNoticeChanges() {
+        func key(_ number: Int) -> [UInt8] { bytes("\(100_000 + number)") }
+        func isStill(
+            ascending: Bool, at start: Int, after change: (OrderedIndex) -> Void
+        ) -> (found: Bool, lockable: Bool) {
+            let index = OrderedIndex()
+            for number in stride(from: 0, to: 4000, by: 10) { insert(key(number), index) }
+            return index.reading {
+                let place = key(start).withUnsafeBytes {
+                    index.place(OrderedIndex.Bound(key: $0, ascending: ascending))
+                }
+                #expect(place.isStill())
+                change(index)
+                let lockable = place.leaf.tryLock(place.version)
+                if lockable { place.leaf.unlockUnchanged() }
+                return (place.isStill(), lockable)
+            }
+        }
+        for ascending in [true, false] {
+            let start = 2000
+            let untouched = isStill(ascending: ascending, at: start) { _ in }
+            #expect(untouched == (true, true))
+            let insertion = isStill(ascending: ascending, at: start) {
+                insert(key(start + (ascending ? 1 : -1)), $0)
+            }
+            #expect(insertion == (false, false))
+            let elsewhere = isStill(ascending: ascending, at: start) { insert(key(1), $0) }
+            #expect(elsewhere == (true, true))
+            let dead = isStill(ascending: ascending, at: start) { index in
+                for number in stride(from: 0, to: 4000, by: 10) { remove(key(number), index) }
+            }
+            #expect(dead == (false, false))
+            // All leaves behind it, in the direction of the search, die; its own stays as it is.
+            let neighbour = isStill(ascending: ascending, at: start) { index in
+                let far = stride(from: 0, to: 4000, by: 10).filter {
+                    ascending ? $0 > start + 700 : $0 < start - 700
+                }
+                for number in far { remove(key(number), index) }
+                let near = stride(from: 0, to: 4000, by: 10).filter {
+                    ascending
+                        ? $0 > start && $0 <= start + 700 : $0 < start && $0 >= start - 700
+                }
+                // Not those of the leaf itself.
+                let own = index.place(at: key(ascending ? start : start - 10))
+                for number in near where index.place(at: key(number)).leaf != own.leaf {
+                    remove(key(number), index)
+                }
+            }
+            #expect(neighbour.lockable && !neighbour.found)
+        }
+    }
+
+    /// Between the removal of a leaf's last key and the end of the leaf another thread finds it.
+    @Test func nobodyWritesIntoADeadLeaf() {
+        func key(_ number: Int) -> [UInt8] { bytes("\(100_000 + number)") }
+        let index = OrderedIndex()
+        for number in 0..<400 { insert(key(number), index) }
+        index.reading {
+            let leaf = index.place(at: key(200)).leaf
+            leaf.lock()
+            while leaf.count > 0 { index.retire(leaf.remove(at: 0)) }
+            leaf.unlock()
+            let found = index.place(at: key(200))
+            #expect(found.leaf == leaf && found.isStill())
+            key(200).withUnsafeBytes { index.unlinkEmptyLeaf(of: $0) }
+            #expect(!found.isStill())
+            #expect(!leaf.tryLock(found.version) && !leaf.tryLock(leaf.version))
+        }
+        insert(key(200), index)
+        index.checkStructure()
+        #expect(keys(index, from: key(200), page: 1, atMost: 1) == [key(200)])
+    }
+}
+
+extension OrderedIndex {
+    fileprivate func place(at key: [UInt8]) -> Place {
+        key.withUnsafeBytes { place(Bound(key: $0, ascending: true)) }
     }
 }
 
