@@ -39,6 +39,7 @@ extension Engine {
             SpinWait.wait(round: round)
             round += 1
         }
+        if cpmem_fork_count() == self[.forkCount] { segments.stopPrefaulting() }
     }
 
     /// I14: what stays open is durable up to here, so that damage in it cannot pass for a torn

@@ -81,6 +81,7 @@ final class SegmentMap: @unchecked Sendable {
     private let medium: Medium
     private let counters: UnsafeMutablePointer<UInt64>
     private let lockWord = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+    private let prefaulter: Prefaulter?
     private(set) var freeCount = 0
     private var searchStart = 0
 
@@ -88,6 +89,7 @@ final class SegmentMap: @unchecked Sendable {
         self.geometry = geometry
         self.poolID = poolID
         self.medium = medium
+        prefaulter = medium.firstTouchIsSlow ? Prefaulter() : nil
         lockWord.storeBytes(of: 0, as: UInt64.self)
         lock = SpinLock(word: lockWord)
         states = .allocate(capacity: geometry.segmentCount)
@@ -221,8 +223,10 @@ final class SegmentMap: @unchecked Sendable {
         states[segment].endUnits = 0
         resetCounters(segment)
         searchStart = segment + span
+        let unprepared = (segment..<(segment + span)).filter(claimPreparation)
         lock.unlock()
-        prepare(segment, span: span)
+        unprepared.forEach(prepare)
+        prefaulter?.ask(prepareNext)
         medium.store(life.rawValue, to: geometry.line(ofSegment: segment), site: .activateLife)
         try medium.drain(site: .activateDrain)
         return segment
@@ -230,12 +234,33 @@ final class SegmentMap: @unchecked Sendable {
 
     /// Faults the pages in at once: one by one, at the first store to each, costs several times
     /// as much and falls to puts.
-    private func prepare(_ segment: Int, span: Int) {
-        for number in segment..<(segment + span) where !states[number].isPrepared {
-            states[number].isPrepared = true
-            medium.prepare(at: geometry.offset(ofSegment: number), count: geometry.segmentSize)
-        }
+    private func prepare(_ segment: Int) {
+        medium.prepare(at: geometry.offset(ofSegment: segment), count: geometry.segmentSize)
     }
+
+    /// Whether nobody has prepared the segment since the pool was opened; then the caller is to.
+    /// Under `lock`.
+    private func claimPreparation(_ segment: Int) -> Bool {
+        defer { states[segment].isPrepared = true }
+        return !states[segment].isPrepared
+    }
+
+    /// Free segments behind the last one taken that are kept prepared.
+    private static let prefaultedAhead = 2
+
+    /// Prepares one of the segments that are taken next. False when all are.
+    private func prepareNext() -> Bool {
+        lock.lock()
+        let next = (searchStart..<geometry.segmentCount).lazy
+            .filter { self.states[$0].phase == .free }.prefix(Self.prefaultedAhead)
+            .first(where: claimPreparation)
+        lock.unlock()
+        next.map(prepare)
+        return next != nil
+    }
+
+    /// Returns when no segment is being prepared any more, and none will be.
+    func stopPrefaulting() { prefaulter?.stop() }
 
     /// Makes the next search for free segments begin here: copies out of a window that is being
     /// emptied should not land in it.

@@ -67,6 +67,9 @@ package final class Medium: @unchecked Sendable {
         if cpmem_guard_total_faults() != faultsAtOpen { try backing.drain(site: site) }
     }
 
+    /// Whether ``prepare(at:count:)`` has something to do.
+    var firstTouchIsSlow: Bool { direct != nil }
+
     func prepare(at offset: Int, count: Int) { backing.prepare(at: offset, count: count) }
 
     var faultCount: Int { backing.faultCount }
