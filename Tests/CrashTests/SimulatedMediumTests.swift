@@ -74,6 +74,23 @@ struct SimulatedMediumTests {
         #expect(medium.uselessFlushes == 1)
     }
 
+    @Test("A line is clean when nothing was stored to it, not when its bytes are the same")
+    func clean() throws {
+        let medium = SimulatedMedium(size: 4096, model: .direct)
+        let words = [UInt64](repeating: 0, count: 9)
+        words.withUnsafeBytes { medium.copyDeferred($0, to: 0, site: .relaxedRecord) }
+        #expect(medium.pending.isEmpty)
+        medium.flush(at: 0, count: 72, site: .relaxedFlush)
+        #expect(medium.uselessFlushes == 0)
+        medium.flush(at: 0, count: 129, site: .relaxedFlush)
+        #expect(medium.uselessFlushes == 3)
+        // A copy flushes what it touches, also what was stored there before.
+        words.withUnsafeBytes { medium.copyDeferred($0, to: 0, site: .relaxedRecord) }
+        medium.store(1, to: 0, site: .seal)
+        medium.flush(at: 0, count: 72, site: .relaxedFlush)
+        #expect(medium.uselessFlushes == 4)
+    }
+
     @Test("A flush writes back the unaligned edges of its range")
     func edges() throws {
         let medium = SimulatedMedium(size: 4096, model: .direct)

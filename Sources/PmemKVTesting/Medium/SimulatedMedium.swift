@@ -40,7 +40,10 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     /// What the engine asked for, by site, to find the mutants there are.
     package var usage: Set<Mutant> = []
     package var recordsUsage = false
-    /// Explicit flushes of lines where nothing was pending and unflushed.
+    /// Lines stored to whose flush was left for later and has not come yet, also where the bytes
+    /// were the same: the processor's cache knows of stores, not of changes.
+    private var unflushedLines: Set<Int> = []
+    /// Explicit flushes of lines that nothing had been stored to since the last one.
     package private(set) var uselessFlushes = 0
     package private(set) var drains = 0
     /// Set once a simulated crash has stopped the engine: nothing it does counts any more.
@@ -68,6 +71,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
         visible.copy(from: durable)
         pending.removeAll(keepingCapacity: true)
         durableHash = durable.contentHash
+        unflushedLines.removeAll()
         isDead = false
     }
 
@@ -118,6 +122,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         scheduler?.mayswitch()
         write(source, to: offset, bulk: false)
+        if !isDead { unflushedLines.formUnion(Self.lines(offset..<(offset + source.count))) }
     }
 
     package func flush(at offset: Int, count: Int, site: PersistSite) {
@@ -200,6 +205,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     /// another thread's non-temporal stores.
     private func markFlushed(_ range: Range<Int>, bulkToo: Bool) {
         guard !range.isEmpty else { return }
+        if !unflushedLines.isEmpty { unflushedLines.subtract(Self.lines(range)) }
         let mask: UInt8 = 1 << UInt8(thread)
         let first = range.lowerBound / model.granule
         let last = (range.upperBound - 1) / model.granule
@@ -213,10 +219,12 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
 
     private func countUselessFlushes(_ range: Range<Int>) {
         guard !range.isEmpty, !model.drainCoversAllThreads, !isDead else { return }
-        for line in (range.lowerBound / 64)...((range.upperBound - 1) / 64)
-        where !pending.contains(where: { $0.word / 8 == line && $0.flushedBy == 0 }) {
-            uselessFlushes += 1
-        }
+        uselessFlushes += Self.lines(range).count { !unflushedLines.contains($0) }
+    }
+
+    /// The 64-byte lines that a range of bytes touches.
+    private static func lines(_ range: Range<Int>) -> Range<Int> {
+        range.isEmpty ? 0..<0 : (range.lowerBound / 64)..<((range.upperBound + 63) / 64)
     }
 
     /// Makes durable what the drain of the running thread covers.
