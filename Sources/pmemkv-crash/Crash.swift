@@ -56,7 +56,9 @@ enum Crash {
                 guard let seed = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
                 plan.seed = seed
             case "--threads":
-                guard let count = rest.popFirst().flatMap({ Int($0) }), count > 0 else { return nil }
+                guard let count = rest.popFirst().flatMap({ Int($0) }), count > 0 else {
+                    return nil
+                }
                 plan.threads = count
             case "--fuzzers":
                 guard let directory = rest.popFirst() else { return nil }

@@ -16,7 +16,8 @@ struct FuzzPart: Sendable {
             let options = "-max_total_time=\(plan.fuzzSeconds) -print_final_stats=1 "
                 + "-rss_limit_mb=2048 -timeout=10 -seed=\(plan.seed) -close_fd_mask=1 "
                 + "-artifact_prefix=\(directory)/crash-\(targets[number])-"
-            guard let pipe = popen("SWIFT_BACKTRACE=enable=no '\(path)' \(options) 2>&1", "r") else {
+            let command = "SWIFT_BACKTRACE=enable=no '\(path)' \(options) 2>&1"
+            guard let pipe = popen(command, "r") else {
                 return findings.fail("cannot run \(path)")
             }
             var text = ""

@@ -20,7 +20,9 @@ struct FileFaultTests {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let store = try PmemStore.create(
             at: path, options: CreateOptions(size: 8192 + 4096 + 6 * 1024, segmentSize: 1024))
-        for number in 0..<6 { try store.put([UInt8](repeating: 7, count: 100), forKey: "k\(number)") }
+        for number in 0..<6 {
+            try store.put([UInt8](repeating: 7, count: 100), forKey: "k\(number)")
+        }
         try store.close()
         try body()
     }

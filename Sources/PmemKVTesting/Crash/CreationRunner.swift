@@ -14,7 +14,9 @@ package final class CreationRunner: MediumObserver {
     package private(set) var states = 0
     package var usage: Set<Mutant> { medium.usage }
 
-    package init(shape: PoolShape, known: StateSet, mutant: Mutant? = nil, recordsUsage: Bool = false) {
+    package init(
+        shape: PoolShape, known: StateSet, mutant: Mutant? = nil, recordsUsage: Bool = false
+    ) {
         self.shape = shape
         self.known = known
         medium = SimulatedMedium(size: shape.poolSize, model: shape.model)

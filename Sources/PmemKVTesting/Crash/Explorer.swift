@@ -151,7 +151,9 @@ package final class Explorer {
         do throws(StoreError) {
             let second = try PmemStore.open(on: scratch, options: options)
             defer { second.abandon() }
-            if let problem = try judge(second, oracle, &again) { return "second recovery: \(problem)" }
+            if let problem = try judge(second, oracle, &again) {
+                return "second recovery: \(problem)"
+            }
             if again != found { return "the second recovery found something else" }
             if let problem = unsound(try second.structure(), second.recoveryReport) {
                 return "second recovery: \(problem)"

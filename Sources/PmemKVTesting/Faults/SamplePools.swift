@@ -80,7 +80,8 @@ package struct SamplePool {
         var unchecked = shape
         unchecked.checkpointThreshold = 1000
         return [
-            try SamplePool("closed, with a checkpoint", shape: shape, script: history, closes: true),
+            try SamplePool(
+                "closed, with a checkpoint", shape: shape, script: history, closes: true),
             try SamplePool("closed, without", shape: unchecked, script: history, closes: true),
             // A durable record behind every other one proves that the others were durable.
             try SamplePool(

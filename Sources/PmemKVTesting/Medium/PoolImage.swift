@@ -54,7 +54,9 @@ package final class PoolImage: @unchecked Sendable {
     /// ``wordHash(_:_:)`` over all words. Zero words count as zero.
     package var contentHash: UInt64 {
         var hash: UInt64 = 0
-        for word in 0..<(size / 8) where words[word] != 0 { hash ^= Self.wordHash(word, words[word]) }
+        for word in 0..<(size / 8) where words[word] != 0 {
+            hash ^= Self.wordHash(word, words[word])
+        }
         return hash
     }
 

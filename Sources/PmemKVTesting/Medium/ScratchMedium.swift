@@ -25,7 +25,8 @@ package final class ScratchMedium: PersistentMedium, @unchecked Sendable {
     package func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         precondition(offset % 8 == 0 && source.count % 8 == 0 && offset + source.count <= size)
         for number in 0..<(source.count / 8) {
-            set(offset / 8 + number, source.loadUnaligned(fromByteOffset: number * 8, as: UInt64.self))
+            let value = source.loadUnaligned(fromByteOffset: number * 8, as: UInt64.self)
+            set(offset / 8 + number, value)
         }
     }
 

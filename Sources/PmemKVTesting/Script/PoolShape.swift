@@ -35,7 +35,8 @@ package struct PoolShape: Equatable, Sendable {
     package static func value(step: Int, key: Int, length: Int) -> [UInt8] {
         let seed = PoolImage.mix(UInt64(step) << 32 | UInt64(key) << 24 ^ UInt64(length))
         return (0..<length).map {
-            UInt8(truncatingIfNeeded: PoolImage.mix(seed &+ UInt64($0 / 8)) >> UInt64($0 % 8 * 8)) | 1
+            let word = PoolImage.mix(seed &+ UInt64($0 / 8))
+            return UInt8(truncatingIfNeeded: word >> UInt64($0 % 8 * 8)) | 1
         }
     }
 }
