@@ -189,6 +189,8 @@ package struct EngineOptions: Sendable {
     package var readerPatience = 4000
     /// The pool's identity when a supplied medium is formatted; random when nil.
     package var formatIdentity: UInt64?
+    /// How a pool at a path makes its system calls.
+    package var calls: any PoolCalls = KernelCalls()
 
     package init() {}
 }

@@ -1,6 +1,7 @@
 import CPmem
 import Glibc
 import Logging
+import SystemPackage
 
 /// A persistent key-value store in one file or devdax device.
 ///
@@ -37,13 +38,15 @@ public final class PmemStore: Sendable {
         let size = isDevice ? options.size : options.size ?? CreateOptions.defaultSize
         if let size { _ = try Geometry(poolSize: size, segmentSize: options.segmentSize) }
         if isDevice && !options.overwrite { try refuseToOverwrite(path) }
-        let file = try PoolFile.create(path, size: size, overwrite: options.overwrite)
+        let file = try PoolFile.create(
+            path, size: size, overwrite: options.overwrite, calls: options.open.engine.calls)
         do throws(StoreError) {
             return try format(file, options: options)
         } catch {
             // A new file that is no pool would stand in the way of the next try.
             if place == .missing { unlink(path) }
-            throw error
+            guard error.code == .io, error.cause == .noSpace else { throw error }
+            throw StoreError(.cannotCreate, "no room to create \(path)", cause: error.cause)
         }
     }
 
@@ -85,7 +88,8 @@ public final class PmemStore: Sendable {
     public static func open(
         at path: String, options: OpenOptions = OpenOptions()
     ) throws(StoreError) -> PmemStore {
-        let file = try PoolFile.open(path, readOnly: options.readOnly)
+        let file = try PoolFile.open(
+            path, readOnly: options.readOnly, calls: options.engine.calls)
         let (medium, info) = try MediumOpening.open(
             file, io: options.io, requireSynchronousDAX: options.requireSynchronousDAX)
         do throws(StoreError) {

@@ -80,16 +80,17 @@ package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
         let hull = dirty
         dirty = 0..<0
         lock.unlock()
-        let count = min(hull.upperBound, pool.length) - hull.lowerBound
-        guard count > 0 else { return }
-        if msync(pool.address + hull.lowerBound, count, MS_SYNC) != 0 {
-            let cause = Errno(rawValue: errno)
+        let range = hull.clamped(to: 0..<pool.length)
+        guard !range.isEmpty else { return }
+        do throws(Errno) {
+            try pool.calls.uninterrupted { $0.syncMapping(pool.address, range) }
+        } catch {
             throw StoreError(
                 .io, """
-                    msync of \(count) bytes at offset \(hull.lowerBound) of \(pool.path) \
+                    msync of \(range.count) bytes at offset \(range.lowerBound) of \(pool.path) \
                     failed; what was not acknowledged may be lost, and the store refuses \
                     writes until it is opened again
-                    """, cause: cause)
+                    """, cause: error)
         }
     }
 }

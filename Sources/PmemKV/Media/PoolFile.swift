@@ -18,13 +18,18 @@ final class PoolFile: @unchecked Sendable {
     let facts: PlaceFacts
     let isReadOnly: Bool
     private(set) var descriptor: FileDescriptor
+    let calls: any PoolCalls
     private var isClosed = false
     private let forkCount = cpmem_fork_count()
 
-    private init(path: String, facts: PlaceFacts, descriptor: FileDescriptor, readOnly: Bool) {
+    private init(
+        path: String, facts: PlaceFacts, descriptor: FileDescriptor, readOnly: Bool,
+        calls: any PoolCalls
+    ) {
         self.path = path
         self.facts = facts
         self.descriptor = descriptor
+        self.calls = calls
         isReadOnly = readOnly
     }
 
@@ -33,7 +38,9 @@ final class PoolFile: @unchecked Sendable {
     var isDevdax: Bool { facts.kind == .devdax }
 
     /// Opens and locks what is there.
-    static func open(_ path: String, readOnly: Bool) throws(StoreError) -> PoolFile {
+    static func open(
+        _ path: String, readOnly: Bool, calls: any PoolCalls = KernelCalls()
+    ) throws(StoreError) -> PoolFile {
         let facts = PlaceFacts.inspect(path: path)
         if let refusal = facts.refusal {
             throw Self.error(refusal, facts, path)
@@ -50,14 +57,15 @@ final class PoolFile: @unchecked Sendable {
         } catch {
             throw Self.openError(error, path, readOnly: readOnly)
         }
-        let file = PoolFile(path: path, facts: facts, descriptor: descriptor, readOnly: readOnly)
+        let file = PoolFile(
+            path: path, facts: facts, descriptor: descriptor, readOnly: readOnly, calls: calls)
         try file.lock()
         return file
     }
 
     /// Creates a file of size bytes with all its blocks allocated, or takes a devdax device.
     static func create(
-        _ path: String, size: Int?, overwrite: Bool
+        _ path: String, size: Int?, overwrite: Bool, calls: any PoolCalls = KernelCalls()
     ) throws(StoreError) -> PoolFile {
         let facts = PlaceFacts.inspect(path: path)
         if let refusal = facts.refusal { throw Self.error(refusal, facts, path, creating: true) }
@@ -66,16 +74,17 @@ final class PoolFile: @unchecked Sendable {
                 throw StoreError(
                     .invalidArgument, "\(path) is a devdax device: a pool takes all of it, no size")
             }
-            return try open(path, readOnly: false)
+            return try open(path, readOnly: false, calls: calls)
         }
         guard let size else {
             throw StoreError(.invalidArgument, "a pool in a file needs a size")
         }
-        return try createFile(path, facts: facts, size: size, overwrite: overwrite)
+        return try createFile(
+            path, facts: facts, size: size, overwrite: overwrite, calls: calls)
     }
 
     private static func createFile(
-        _ path: String, facts: PlaceFacts, size: Int, overwrite: Bool
+        _ path: String, facts: PlaceFacts, size: Int, overwrite: Bool, calls: any PoolCalls
     ) throws(StoreError) -> PoolFile {
         let exists = facts.kind != .missing
         if exists && !overwrite {
@@ -95,38 +104,56 @@ final class PoolFile: @unchecked Sendable {
         }
         // The file exists now, so the facts about it are its own (a new file inherits DAX).
         let file = PoolFile(
-            path: path, facts: .inspect(path: path), descriptor: descriptor, readOnly: false)
+            path: path, facts: .inspect(path: path), descriptor: descriptor, readOnly: false,
+            calls: calls)
         try file.lock()
         do throws(StoreError) {
             try file.allocate(size)
+            try file.syncDirectory()
         } catch {
             if !exists { unlink(path) }
             throw error
         }
-        file.syncDirectory()
         return file
     }
 
     private func allocate(_ size: Int) throws(StoreError) {
         let fd = descriptor.rawValue
-        guard ftruncate(fd, 0) == 0 else {
-            throw StoreError(
-                .cannotCreate, "cannot empty \(path)", cause: Errno(rawValue: errno))
+        do throws(Errno) {
+            try calls.uninterrupted { $0.truncate(fd, to: 0) }
+        } catch {
+            throw StoreError(Self.creationCode(error), "cannot empty \(path)", cause: error)
         }
-        let result = posix_fallocate(fd, 0, size)
-        guard result == 0, fsync(fd) == 0 else {
-            let cause = Errno(rawValue: result != 0 ? result : errno)
+        do throws(Errno) {
+            try calls.uninterrupted { $0.allocate(fd, size) }
+            try calls.uninterrupted { $0.syncAll(fd) }
+        } catch {
             _ = ftruncate(fd, 0)
             throw StoreError(
-                .cannotCreate, "cannot allocate \(size) bytes for \(path)", cause: cause)
+                Self.creationCode(error), "cannot allocate \(size) bytes for \(path)", cause: error)
         }
     }
 
-    private func syncDirectory() {
+    /// A medium that fails is not the same as a place where no pool can be made.
+    private static func creationCode(_ cause: Errno) -> StoreError.Code {
+        cause == .ioError ? .io : .cannotCreate
+    }
+
+    /// Makes the file's name durable: what is acknowledged later would be lost with it.
+    ///
+    /// A directory that may be written but not read cannot be synchronised, and some file systems
+    /// have no such call for directories; nothing more can be done about those.
+    private func syncDirectory() throws(StoreError) {
         guard let directory = try? FileDescriptor.open(FilePath(facts.parentPath), .readOnly)
         else { return }
-        _ = fsync(directory.rawValue)
-        try? directory.close()
+        defer { try? directory.close() }
+        do throws(Errno) {
+            try calls.uninterrupted { $0.syncAll(directory.rawValue) }
+        } catch {
+            guard error != .invalidArgument, error != .notSupported else { return }
+            throw StoreError(
+                Self.creationCode(error), "cannot make the name \(path) durable", cause: error)
+        }
     }
 
     private func lock() throws(StoreError) {
@@ -164,18 +191,21 @@ final class PoolFile: @unchecked Sendable {
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
         var done = 0
         while done < buffer.count {
-            let count = pread(
-                descriptor.rawValue, buffer.baseAddress! + done, buffer.count - done,
-                off_t(offset + done))
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else {
-                let cause: Errno? = count < 0 ? Errno(rawValue: errno) : nil
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count: Int
+            do throws(Errno) {
+                count = try calls.uninterrupted {
+                    $0.read(descriptor.rawValue, into: rest, at: offset + done)
+                }
+            } catch {
                 throw StoreError(
-                    count < 0 && cause == .ioError ? .media : .io,
-                    count == 0
-                        ? "\(path) ends before offset \(offset + buffer.count): it was truncated"
-                        : "cannot read \(buffer.count) bytes at offset \(offset) of \(path)",
-                    cause: cause)
+                    error == .ioError ? .media : .io,
+                    "cannot read \(buffer.count) bytes at offset \(offset) of \(path)",
+                    cause: error)
+            }
+            guard count > 0 else {
+                throw StoreError(
+                    .io, "\(path) ends before offset \(offset + buffer.count): it was truncated")
             }
             done += count
         }
@@ -184,28 +214,35 @@ final class PoolFile: @unchecked Sendable {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StoreError) {
         var done = 0
         while done < bytes.count {
-            let count = pwrite(
-                descriptor.rawValue, bytes.baseAddress! + done, bytes.count - done,
-                off_t(offset + done))
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else {
-                throw StoreError(
-                    .io, """
-                        cannot write \(bytes.count) bytes at offset \(offset) of \(path); the \
-                        store refuses writes until it is opened again
-                        """, cause: Errno(rawValue: errno))
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            var cause: Errno?
+            do throws(Errno) {
+                let count = try calls.uninterrupted {
+                    $0.write(descriptor.rawValue, rest, at: offset + done)
+                }
+                done += count
+                // No progress and no reason: trying again could go on for ever.
+                if count > 0 { continue }
+            } catch {
+                cause = error
             }
-            done += count
+            throw StoreError(
+                .io, """
+                    cannot write \(bytes.count) bytes at offset \(offset) of \(path); the \
+                    store refuses writes until it is opened again
+                    """, cause: cause)
         }
     }
 
     func dataSync() throws(StoreError) {
-        guard fdatasync(descriptor.rawValue) == 0 else {
+        do throws(Errno) {
+            try calls.uninterrupted { $0.syncData(descriptor.rawValue) }
+        } catch {
             throw StoreError(
                 .io, """
                     fdatasync of \(path) failed; what was not acknowledged may be lost, and the \
                     store refuses writes until it is opened again
-                    """, cause: Errno(rawValue: errno))
+                    """, cause: error)
         }
     }
 

@@ -16,6 +16,7 @@ final class PoolMapping: @unchecked Sendable {
     let isPmem: Bool
     let path: String
     private let file: PoolFile
+    var calls: any PoolCalls { file.calls }
     private let guardSlot: Int32
     private var isClosed = false
 
