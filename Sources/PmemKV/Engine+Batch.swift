@@ -123,6 +123,7 @@ extension Engine {
         }
         if relaxed {
             releaseHead(head)
+            try medium.checkWrites()
         } else {
             try drainAndRelease(head, site: .recordDrain)
         }

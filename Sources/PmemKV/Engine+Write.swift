@@ -163,6 +163,7 @@ extension Engine {
             prefetchRecord(source.hash)
             if relaxed {
                 releaseHead(head)
+                try medium.checkWrites()
             } else {
                 try drainAndRelease(head, site: .recordDrain)
             }

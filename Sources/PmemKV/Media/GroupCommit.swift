@@ -35,6 +35,13 @@ final class GroupCommit: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
+    /// The failure that every request will meet, if there is one.
+    var currentFailure: StoreError? {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return failure
+    }
+
     /// Returns when a synchronisation that began after this call has completed.
     func commit(_ synchronise: () throws(StoreError) -> Void) throws(StoreError) {
         pthread_mutex_lock(mutex)

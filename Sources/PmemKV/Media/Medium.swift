@@ -70,6 +70,13 @@ package final class Medium: @unchecked Sendable {
     /// Whether ``prepare(at:count:)`` has something to do.
     var firstTouchIsSlow: Bool { direct != nil }
 
+    /// Throws when a write that no drain follows has failed. Costs nothing on a mapping, where such
+    /// a failure is a fault that every read looks for.
+    @inline(__always)
+    func checkWrites() throws(StoreError) {
+        if direct == nil, let failure = backing.writeFailure { throw failure }
+    }
+
     func prepare(at offset: Int, count: Int) { backing.prepare(at: offset, count: count) }
 
     var faultCount: Int { backing.faultCount }

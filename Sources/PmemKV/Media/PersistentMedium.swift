@@ -21,6 +21,9 @@ package protocol PersistentMedium: AnyObject, Sendable {
     var drainCoversAllThreads: Bool { get }
     /// Media faults seen so far under the view; a change during a read makes that read suspect.
     var faultCount: Int { get }
+    /// Why an earlier copy, flush or store failed, if one did: what it was to write cannot even be
+    /// read. Nil where such a failure shows otherwise (see ``faultCount``).
+    var writeFailure: StoreError? { get }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError)
     /// Stores bytes and starts the write-back of every line they touch.
@@ -37,6 +40,10 @@ package protocol PersistentMedium: AnyObject, Sendable {
     func prepare(at offset: Int, count: Int)
     /// Gives up the mapping and the lock. Nothing may use the medium afterwards.
     func close()
+}
+
+extension PersistentMedium {
+    package var writeFailure: StoreError? { nil }
 }
 
 /// Every place of the engine that stores, flushes or drains, by name.

@@ -18,6 +18,7 @@ package final class SyscallMedium: PersistentMedium, @unchecked Sendable {
     package var readBase: UnsafeRawPointer? { nil }
     package var drainCoversAllThreads: Bool { true }
     package var faultCount: Int { 0 }
+    package var writeFailure: StoreError? { group.currentFailure }
 
     package func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
