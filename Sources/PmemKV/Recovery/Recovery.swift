@@ -179,23 +179,13 @@ struct Recovery {
     }
 
     /// Frees the extents of a compaction that a crash cut short when all their records stand
-    /// elsewhere as well: its reserve of segments is whole again (I6).
+    /// elsewhere as well.
     private mutating func releaseSuperfluous() throws(StoreError) {
         guard !report.wasClean else { return }
-        let superfluous = Set(open.map(\.segment).filter(isSuperfluous))
-        guard !superfluous.isEmpty else { return }
-        open.removeAll { superfluous.contains($0.segment) }
-        for segment in superfluous.sorted() {
-            segments.markSealed(segment, endUnits: 0)
-            try segments.release(segment)
-        }
-    }
-
-    /// Nothing in it is alive and no tombstone in it hides anything.
-    private func isSuperfluous(_ segment: Int) -> Bool {
-        segments.liveUnits(segment) == 0
-            && (segments.value(segment, .tombstoneUnits) == 0
-                || segments.oldestDead().except(segment) == .max)
+        var superfluous = SuperfluousExtents(engine)
+        let found = open.filter { superfluous.contains($0.segment, $0.contents) }.map(\.segment)
+        open.removeAll { found.contains($0.segment) }
+        for segment in found.sorted() { try segments.release(segment) }
     }
 
     private func adopt(_ segment: Int, _ contents: ExtentContents, into head: LogHeadPointer) {
