@@ -192,7 +192,7 @@ extension Engine {
         guard segment >= 0 else { return }
         if head.pointee.entryCount == 0 {
             head.pointee.segment = -1
-            segments.markSealed(segment, endUnits: 0)
+            // Open until it is free: a sealed extent is one that compaction may choose.
             return try segments.release(segment)
         }
         flushRelaxed(head)

@@ -308,7 +308,8 @@ final class SegmentMap: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Makes the free state of an extent durable, then its segments available.
+    /// Makes the free state of an extent durable, then its segments available. The caller is the
+    /// only one who may give it up: it holds the compaction lock, or the extent is still open.
     func release(_ segment: Int) throws(StoreError) {
         let old = states[segment].life
         let life = LifeWord(
