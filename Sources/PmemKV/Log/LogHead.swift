@@ -10,7 +10,7 @@ import CPmem
 ///   still need a flush or its drain.
 struct LogHead {
     static let stagingBytes = 4096
-    static let relaxedFromOffset = MemoryLayout<LogHead>.offset(of: \.relaxedFrom)!
+    static let relaxedFromOffset = MemoryLayout<LogHead>.offset(of: \.relaxedFromWord)!
 
     var lock: UInt64 = 0
     /// First segment of the extent, or -1 when there is none.
@@ -18,8 +18,8 @@ struct LogHead {
     var position = 0
     var capacity = 0
     var durableUnits = 0
-    /// Units from which relaxed records have not been flushed; Int.max when all have.
-    var relaxedFrom = Int.max
+    /// ``relaxedFrom`` as others may read it, atomically (see `hasRelaxed`).
+    private var relaxedFromWord = UInt64(Int.max)
     var salt: UInt64 = 0
     var firstLocation: UInt64 = 0
     var entries: UnsafeMutablePointer<cpmem_summary_entry>?
@@ -36,6 +36,18 @@ struct LogHead {
     func deallocate() {
         staging.deallocate()
         entries?.deallocate()
+    }
+
+    /// Units from which relaxed records have not been flushed; Int.max when all have. Only the
+    /// head's owner asks and changes this way.
+    @inline(__always)
+    var relaxedFrom: Int {
+        get { Int(truncatingIfNeeded: relaxedFromWord) }
+        set {
+            withUnsafeMutablePointer(to: &relaxedFromWord) {
+                cpmem_store_relaxed($0, UInt64(truncatingIfNeeded: newValue))
+            }
+        }
     }
 
     /// Units of a summary with this many entries.
