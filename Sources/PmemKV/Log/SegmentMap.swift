@@ -80,9 +80,9 @@ final class SegmentMap: @unchecked Sendable {
     let lock: SpinLock
     private let medium: Medium
     private let counters: UnsafeMutablePointer<UInt64>
+    /// The lock's word, then that of ``freeCount``.
     private let lockWord = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
     private let prefaulter: Prefaulter?
-    private(set) var freeCount = 0
     private var searchStart = 0
 
     init(geometry: Geometry, poolID: UInt64, medium: Medium) {
@@ -90,7 +90,7 @@ final class SegmentMap: @unchecked Sendable {
         self.poolID = poolID
         self.medium = medium
         prefaulter = medium.firstTouchIsSlow ? Prefaulter() : nil
-        lockWord.storeBytes(of: 0, as: UInt64.self)
+        lockWord.initializeMemory(as: UInt64.self, repeating: 0, count: 2)
         lock = SpinLock(word: lockWord)
         states = .allocate(capacity: geometry.segmentCount)
         states.initialize(
@@ -109,6 +109,13 @@ final class SegmentMap: @unchecked Sendable {
     }
 
     // MARK: Accounting
+
+    /// Free segments. Changed under `lock`; every writer looks at it without.
+    @inline(__always)
+    private(set) var freeCount: Int {
+        get { Int(truncatingIfNeeded: cpmem_load_relaxed(lockWord + 8)) }
+        set { cpmem_store_relaxed(lockWord + 8, UInt64(truncatingIfNeeded: newValue)) }
+    }
 
     @inline(__always)
     func counter(_ segment: Int, _ which: SegmentCounter) -> UnsafeMutableRawPointer {
