@@ -59,7 +59,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "PmemKVTests",
-            dependencies: ["CPmem", "PmemKV", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: [
+                "CPmem", "PmemKV", .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "CrashTests", dependencies: ["PmemKV", "PmemKVTesting"], swiftSettings: strict),

@@ -69,7 +69,8 @@ extension Engine {
     @inline(__always)
     func fits(_ record: RecordView) -> Bool {
         let first = segments.first(of: record.location)
-        let end = geometry.offset(ofSegment: first)
+        let end =
+            geometry.offset(ofSegment: first)
             &+ segments.states[first].life.span &* geometry.segmentSize
         return record.location.offset &+ RecordLayout.headerSize &+ record.keyLength
             &+ record.valueLength <= end
@@ -89,10 +90,11 @@ extension Engine {
     @inline(never)
     func damage(_ record: RecordView) -> StoreError {
         StoreError(
-            medium.faultCount > 0 ? .media : .corrupt, """
-                the record at offset \(record.location.offset) is damaged: it does not match its \
-                checksum; 'pmemkv check' lists all damage, 'pmemkv repair' salvages the rest
-                """)
+            medium.faultCount > 0 ? .media : .corrupt,
+            """
+            the record at offset \(record.location.offset) is damaged: it does not match its \
+            checksum; 'pmemkv check' lists all damage, 'pmemkv repair' salvages the rest
+            """)
     }
 
     /// Reads a record through system calls: first what most records fit in, then the rest.
@@ -102,7 +104,8 @@ extension Engine {
     ) throws(StoreError) -> R? {
         guard let segment = geometry.segment(of: location) else { return nil }
         let first = Int(segments.states[segment].first)
-        let end = geometry.offset(ofSegment: first)
+        let end =
+            geometry.offset(ofSegment: first)
             + max(1, segments.states[first].life.span) * geometry.segmentSize
         let guess = min(512, end - location.offset)
         guard guess >= RecordLayout.headerSize else { return nil }

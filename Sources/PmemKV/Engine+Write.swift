@@ -16,10 +16,11 @@ extension Engine {
         }
         guard key.count <= RecordLayout.maximumKeyLength else {
             throw StoreError(
-                .invalidArgument, """
-                    the key has \(key.count) bytes; at most \(RecordLayout.maximumKeyLength) are \
-                    possible
-                    """)
+                .invalidArgument,
+                """
+                the key has \(key.count) bytes; at most \(RecordLayout.maximumKeyLength) are \
+                possible
+                """)
         }
     }
 

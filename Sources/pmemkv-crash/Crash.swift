@@ -7,7 +7,8 @@ import PmemKVTesting
 enum Crash {
     static func main() {
         guard let plan = parse(Array(CommandLine.arguments.dropFirst())) else {
-            print("""
+            print(
+                """
                 usage: pmemkv-crash [--seed N] [--long] [--threads N] [--fuzzers DIRECTORY]
                                     [--only states,mutants,flips,fuzz]
                                     [--replay random:SEED | parallel:SEED]

@@ -13,7 +13,8 @@ struct FuzzPart: Sendable {
         let total = Total()
         Workers.run(targets.count, threads: plan.threads) { number in
             let path = "\(directory)/\(targets[number])"
-            let options = "-max_total_time=\(plan.fuzzSeconds) -print_final_stats=1 "
+            let options =
+                "-max_total_time=\(plan.fuzzSeconds) -print_final_stats=1 "
                 + "-rss_limit_mb=2048 -timeout=10 -seed=\(plan.seed) -close_fd_mask=1 "
                 + "-artifact_prefix=\(directory)/crash-\(targets[number])-"
             let command = "SWIFT_BACKTRACE=enable=no '\(path)' \(options) 2>&1"
@@ -26,7 +27,8 @@ struct FuzzPart: Sendable {
                 text += buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
             }
             let status = pclose(pipe)
-            let executions = text.split(separator: "\n")
+            let executions =
+                text.split(separator: "\n")
                 .first { $0.contains("number_of_executed_units") }
                 .flatMap { $0.split(separator: " ").last }.flatMap { Int($0) } ?? 0
             total.add(executions)

@@ -18,10 +18,12 @@ enum Workers {
             var attributes = pthread_attr_t()
             pthread_attr_init(&attributes)
             pthread_attr_setstacksize(&attributes, 16 << 20)
-            pthread_create(&handles[thread], &attributes, { argument in
-                Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, Unmanaged.passRetained(work).toOpaque())
+            pthread_create(
+                &handles[thread], &attributes,
+                { argument in
+                    Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
+                    return nil
+                }, Unmanaged.passRetained(work).toOpaque())
         }
         for handle in handles { pthread_join(handle, nil) }
     }

@@ -42,10 +42,11 @@ package struct Geometry: Sendable, Equatable {
         guard count >= Self.minimumSegments else {
             let least = data(Self.minimumSegments) + Self.minimumSegments * segmentSize
             throw StoreError(
-                .invalidArgument, """
-                    \(poolSize) bytes are too few for segments of \(segmentSize) bytes: a pool \
-                    has at least \(Self.minimumSegments) segments, here \(least) bytes
-                    """)
+                .invalidArgument,
+                """
+                \(poolSize) bytes are too few for segments of \(segmentSize) bytes: a pool \
+                has at least \(Self.minimumSegments) segments, here \(least) bytes
+                """)
         }
         self.poolSize = poolSize
         self.segmentSize = segmentSize
@@ -87,10 +88,11 @@ package struct Geometry: Sendable, Equatable {
     private static func checkSegmentSize(_ size: Int) throws(StoreError) {
         guard size >= minimumSegmentSize, size <= maximumSegmentSize, size & (size - 1) == 0 else {
             throw StoreError(
-                .invalidArgument, """
-                    a segment size of \(size) bytes is not possible: it is a power of two from \
-                    \(minimumSegmentSize) to \(maximumSegmentSize)
-                    """)
+                .invalidArgument,
+                """
+                a segment size of \(size) bytes is not possible: it is a power of two from \
+                \(minimumSegmentSize) to \(maximumSegmentSize)
+                """)
         }
     }
 

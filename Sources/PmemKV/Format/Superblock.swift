@@ -42,10 +42,11 @@ struct SuperblockPair {
                 }
             case .newerVersion(let version):
                 throw StoreError(
-                    .unsupportedVersion, """
-                        \(path) has format version \(version); this program reads version \
-                        \(CPMEM_FORMAT_VERSION): use the program that wrote it, or dump and load
-                        """)
+                    .unsupportedVersion,
+                    """
+                    \(path) has format version \(version); this program reads version \
+                    \(CPMEM_FORMAT_VERSION): use the program that wrote it, or dump and load
+                    """)
             case .damaged:
                 sawMagic = true
                 damaged.append(copy)
@@ -56,17 +57,19 @@ struct SuperblockPair {
         guard let best else {
             throw sawMagic
                 ? StoreError(
-                    .corrupt, "both superblock copies of \(path) are damaged; 'pmemkv repair' "
+                    .corrupt,
+                    "both superblock copies of \(path) are damaged; 'pmemkv repair' "
                         + "salvages what is readable")
                 : StoreError(.notAPool, "\(path) is not a pool: it has no superblock")
         }
         guard best.block.incompatible_features == 0 else {
             throw StoreError(
-                .unsupportedVersion, """
-                    \(path) (format version \(best.block.version)) uses features \
-                    0x\(String(best.block.incompatible_features, radix: 16)), which this program \
-                    (format version \(CPMEM_FORMAT_VERSION), features 0x0) does not know
-                    """)
+                .unsupportedVersion,
+                """
+                \(path) (format version \(best.block.version)) uses features \
+                0x\(String(best.block.incompatible_features, radix: 16)), which this program \
+                (format version \(CPMEM_FORMAT_VERSION), features 0x0) does not know
+                """)
         }
         block = best.block
         newest = best.copy

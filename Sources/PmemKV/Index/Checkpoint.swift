@@ -82,7 +82,8 @@ extension Engine {
         for number in 0..<geometry.segmentCount {
             head.storeBytes(
                 of: checkpointEntry(number),
-                toByteOffset: layout.segmentsOffset + number * 32, as: cpmem_checkpoint_segment.self)
+                toByteOffset: layout.segmentsOffset + number * 32, as: cpmem_checkpoint_segment.self
+            )
         }
         for shard in 0..<index.shardCount {
             let offset = layout.wordsOffset + shard * 24

@@ -125,8 +125,9 @@ final class HashIndex: @unchecked Sendable {
         let local = address >> UInt64(truncatingIfNeeded: shape.shardBits)
         var number = local & ((1 << word.level) - 1)
         if number < word.split { number = local & ((2 << word.level) - 1) }
-        return Int(truncatingIfNeeded:
-            number << UInt64(truncatingIfNeeded: shape.shardBits) | address & shardMask)
+        return Int(
+            truncatingIfNeeded:
+                number << UInt64(truncatingIfNeeded: shape.shardBits) | address & shardMask)
     }
 
     @inline(__always)

@@ -194,7 +194,8 @@ struct OrderedNode: Equatable {
     private func store(_ key: OrderedKey, at slot: Int, shared: Int) {
         let tail = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
         cpmem_store_relaxed(
-            base + (Self.prefixesOffset + slot * 8), cpmem_sort_prefix(tail.baseAddress, tail.count))
+            base + (Self.prefixesOffset + slot * 8), cpmem_sort_prefix(tail.baseAddress, tail.count)
+        )
         cpmem_store_relaxed(base + (Self.keysOffset + slot * 8), key.rawValue)
     }
 

@@ -36,10 +36,11 @@ extension Engine {
 
     private func outOfSpace(_ units: Int) -> StoreError {
         StoreError(
-            .outOfSpace, """
-                no room for a record of \(units * 64) bytes: the pool is full; delete keys, or \
-                load a dump into a larger pool
-                """, cause: .noSpace)
+            .outOfSpace,
+            """
+            no room for a record of \(units * 64) bytes: the pool is full; delete keys, or \
+            load a dump into a larger pool
+            """, cause: .noSpace)
     }
 
     /// One step towards more free segments. Returns whether there is reason to try again.

@@ -118,8 +118,9 @@ private struct LineWriter {
             let room = LogHead.stagingBytes - staged
             let toLine = 64 - staged & 63
             let count = min(rest.count, rest.count >= LogHead.stagingBytes ? toLine : room)
-            (staging + staged).copyMemory(from: rest.base.baseAddress! + rest.startIndex,
-                                          byteCount: count)
+            (staging + staged).copyMemory(
+                from: rest.base.baseAddress! + rest.startIndex,
+                byteCount: count)
             staged += count
             rest = rest.dropFirst(count)
             if staged == LogHead.stagingBytes { flushStaging() }

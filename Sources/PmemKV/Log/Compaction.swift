@@ -53,7 +53,8 @@ extension Engine {
     /// Space behind the records counts only beside garbage: moving live records to an equally
     /// long extent gains nothing, and would be tried for ever.
     private func reclaimable(_ segment: Int, _ oldest: OldestDead) -> Int {
-        let rest = segments.states[segment].life.span * geometry.segmentUnits
+        let rest =
+            segments.states[segment].life.span * geometry.segmentUnits
             - segments.liveUnits(segment)
         let tombstones = Int(segments.value(segment, .tombstoneUnits))
         let canDropTombstones = oldest.except(segment) == .max
@@ -97,7 +98,8 @@ extension Engine {
         where segments.states[segment].phase == .sealed && segments.states[segment].life.span == 1
             && !tried.contains(segment)
         {
-            let units = segments.liveUnits(segment)
+            let units =
+                segments.liveUnits(segment)
                 + Int(segments.value(segment, .tombstoneUnits))
             if least.map({ units < $0.units }) ?? true {
                 second = least?.units

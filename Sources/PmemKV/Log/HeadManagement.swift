@@ -78,7 +78,8 @@ extension Engine {
             head.pointee.begin(
                 segment: segment, span: 1, geometry: geometry,
                 salt: segments.states[segment].salt)
-            head.pointee.isForTombstones = tombstones
+            head.pointee.isForTombstones =
+                tombstones
                 && segments.freeCount < options.compactionReserve + options.deleteReserve
             return head
         } catch {

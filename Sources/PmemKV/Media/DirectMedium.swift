@@ -25,7 +25,8 @@ package final class DirectMedium: PersistentMedium, @unchecked Sendable {
     package func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
-        buffer.copyMemory(from: UnsafeRawBufferPointer(start: writable + offset, count: buffer.count))
+        buffer.copyMemory(
+            from: UnsafeRawBufferPointer(start: writable + offset, count: buffer.count))
     }
 
     package func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {

@@ -15,28 +15,31 @@ enum MediumOpening {
         let size = try file.currentSize()
         guard size >= Geometry.minimumPoolSize else {
             throw StoreError(
-                .notAPool, "\(file.path) has \(size) bytes, too few for a pool: it was truncated "
+                .notAPool,
+                "\(file.path) has \(size) bytes, too few for a pool: it was truncated "
                     + "or never was one")
         }
         var info = describe(file, size: size)
         if io == .syscalls {
             guard !file.isDevdax else {
                 throw StoreError(
-                    .unsupported, """
-                        \(file.path) is a devdax device: it has no read(2) and write(2), use \
-                        '--io mapped'
-                        """)
+                    .unsupported,
+                    """
+                    \(file.path) is a devdax device: it has no read(2) and write(2), use \
+                    '--io mapped'
+                    """)
             }
             info.strategy = .syscalls
             info.isDurable = !file.facts.isVolatile
         }
         if requireSynchronousDAX && !info.isSynchronousDAX {
             throw StoreError(
-                .refused, """
-                    \(file.path) has no synchronous DAX (\(info.kind.rawValue), durable by \
-                    \(info.strategy.rawValue)), which was required; 'pmemkv doctor \(file.path)' \
-                    says why
-                    """)
+                .refused,
+                """
+                \(file.path) has no synchronous DAX (\(info.kind.rawValue), durable by \
+                \(info.strategy.rawValue)), which was required; 'pmemkv doctor \(file.path)' \
+                says why
+                """)
         }
         if info.strategy == .syscalls {
             return (Medium(SyscallMedium(file: file, size: size)), info)

@@ -86,11 +86,12 @@ package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
             try pool.calls.uninterrupted { $0.syncMapping(pool.address, range) }
         } catch {
             throw StoreError(
-                .io, """
-                    msync of \(range.count) bytes at offset \(range.lowerBound) of \(pool.path) \
-                    failed; what was not acknowledged may be lost, and the store refuses \
-                    writes until it is opened again
-                    """, cause: error)
+                .io,
+                """
+                msync of \(range.count) bytes at offset \(range.lowerBound) of \(pool.path) \
+                failed; what was not acknowledged may be lost, and the store refuses \
+                writes until it is opened again
+                """, cause: error)
         }
     }
 }

@@ -163,10 +163,11 @@ final class PoolFile: @unchecked Sendable {
             close()
             if cause == .wouldBlock {
                 throw StoreError(
-                    .locked, """
-                        \(path) is in use by another store: one writer, or any number of \
-                        readers, may have a pool open
-                        """, cause: cause)
+                    .locked,
+                    """
+                    \(path) is in use by another store: one writer, or any number of \
+                    readers, may have a pool open
+                    """, cause: cause)
             }
             throw StoreError(.io, "cannot lock \(path)", cause: cause)
         }
@@ -227,10 +228,11 @@ final class PoolFile: @unchecked Sendable {
                 cause = error
             }
             throw StoreError(
-                .io, """
-                    cannot write \(bytes.count) bytes at offset \(offset) of \(path); the \
-                    store refuses writes until it is opened again
-                    """, cause: cause)
+                .io,
+                """
+                cannot write \(bytes.count) bytes at offset \(offset) of \(path); the \
+                store refuses writes until it is opened again
+                """, cause: cause)
         }
     }
 
@@ -239,10 +241,11 @@ final class PoolFile: @unchecked Sendable {
             try calls.uninterrupted { $0.syncData(descriptor.rawValue) }
         } catch {
             throw StoreError(
-                .io, """
-                    fdatasync of \(path) failed; what was not acknowledged may be lost, and the \
-                    store refuses writes until it is opened again
-                    """, cause: error)
+                .io,
+                """
+                fdatasync of \(path) failed; what was not acknowledged may be lost, and the \
+                store refuses writes until it is opened again
+                """, cause: error)
         }
     }
 

@@ -71,11 +71,12 @@ final class PoolMapping: @unchecked Sendable {
 
     var faultError: StoreError {
         StoreError(
-            .media, """
-                \(path) lost the page at offset \(cpmem_guard_last_fault(guardSlot)) while it was \
-                in use (a poisoned line, a truncated file, a file with holes on a full disk, or a \
-                disabled namespace); the store refuses writes until it is opened again
-                """)
+            .media,
+            """
+            \(path) lost the page at offset \(cpmem_guard_last_fault(guardSlot)) while it was \
+            in use (a poisoned line, a truncated file, a file with holes on a full disk, or a \
+            disabled namespace); the store refuses writes until it is opened again
+            """)
     }
 
     func close() {

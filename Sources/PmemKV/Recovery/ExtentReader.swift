@@ -32,11 +32,12 @@ struct ExtentReader {
 
     func damage(_ segment: Int, _ units: Int) -> StoreError {
         StoreError(
-            .corrupt, """
-                a durable record at offset \(geometry.offset(ofSegment: segment) + units * 64) is \
-                unreadable, so the newest value of some key is unknown; 'pmemkv repair' salvages \
-                the rest
-                """)
+            .corrupt,
+            """
+            a durable record at offset \(geometry.offset(ofSegment: segment) + units * 64) is \
+            unreadable, so the newest value of some key is unknown; 'pmemkv repair' salvages \
+            the rest
+            """)
     }
 
     func sealed(_ segment: Int, endUnits: Int) throws(StoreError) -> ExtentContents {
@@ -118,7 +119,8 @@ struct ExtentWalk {
             base: bytes.baseAddress! + units * 64,
             location: Location(units: firstLocation + UInt64(units)))
         let kind = view.kind
-        guard kind == UInt8(CPMEM_RECORD_PUT.rawValue)
+        guard
+            kind == UInt8(CPMEM_RECORD_PUT.rawValue)
                 || kind == UInt8(CPMEM_RECORD_TOMBSTONE.rawValue),
             view.units <= limit - units, view.verifyHeader(salt: salt)
         else { return nil }

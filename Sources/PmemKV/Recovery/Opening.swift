@@ -76,10 +76,11 @@ extension Engine {
         let pair = try SuperblockPair(reading: medium, path: path)
         guard let geometry = Geometry(pair.block, mediumSize: medium.size) else {
             throw StoreError(
-                .corrupt, """
-                    \(path) has \(medium.size) bytes; its superblock speaks of a pool of \
-                    \(pair.block.pool_size): the file was truncated, or the superblock is damaged
-                    """)
+                .corrupt,
+                """
+                \(path) has \(medium.size) bytes; its superblock speaks of a pool of \
+                \(pair.block.pool_size): the file was truncated, or the superblock is damaged
+                """)
         }
         let segments = SegmentMap(
             geometry: geometry, poolID: pair.block.pool_id, medium: medium)
@@ -152,11 +153,12 @@ extension Engine {
         _ segment: Int, _ geometry: Geometry, _ path: String
     ) -> StoreError {
         StoreError(
-            .corrupt, """
-                the table line of segment \(segment) of \(path), at offset \
-                \(geometry.line(ofSegment: segment)), is damaged; 'pmemkv repair' salvages what \
-                is readable
-                """)
+            .corrupt,
+            """
+            the table line of segment \(segment) of \(path), at offset \
+            \(geometry.line(ofSegment: segment)), is damaged; 'pmemkv repair' salvages what \
+            is readable
+            """)
     }
 
     private static func adopt(

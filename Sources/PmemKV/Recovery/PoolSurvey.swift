@@ -80,7 +80,8 @@ struct PoolSurvey {
             guard error.code == .corrupt || error.code == .media else { throw error }
             for copy in 0..<2 {
                 let bytes = TolerantReader(medium).read(
-                    at: copy * Int(CPMEM_SUPERBLOCK_STRIDE), count: 256).bytes
+                    at: copy * Int(CPMEM_SUPERBLOCK_STRIDE), count: 256
+                ).bytes
                 let block = bytes.withUnsafeBytes { $0.loadUnaligned(as: cpmem_superblock.self) }
                 if block.magic == CPMEM_MAGIC,
                     let geometry = Geometry(block, mediumSize: medium.size)
@@ -286,7 +287,8 @@ struct TolerantReader {
             if tryRead(offset, buffer) { return }
             var start = 0
             while start < count {
-                let end = min(count, (offset + start) / Self.block * Self.block + Self.block - offset)
+                let end = min(
+                    count, (offset + start) / Self.block * Self.block + Self.block - offset)
                 let part = UnsafeMutableRawBufferPointer(rebasing: buffer[start..<end])
                 if !tryRead(offset + start, part) {
                     part.initializeMemory(as: UInt8.self, repeating: 0)

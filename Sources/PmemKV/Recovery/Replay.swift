@@ -31,8 +31,9 @@ extension Engine {
             try index.insert(entry.key_hash, location)
             return count(entry, at: location, isNewest: true)
         }
-        guard entry.sequence > known.sequence
-            || entry.sequence == known.sequence && isUnfinishedCopy(old, of: location)
+        guard
+            entry.sequence > known.sequence
+                || entry.sequence == known.sequence && isUnfinishedCopy(old, of: location)
         else {
             return count(entry, at: location, isNewest: false)
         }
@@ -71,7 +72,8 @@ extension Engine {
         let segment = segments.first(of: location)
         let offset = location.units - geometry.firstLocation(ofSegment: segment).units
         let entries = try ExtentReader(self).sealed(
-            segment, endUnits: Int(segments.states[segment].endUnits)).entries
+            segment, endUnits: Int(segments.states[segment].endUnits)
+        ).entries
         guard let entry = entries.first(where: { UInt64($0.offset_units) == offset }) else {
             throw ExtentReader(self).damage(segment, Int(offset))
         }

@@ -88,7 +88,9 @@ package final class Explorer {
             tally.longExaminations += 1
             if let problem = examineLong(
                 scratch, oracle, found, openExtents: openExtents, identity)
-            { return problem }
+            {
+                return problem
+            }
         }
         let every = depth == 0 ? effort.nestedEvery : effort.deepEvery
         if depth < 3, identity / 1024 % every == 0 {

@@ -12,7 +12,8 @@ package struct Failure: Sendable, CustomStringConvertible {
     package var description: String {
         let shape = script.shape
         let place = site.map { "before the drain '\($0)'" } ?? "after the last drain"
-        let steps = (script.steps.map(\.description)
+        let steps =
+            (script.steps.map(\.description)
             + script.parallel.enumerated().flatMap { number, steps in
                 steps.map { "thread \(number): \($0)" }
             })

@@ -49,7 +49,8 @@ package enum ImageRepair {
             let magic = base.loadUnaligned(as: UInt64.self)
             if magic == CPMEM_SUMMARY_MAGIC {
                 let count = Int(base.loadUnaligned(as: cpmem_summary.self).count)
-                let length = MemoryLayout<cpmem_summary>.size
+                let length =
+                    MemoryLayout<cpmem_summary>.size
                     + count % 4096 * MemoryLayout<cpmem_summary_entry>.size
                 if offset + position + length <= image.size { checksum(base, length, salt) }
                 return

@@ -234,7 +234,8 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
         for index in pending.indices {
             let store = pending[index]
             if store.flushedBy & mask != 0 {
-                durableHash ^= PoolImage.wordHash(store.word, durable.words[store.word])
+                durableHash ^=
+                    PoolImage.wordHash(store.word, durable.words[store.word])
                     ^ PoolImage.wordHash(store.word, store.value)
                 durable.words[store.word] = store.value
             } else {

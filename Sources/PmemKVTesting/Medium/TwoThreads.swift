@@ -54,13 +54,15 @@ package final class TwoThreads: @unchecked Sendable {
         var threads = [pthread_t](repeating: 0, count: 2)
         for number in 0..<2 {
             let start = Unmanaged.passRetained(Start(self, number, bodies[number]))
-            pthread_create(&threads[number], nil, { argument in
-                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                start.scheduler.enter(start.number)
-                start.body()
-                start.scheduler.leave(start.number)
-                return nil
-            }, start.toOpaque())
+            pthread_create(
+                &threads[number], nil,
+                { argument in
+                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                    start.scheduler.enter(start.number)
+                    start.body()
+                    start.scheduler.leave(start.number)
+                    return nil
+                }, start.toOpaque())
         }
         for thread in threads { pthread_join(thread, nil) }
     }
