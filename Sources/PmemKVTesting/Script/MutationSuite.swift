@@ -21,10 +21,37 @@ package struct MutationSuite: Sendable {
             let creation = CreationRunner(shape: shape, known: StateSet(bits: 18), mutant: mutant)
             if let problem = creation.run() { return "creation: \(problem)" }
         }
+        if let problem = run(Self.foundBeforeItWasDurable, mutant, seed: 1) {
+            return "kept script: \(problem)"
+        }
         for number in 0..<randomScripts {
-            if let problem = run(number, mutant) { return problem }
+            if let problem = run(script(number), mutant, seed: seed &+ number) {
+                return "script \(number): \(problem)"
+            }
         }
         return nil
+    }
+
+    /// A relaxed record, which recovery found in the caches after the death of the process, takes
+    /// part in what recovery frees; the power fails before it is durable. Random scripts meet this
+    /// once in several hundred.
+    private static var foundBeforeItWasDurable: Script {
+        var shape = PoolShape()
+        shape.segments = 8
+        shape.heads = 1
+        shape.keys = 6
+        shape.sequenceStep = 4
+        shape.checkpointThreshold = 4
+        return Script(
+            shape,
+            parsing: """
+                rput 5 0
+                del 4
+                del 1 !0:0
+                compact
+                rput 5 0
+                kill
+                """)
     }
 
     private func script(_ number: UInt64) -> Script {
@@ -32,13 +59,11 @@ package struct MutationSuite: Sendable {
             ? Workloads.parallel(seed: seed &+ number) : Workloads.random(seed: seed &+ number)
     }
 
-    private func run(_ number: UInt64, _ mutant: Mutant?) -> String? {
-        let script = script(number)
+    private func run(_ script: Script, _ mutant: Mutant?, seed: UInt64) -> String? {
         let explorer = Explorer(
-            shape: script.shape, effort: effort, known: StateSet(bits: 18), seed: seed)
+            shape: script.shape, effort: effort, known: StateSet(bits: 18), seed: self.seed)
         explorer.mutant = mutant
-        let runner = ScriptRunner(explorer: explorer, seed: seed &+ number)
-        return runner.run(script).map { "script \(number): \($0.problem)" }
+        return ScriptRunner(explorer: explorer, seed: seed).run(script)?.problem
     }
 
     /// All persistence points that the engine uses, found by running it.
