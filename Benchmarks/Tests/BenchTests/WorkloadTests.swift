@@ -97,7 +97,7 @@ import Testing
         state.set(3, 0)
         state.set(3, 0)
         state.set(4, 2)
-        #expect(state.count == 9)
+        #expect(state.count == 9 && state.capacity == 10)
         #expect(state.versions[4] == 2)
     }
 }

@@ -19,7 +19,7 @@ struct KVCommand: ParsableCommand {
     @Option(help: "Comma-separated workloads; 'all', 'dbbench', 'ycsb'.")
     var workloads = "all"
 
-    @Option(help: "Keys in the data set.")
+    @Option(help: "Keys in the data set. Default: 1000000.")
     var keys: Int?
 
     @Option(help: "Key size in bytes: N or MIN-MAX.")
@@ -37,14 +37,17 @@ struct KVCommand: ParsableCommand {
     @Option(help: "Run workloads that can be repeated for this many seconds instead.")
     var duration = 0.0
 
-    @Option(help: "Untimed reads before a timed workload, in seconds.")
+    @Option(help: "Untimed reads before a timed workload, in seconds. Default: 0.2.")
     var warmup: Double?
 
-    @Option(help: "End a workload after this many seconds; 0: no limit.")
+    @Option(help: "End a workload after this many seconds; 0: no limit. Default: 30.")
     var timeLimit: Double?
 
     @Option(help: "Repetitions; the table shows the median, the least and the greatest.")
-    var repetitions: Int?
+    var repetitions = 3
+
+    @Option(help: "Begin no repetition that would probably end later, in seconds; 0: no limit.")
+    var budget: Double?
 
     @Option(help: "Which engines by durability: durable, relaxed, both.")
     var durability = "both"
@@ -67,7 +70,10 @@ struct KVCommand: ParsableCommand {
     @Flag(help: "Overwrite the devdax device that is given as path.")
     var overwrite = false
 
-    @Flag(help: "A small run that ends within three minutes.")
+    @Flag(
+        help: ArgumentHelp(
+            "All engines, workloads and checks within three minutes, building included.",
+            discussion: "Stands for \(Quick.options); what is given besides wins."))
     var quick = false
 
     @Option(help: "Write every figure to this file as JSON.")
@@ -103,7 +109,7 @@ struct KVCommand: ParsableCommand {
     private func makePlan(_ notes: inout [String]) throws -> KVPlan {
         guard let keySizes = SizeDistribution(keySize), let values = SizeDistribution(valueSize)
         else { throw ValidationError("sizes are N or MIN-MAX") }
-        let count = keys ?? (quick ? 100_000 : 1_000_000)
+        let count = keys ?? (quick ? Quick.keys : 1_000_000)
         guard count > 0, count < 1 << 31, threads > 0, threads <= 64 else {
             throw ValidationError("keys: 1 to 2^31; threads: 1 to 64")
         }
@@ -116,14 +122,28 @@ struct KVCommand: ParsableCommand {
         return KVPlan(
             path: place.path, engines: chosenEngines, workloads: try Selection.workloads(workloads),
             keys: count, keySize: keySizes, valueSize: values, threads: threads,
-            operations: operations ?? (quick ? min(count, 50_000) : count), duration: duration,
-            warmup: warmup ?? (quick ? 0 : 0.2),
-            timeLimit: timeLimit ?? (quick ? 0.4 : 30),
-            repetitions: max(1, repetitions ?? 3), budget: quick ? 150 : 0, seed: seed,
+            operations: operations ?? (quick ? min(count, Quick.operations) : count),
+            duration: duration, warmup: warmup ?? (quick ? 0 : 0.2),
+            timeLimit: timeLimit ?? (quick ? Quick.timeLimit : 30),
+            repetitions: max(1, repetitions), budget: budget ?? (quick ? Quick.budget : 0),
+            seed: seed,
             recordsLatency: !noLatency,
             store: StoreOptions(io: io, segmentBytes: segmentSize),
             checksRecovery: !noRecovery, forcedPmem: place.forcesPmem)
     }
+}
+
+/// What `--quick` stands for: nothing is left out or unchecked, there is only less of it. A build
+/// from a clean clone takes most of three minutes on a busy machine; this is for what they leave.
+private enum Quick {
+    static let keys = 30_000
+    static let operations = 15_000
+    static let timeLimit = 0.05
+    static let budget = 30.0
+
+    static let options =
+        "--keys \(keys) --operations \(operations) --time-limit \(timeLimit) --warmup 0 "
+        + "--budget \(Int(budget))"
 }
 
 /// Where the run's files go, and whether libpmem must be told to treat that place as persistent.

@@ -1,6 +1,7 @@
 import CBench
 import Foundation
 import Histogram
+import Synchronization
 
 /// The clock behind every latency: the processor's own counter, calibrated against the monotonic
 /// clock, when the kernel calls it constant and never stopping; else clock_gettime.
@@ -15,7 +16,19 @@ struct CheapClock: Codable, Sendable {
     /// Cost of one reading and one `Histogram.record`, in ns: what an operation's latency contains.
     let recordCost: Double
 
-    static let shared = CheapClock()
+    /// Measured once a process, or taken over from the process that started this one.
+    static let shared = inherited.withLock { $0 } ?? CheapClock()
+
+    private static let inherited = Mutex<CheapClock?>(nil)
+
+    /// Makes `clock` the shared one; to be called before that is used. Children of a run take over
+    /// their parent's: all figures then have one scale, and no child spends time on finding it.
+    static func inherit(_ clock: CheapClock) {
+        bench_clock_use_counter(clock.source != Self.fallback)
+        inherited.withLock { $0 = clock }
+    }
+
+    private static let fallback = "clock_gettime"
 
     private init() {
         let isCounter = Self.counterIsUsable()
@@ -25,7 +38,7 @@ struct CheapClock: Codable, Sendable {
         #else
             let name = "cntvct"
         #endif
-        source = isCounter ? name : "clock_gettime"
+        source = isCounter ? name : Self.fallback
         let scale = isCounter ? Self.calibrate() : 1
         nanosecondsPerTick = scale
         readCost = Self.best { Self.timeReads() } * scale

@@ -62,6 +62,7 @@ struct ChildTask: Codable, Sendable {
     var plan: KVPlan
     var engine: EngineKind
     var directory: String
+    var clock: CheapClock
 }
 
 /// One workload of one repetition.

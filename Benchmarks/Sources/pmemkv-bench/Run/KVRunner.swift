@@ -39,7 +39,8 @@ struct KVRunner {
             if !isDevice { try? FileManager.default.removeItem(atPath: directory) }
         }
         func child(_ phase: ChildTask.Phase) throws -> ChildResult {
-            let task = ChildTask(phase: phase, plan: plan, engine: engine, directory: directory)
+            let task = ChildTask(
+                phase: phase, plan: plan, engine: engine, directory: directory, clock: .shared)
             return try ChildProcess.run(task)
         }
         do {

@@ -28,9 +28,8 @@ struct ExpectedState {
 
     mutating func set(_ index: Int, _ version: UInt32) {
         if index >= versions.count {
-            versions.append(
-                contentsOf: repeatElement(0, count: max(index + 1 - versions.count, versions.count))
-            )
+            // No further than needed: every entry is a key that the verification looks for.
+            versions.append(contentsOf: repeatElement(0, count: index + 1 - versions.count))
         }
         count += (version != 0 ? 1 : 0) - (versions[index] != 0 ? 1 : 0)
         versions[index] = version
