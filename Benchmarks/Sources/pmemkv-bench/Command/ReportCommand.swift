@@ -29,6 +29,10 @@ struct CompareCommand: ParsableCommand {
         discussion: """
             A line is worse when its median fell by more than the threshold and lies outside the \
             range of the old run's repetitions.
+
+            For kv results it also says for every workload whether the engines rank as before, and \
+            names the pairs that changed places. Engines whose repetitions (least to greatest) \
+            overlap count as tied. A change of places alone does not change the exit code.
             """)
 
     @Argument(help: "The older result file.")
@@ -45,8 +49,11 @@ struct CompareCommand: ParsableCommand {
 
     func run() throws {
         let regression: Regression
+        var rankings: [Ranking] = []
         switch (try AnyReport(path: old), try AnyReport(path: new)) {
-        case (.kv(let before), .kv(let after)): regression = .kv(before, after)
+        case (.kv(let before), .kv(let after)):
+            regression = .kv(before, after)
+            rankings = Ranking.all(before, after)
         case (.io(let before), .io(let after)): regression = .io(before, after)
         default: throw ValidationError("one file is a kv result, the other an io result")
         }
@@ -64,6 +71,7 @@ struct CompareCommand: ParsableCommand {
             ])
         }
         if !table.rows.isEmpty { print(table.render()) }
+        if !rankings.isEmpty { print(Ranking.render(rankings)) }
         for remark in regression.remarks { print("note: \(remark)") }
         print(
             "\(regression.lines.count) figures: \(worse.count) worse, \(better.count) better "

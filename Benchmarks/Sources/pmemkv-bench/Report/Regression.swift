@@ -86,6 +86,10 @@ struct Regression {
         {
             remarks.append("the data sets or threads differ")
         }
+        let ranges = (old.results + new.results).map(\.operationsPerSecond)
+        if ranges.contains(where: { $0.min == $0.max && $0.median > 0 }) {
+            remarks.append("some figures are of one repetition: they have no range, nothing ties")
+        }
         return remarks
     }
 
