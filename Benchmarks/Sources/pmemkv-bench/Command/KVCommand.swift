@@ -55,6 +55,9 @@ struct KVCommand: ParsableCommand {
     @Option(help: "I/O path of the store: auto, mapped or syscalls.")
     var io = "auto"
 
+    @Option(help: "Index of the store: hash (pmemkv), ordered (pmemkv-ordered) or both.")
+    var index = "both"
+
     @Option(help: "Segment size of the store, in bytes.")
     var segmentSize: Int?
 
@@ -118,7 +121,8 @@ struct KVCommand: ParsableCommand {
             throw ValidationError("\(place.path): give --overwrite, all its bytes are lost")
         }
         let chosenEngines = try Selection.engines(
-            engines, durability: durability, onDevice: KVRunner.isDevice(place.path), &notes)
+            engines, durability: durability, index: index,
+            onDevice: KVRunner.isDevice(place.path), &notes)
         return KVPlan(
             path: place.path, engines: chosenEngines, workloads: try Selection.workloads(workloads),
             keys: count, keySize: keySizes, valueSize: values, threads: threads,

@@ -3,14 +3,14 @@ import ArgumentParser
 /// Turns the words of the command line into engines and workloads.
 enum Selection {
     static func engines(
-        _ text: String, durability: String, onDevice: Bool, _ notes: inout [String]
+        _ text: String, durability: String, index: String, onDevice: Bool, _ notes: inout [String]
     ) throws -> [EngineKind] {
         let floors: [EngineKind] = [.floorAppend, .floorIndex]
         var chosen: [EngineKind]
         switch text {
         case "all": chosen = EngineKind.allCases.filter { $0 != .pmemkvSyscalls }
         case "durable": chosen = EngineKind.allCases.filter(\.traits.isDurable)
-        case "store": chosen = floors + [.pmemkv]
+        case "store": chosen = floors + [.pmemkv, .pmemkvOrdered]
         default:
             chosen = try text.split(separator: ",").map { word in
                 guard let engine = EngineKind(rawValue: String(word)) else {
@@ -27,7 +27,7 @@ enum Selection {
         case "relaxed": chosen.removeAll { $0.traits.isDurable && !$0.traits.isFloor }
         default: throw ValidationError("durability: durable, relaxed or both")
         }
-        return chosen.filter { engine in
+        return try withIndex(index, chosen, &notes).filter { engine in
             if let package = engine.packageToInstall {
                 notes.append(
                     "note: \(engine.rawValue) is left out: install it with "
@@ -40,6 +40,28 @@ enum Selection {
             }
             return true
         }
+    }
+
+    /// Gives the store one index where only one is wanted.
+    private static func withIndex(
+        _ text: String, _ chosen: [EngineKind], _ notes: inout [String]
+    ) throws -> [EngineKind] {
+        var result: [EngineKind] = []
+        for engine in chosen {
+            var engine = engine
+            switch (text, engine) {
+            case ("both", _): break
+            case ("hash", .pmemkvOrdered): engine = .pmemkv
+            case ("ordered", .pmemkv): engine = .pmemkvOrdered
+            case ("ordered", .pmemkvRelaxed), ("ordered", .pmemkvSyscalls):
+                notes.append("note: \(engine.rawValue) is left out: it has the hash index")
+                continue
+            case ("hash", _), ("ordered", _): break
+            default: throw ValidationError("index: hash, ordered or both")
+            }
+            if !result.contains(engine) { result.append(engine) }
+        }
+        return result
     }
 
     static func workloads(_ text: String) throws -> [Workload] {

@@ -82,13 +82,27 @@ extension Engine {
 /// of the keys are summed, so that nothing can be optimised away.
 struct ScanSink {
     let buffer: UnsafeMutableRawBufferPointer
+    /// Looks at every entry instead of taking it: for passes that are not timed.
+    var check: UnsafeMutablePointer<ScanCheck>?
     var keySum: UInt64 = 0
     var bytes = 0
+
+    init(buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+
+    init(check: UnsafeMutablePointer<ScanCheck>) {
+        buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        self.check = check
+    }
 
     @inline(__always)
     mutating func visit(
         _ key: UnsafeRawPointer, _ keySize: Int, _ value: UnsafeRawPointer, _ valueSize: Int
     ) {
+        if let check {
+            return check.pointee.visit(
+                UnsafeRawBufferPointer(start: key, count: keySize),
+                UnsafeRawBufferPointer(start: value, count: valueSize))
+        }
         if keySize >= 8 { keySum &+= key.loadUnaligned(as: UInt64.self) }
         let size = min(valueSize, buffer.count)
         if size > 0 { buffer.baseAddress!.copyMemory(from: value, byteCount: size) }

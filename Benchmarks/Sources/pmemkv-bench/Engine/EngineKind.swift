@@ -1,10 +1,12 @@
 import Foundation
+import PmemKV
 
 /// Every engine the benchmark knows, with the name it has on the command line and in results.
 enum EngineKind: String, Codable, CaseIterable, Sendable {
     case floorAppend = "floor-append"
     case floorIndex = "floor-index"
     case pmemkv
+    case pmemkvOrdered = "pmemkv-ordered"
     case pmemkvRelaxed = "pmemkv-relaxed"
     case pmemkvSyscalls = "pmemkv-syscalls"
     case pmemobj
@@ -26,6 +28,7 @@ enum EngineKind: String, Codable, CaseIterable, Sendable {
                 durability: "flush and fence per record", isFloor: true, isStore: false,
                 isPersistent: false)
         case .pmemkv: EngineTraits(durability: "durable on return")
+        case .pmemkvOrdered: EngineTraits(durability: "durable on return", isOrdered: true)
         case .pmemkvRelaxed:
             EngineTraits(isDurable: false, durability: "relaxed, durable at sync()")
         case .pmemkvSyscalls: EngineTraits(durability: "write(2), durable on return")
@@ -45,6 +48,12 @@ enum EngineKind: String, Codable, CaseIterable, Sendable {
     /// The project's own store, in whatever set-up.
     var isOurs: Bool { rawValue.hasPrefix("pmemkv") }
     var isPeer: Bool { !isOurs && !traits.isFloor }
+
+    /// The index the store is opened with; nil for all other engines.
+    var index: IndexKind? {
+        if self == .pmemkvOrdered { return .ordered }
+        return isOurs ? .hash : nil
+    }
 
     /// Runs on a character device as well as in a directory.
     var runsOnDevice: Bool { isOurs && self != .pmemkvSyscalls || traits.isFloor }
@@ -104,7 +113,7 @@ extension EnginePlace {
             return try task.run { try AppendFloor(directory: path, profile: profile) }
         case .floorIndex: return try task.run { try IndexFloor(directory: path, profile: profile) }
         case .pmemobj: return try task.run { try PmemObjEngine(directory: path, profile: profile) }
-        case .pmemkv, .pmemkvRelaxed, .pmemkvSyscalls:
+        case .pmemkv, .pmemkvOrdered, .pmemkvRelaxed, .pmemkvSyscalls:
             return try task.run { try StoreEngine(self) }
         case .lmdb, .lmdbNoSync:
             #if HAVE_LMDB

@@ -11,6 +11,7 @@ final class StoreEngine: Engine {
     init(_ place: EnginePlace) throws {
         kind = place.kind
         var options = OpenOptions()
+        options.index = place.kind.index ?? .hash
         let io = place.kind == .pmemkvSyscalls ? "syscalls" : place.store.io
         switch io {
         case "mapped": options.io = .mapped
@@ -31,7 +32,9 @@ final class StoreEngine: Engine {
         }
         relaxed = RelaxedSwitch(place.kind == .pmemkvRelaxed)
         let info = store.mediumInfo
-        setup = "hash index, strategy \(info.strategy.rawValue): \(info.guarantee)"
+        setup =
+            "\(options.index.rawValue) index, strategy \(info.strategy.rawValue): "
+            + info.guarantee
     }
 
     func makeWorker(thread: Int) throws -> Worker {

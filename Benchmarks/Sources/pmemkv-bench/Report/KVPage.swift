@@ -86,13 +86,14 @@ enum KVPage {
                 engine.writeAmplification.map { Format.fixed($0, 2) } ?? "-",
                 engine.recoverySeconds.map { Format.seconds($0.median) } ?? "-",
                 engine.openSeconds.map { Format.seconds($0.median) } ?? "-",
-                "\(engine.verifiedGets)", "\(engine.mismatches)",
+                "\(engine.verifiedGets)", "\(engine.verifiedEntries ?? 0)", "\(engine.mismatches)",
             ]
         }
         return Markup.table(
             [
                 "engine", "DRAM bytes/key", "medium bytes/user byte", "write amplification",
-                "recovery after kill", "open after close", "gets verified", "wrong",
+                "recovery after kill", "open after close", "gets verified",
+                "entries verified", "wrong",
             ], rows)
     }
 

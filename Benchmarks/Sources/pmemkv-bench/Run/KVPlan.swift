@@ -99,6 +99,7 @@ struct ChildResult: Codable, Sendable {
     var count: Int?
     var expectedCount: Int?
     var verified = 0
+    var verifiedEntries = 0
     var mismatches = 0
     var firstMismatch: String?
 }

@@ -1,4 +1,5 @@
 import Foundation
+import PmemKV
 
 /// The results of a `kv` run as they are written to JSON. The schema number changes when a reader
 /// of older files would misunderstand a newer one.
@@ -46,6 +47,8 @@ struct EngineSummary: Codable, Sendable {
     var engine: EngineKind
     var isDurable: Bool
     var durability: String
+    /// The store's index, "hash" or "ordered".
+    var index: String?
     var setup: String
     var dramBytesPerKey: Double?
     var mediumBytesPerUserByte: Double?
@@ -55,6 +58,8 @@ struct EngineSummary: Codable, Sendable {
     var openSeconds: Spread?
     var closeSeconds: Spread?
     var verifiedGets: Int
+    /// Entries that scans returned and that were compared; results written before lack it.
+    var verifiedEntries: Int?
     var mismatches: Int
     var firstMismatch: String?
     var count: Int?
@@ -144,7 +149,8 @@ extension KVReport {
             let user = load.compactMap(\.userBytesPut).first.map(Double.init)
             return EngineSummary(
                 engine: engine, isDurable: engine.traits.isDurable,
-                durability: engine.traits.durability, setup: load.first?.setup ?? "",
+                durability: engine.traits.durability, index: engine.index?.rawValue,
+                setup: load.first?.setup ?? "",
                 dramBytesPerKey: spread(load.map { $0.dramBytes.map(Double.init) })
                     .map { $0.median / Double(plan.keys) },
                 mediumBytesPerUserByte: engine.traits.isFloor
@@ -158,6 +164,7 @@ extension KVReport {
                 openSeconds: spread(reopen.map(\.openSeconds)),
                 closeSeconds: spread(work.map(\.closeSeconds)),
                 verifiedGets: work.reduce(0) { $0 + $1.verified },
+                verifiedEntries: work.reduce(0) { $0 + $1.verifiedEntries },
                 mismatches: work.reduce(0) { $0 + $1.mismatches },
                 firstMismatch: work.compactMap(\.firstMismatch).first,
                 count: reopen.last?.count, expectedCount: work.last?.expectedCount,

@@ -6,7 +6,7 @@ struct KVSession: EngineTask {
     let task: ChildTask
     let keys: KeyCodec
 
-    private var plan: KVPlan { task.plan }
+    var plan: KVPlan { task.plan }
     /// Fills are versions 1, 2, ...; what follows counts on.
     private var loadedVersion: UInt32 { UInt32(plan.fills.count) }
 
@@ -59,6 +59,7 @@ struct KVSession: EngineTask {
         try verify(engine, state, &result)
         try workOn(engine, &state, &result)
         try verify(engine, state, &result)
+        try verifyScans(engine, state, &result)
         let start = bench_ticks()
         try engine.close()
         result.closeSeconds = CheapClock.shared.seconds(bench_ticks() - start)
@@ -103,49 +104,6 @@ struct KVSession: EngineTask {
         worker.finish()
         result.setup = engine.setup
         return engine
-    }
-
-    /// Reads every key that was ever put, compares its value byte for byte, and compares the count.
-    private func verify<E: Engine>(
-        _ engine: E, _ state: ExpectedState, _ result: inout ChildResult
-    ) throws {
-        let values = ValueSource(sizes: plan.valueSize)
-        defer { values.deallocate() }
-        var worker = try engine.makeWorker(thread: 0)
-        defer { worker.finish() }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(64, plan.valueSize.largest) + keys.bufferBytes, alignment: 64)
-        defer { buffer.deallocate() }
-        let keyStart = buffer.baseAddress! + max(64, plan.valueSize.largest)
-        let room = UnsafeMutableRawBufferPointer(
-            rebasing: buffer[..<max(64, plan.valueSize.largest)])
-        for (index, version) in state.versions.enumerated() {
-            let size = keys.write(index, to: keyStart)
-            let got = try worker.get(
-                UnsafeRawBufferPointer(start: keyStart, count: size), into: room)
-            let isRight =
-                version == 0
-                ? got < 0
-                : got >= 0
-                    && values.matches(
-                        UnsafeRawBufferPointer(rebasing: room[..<min(got, room.count)]),
-                        index, version: version)
-            result.verified += 1
-            if !isRight {
-                result.mismatches += 1
-                if result.firstMismatch == nil {
-                    result.firstMismatch = "key \(index), version \(version): size \(got)"
-                }
-            }
-        }
-        result.count = try engine.count()
-        result.expectedCount = state.count
-        if let count = result.count, count != state.count {
-            result.mismatches += 1
-            result.firstMismatch =
-                result.firstMismatch
-                ?? "\(count) keys in the store, \(state.count) expected"
-        }
     }
 
     /// Removes what a fill before left; a device has nothing to remove.
