@@ -2,43 +2,46 @@
 import Foundation
 import PackageDescription
 
-/// A library the store is compared with. Its targets are part of the package when its development
-/// package is installed; without it the peer is left out and the program says how to install it.
-/// `scripts/bench` installs all of them.
+/// Whether a library's header is there. Its part of the package is built only then; without it the
+/// program says how to install it. `scripts/bench` installs all of them.
+func has(_ header: String) -> Bool {
+    FileManager.default.fileExists(atPath: "/usr/include/" + header)
+}
+
+/// The stores that the store is compared with; PMEMKV_BENCH_PEERS=none leaves them out, for a
+/// program that only runs `io`.
+func hasStore(_ header: String) -> Bool {
+    Context.environment["PMEMKV_BENCH_PEERS"] != "none" && has(header)
+}
+
+/// LevelDB and RocksDB share a target.
+let logTrees = ["leveldb", "rocksdb"].filter { hasStore($0 + "/db.h") }
+
+/// What is part of the package when its library is there, and what the Swift code knows it by.
 struct Peer {
     var define: String
-    var header: String
+    var isThere: Bool
     var target: Target
-
-    /// PMEMKV_BENCH_PEERS=none leaves the stores out, for a program that only runs `io`.
-    var isWanted: Bool {
-        let isStore = define != "HAVE_URING"
-        return !(isStore && Context.environment["PMEMKV_BENCH_PEERS"] == "none")
-            && FileManager.default.fileExists(atPath: "/usr/include/" + header)
-    }
 }
 
 let peers = [
     Peer(
-        define: "HAVE_LMDB", header: "lmdb.h",
+        define: "HAVE_LMDB", isThere: hasStore("lmdb.h"),
         target: .systemLibrary(
             name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])])),
     Peer(
-        define: "HAVE_ROCKSDB", header: "rocksdb/db.h",
+        define: "HAVE_LOG_TREE", isThere: !logTrees.isEmpty,
         target: .target(
-            name: "CRocksDBShim", cxxSettings: [.treatAllWarnings(as: .error)],
-            linkerSettings: [.linkedLibrary("rocksdb")])),
+            name: "CLogTree",
+            cxxSettings: [.treatAllWarnings(as: .error)]
+                + logTrees.map { .define("HAVE_" + $0.uppercased()) },
+            linkerSettings: logTrees.map { .linkedLibrary($0) })),
     Peer(
-        define: "HAVE_LEVELDB", header: "leveldb/db.h",
-        target: .target(
-            name: "CLevelDBShim", cxxSettings: [.treatAllWarnings(as: .error)],
-            linkerSettings: [.linkedLibrary("leveldb")])),
-    Peer(
-        define: "HAVE_URING", header: "liburing.h",
+        define: "HAVE_URING", isThere: has("liburing.h"),
         target: .target(
             name: "CUringShim", cSettings: [.treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("uring")])),
-].filter(\.isWanted)
+].filter(\.isThere)
 
 /// Settings every Swift target of the package is built with.
 let strict: [SwiftSetting] =

@@ -64,13 +64,9 @@ struct IOCommand: ParsableCommand {
     @Flag(help: "A small run that ends within three minutes.")
     var quick = false
 
-    @Option(help: "Write every figure to this file as JSON.")
-    var json: String?
+    @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        let say: @Sendable (String) -> Void = { text in
-            FileHandle.standardError.write(Data((text + "\n").utf8))
-        }
         var notes: [String] = []
         // `--compare A B A=PATH B=PATH` takes the targets as well.
         let given = targets + compare.filter { $0.contains("=") }
@@ -105,20 +101,19 @@ struct IOCommand: ParsableCommand {
             ).run()
             return
         }
-        var report = try measure(plan, opened, file, notes, say)
+        var report = try measure(plan, opened, file, notes)
         if let control = NullControl.statement(report) { report.notes.append(control) }
-        print(IOTable.render(report))
-        if let json { try JSONFile.write(report, to: json) }
+        try output.publish(report, table: IOTable.render(report))
     }
 
     private func measure(
-        _ plan: IOPlan, _ targets: [IOTarget], _ source: SourceFile?, _ notes: [String],
-        _ say: @escaping @Sendable (String) -> Void
+        _ plan: IOPlan, _ targets: [IOTarget], _ source: SourceFile?, _ notes: [String]
     ) throws -> IOReport {
-        let runner = IORunner(plan: plan, targets: targets, source: source, say: say)
+        let runner = IORunner(
+            plan: plan, targets: targets, source: source, say: OutputOptions.say)
         var model: UsercopyModelReport?
         if modelUsercopy {
-            say("usercopy model")
+            OutputOptions.say("usercopy model")
             model = try UsercopyModel(
                 target: targets[0], latencies: try Self.numbers(mediaLatency),
                 seconds: plan.seconds, repetitions: max(3, plan.repetitions)

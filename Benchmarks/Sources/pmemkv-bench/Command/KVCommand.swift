@@ -79,23 +79,19 @@ struct KVCommand: ParsableCommand {
             discussion: "Stands for \(Quick.options); what is given besides wins."))
     var quick = false
 
-    @Option(help: "Write every figure to this file as JSON.")
-    var json: String?
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
         var notes: [String] = []
         let plan = try makePlan(&notes)
-        let say: @Sendable (String) -> Void = { text in
-            FileHandle.standardError.write(Data((text + "\n").utf8))
-        }
-        notes.forEach(say)
+        notes.forEach(OutputOptions.say)
         let clock = CheapClock.shared
         if plan.forcedPmem { setenv("PMEM_IS_PMEM_FORCE", "1", 1) }
         let environment = RunEnvironment(path: plan.path, pmemForced: plan.forcedPmem)
         let probe =
             KVRunner.isDevice(plan.path)
             ? nil : try MediumProbe(directory: plan.path, plan: plan)
-        let repetitions = try KVRunner(plan: plan, say: say).run()
+        let repetitions = try KVRunner(plan: plan, say: OutputOptions.say).run()
         var report = KVReport(
             command: Array(CommandLine.arguments.dropFirst()),
             date: ISO8601DateFormatter().string(from: Date()), environment: environment,
@@ -103,8 +99,7 @@ struct KVCommand: ParsableCommand {
             engines: KVReport.summaries(plan, repetitions),
             results: KVReport.results(plan, repetitions), notes: notes)
         report.notes += KVTable.remarks(report)
-        print(KVTable.render(report))
-        if let json { try JSONFile.write(report, to: json) }
+        try output.publish(report, table: KVTable.render(report))
         let wrong = report.engines.contains { $0.mismatches > 0 || $0.failure != nil }
         if wrong { throw ExitCode(1) }
     }

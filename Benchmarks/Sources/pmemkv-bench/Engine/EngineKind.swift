@@ -58,23 +58,21 @@ enum EngineKind: String, Codable, CaseIterable, Sendable {
     /// Runs on a character device as well as in a directory.
     var runsOnDevice: Bool { isOurs && self != .pmemkvSyscalls || traits.isFloor }
 
+    /// The library behind it, of the two that take the same calls.
+    var logTree: LogTreeLibrary? {
+        switch self {
+        case .leveldb, .leveldbNoSync: .leveldb
+        case .rocksdb, .rocksdbNoSync: .rocksdb
+        default: nil
+        }
+    }
+
     /// Was this engine's library there when the program was built? If not: what to install.
     var packageToInstall: String? {
-        switch self {
-        case .lmdb, .lmdbNoSync:
-            #if !HAVE_LMDB
-                return "liblmdb-dev"
-            #endif
-        case .rocksdb, .rocksdbNoSync:
-            #if !HAVE_ROCKSDB
-                return "librocksdb-dev"
-            #endif
-        case .leveldb, .leveldbNoSync:
-            #if !HAVE_LEVELDB
-                return "libleveldb-dev"
-            #endif
-        default: break
-        }
+        if let logTree { return logTree.isBuiltIn ? nil : "lib\(logTree.rawValue)-dev" }
+        #if !HAVE_LMDB
+            if self == .lmdb || self == .lmdbNoSync { return "liblmdb-dev" }
+        #endif
         return nil
     }
 }
@@ -124,20 +122,13 @@ extension EnginePlace {
             #else
                 throw notBuilt
             #endif
-        case .rocksdb, .rocksdbNoSync:
-            #if HAVE_ROCKSDB
-                let isDurable = kind == .rocksdb
+        case .rocksdb, .rocksdbNoSync, .leveldb, .leveldbNoSync:
+            #if HAVE_LOG_TREE
+                guard let library = kind.logTree else { throw notBuilt }
+                let isDurable = kind.traits.isDurable
                 return try task.run {
-                    try RocksDBEngine(directory: path, isDurable: isDurable, profile: profile)
-                }
-            #else
-                throw notBuilt
-            #endif
-        case .leveldb, .leveldbNoSync:
-            #if HAVE_LEVELDB
-                let isDurable = kind == .leveldb
-                return try task.run {
-                    try LevelDBEngine(directory: path, isDurable: isDurable, profile: profile)
+                    try LogTreeEngine(
+                        library, directory: path, isDurable: isDurable, profile: profile)
                 }
             #else
                 throw notBuilt
@@ -148,5 +139,4 @@ extension EnginePlace {
     private var notBuilt: BenchError {
         BenchError("\(kind.rawValue) is not part of this build: \(kind.packageToInstall ?? "")")
     }
-
 }

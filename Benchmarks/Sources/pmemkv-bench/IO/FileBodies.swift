@@ -3,14 +3,9 @@ import Foundation
 
 /// Operations through read(2), write(2) and their relatives.
 
-struct PreadBody: IOBody {
+struct PreadBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) throws {
@@ -19,18 +14,11 @@ struct PreadBody: IOBody {
             throw BenchError.system("pread")
         }
     }
-
-    func finish() { buffer.deallocate() }
 }
 
-struct PwriteBody: IOBody {
+struct PwriteBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) throws {
@@ -39,18 +27,11 @@ struct PwriteBody: IOBody {
             throw BenchError.system("pwrite")
         }
     }
-
-    func finish() { buffer.deallocate() }
 }
 
-struct PwriteDsyncBody: IOBody {
+struct PwriteDsyncBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) throws {
@@ -59,8 +40,6 @@ struct PwriteDsyncBody: IOBody {
             context.target.descriptor, buffer.bytes, size, off_t(offset))
         if done != size { throw BenchError.system("pwritev2 RWF_DSYNC") }
     }
-
-    func finish() { buffer.deallocate() }
 }
 
 struct PwriteFdatasyncBody: IOBody {

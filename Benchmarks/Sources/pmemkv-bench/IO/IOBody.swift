@@ -38,6 +38,21 @@ struct IOBuffer {
     func deallocate() { bytes.deallocate() }
 }
 
+/// A body that moves bytes between the target and one private buffer.
+protocol BufferedBody: IOBody {
+    var context: IOContext { get }
+    var buffer: IOBuffer { get }
+    init(context: IOContext, buffer: IOBuffer)
+}
+
+extension BufferedBody {
+    init(_ context: IOContext) {
+        self.init(context: context, buffer: IOBuffer(context.blockSize))
+    }
+
+    func finish() { buffer.deallocate() }
+}
+
 /// A file opened with O_DIRECT, to be read into a DAX mapping.
 final class SourceFile: Sendable {
     let descriptor: Int32

@@ -124,10 +124,10 @@ extension IOOperation {
 
     private func performStore<T: IOBodyTask>(_ task: T) throws -> T.Output {
         switch self {
-        case .kvPutMapped: return try task.run(StorePutBody<MappedStorePath>.self)
-        case .kvPutSyscalls: return try task.run(StorePutBody<SyscallStorePath>.self)
-        case .kvGetMapped: return try task.run(StoreGetBody<MappedStorePath>.self)
-        default: return try task.run(StoreGetBody<SyscallStorePath>.self)
+        case .kvPutMapped: return try task.run(StoreBody<StorePut, MappedStorePath>.self)
+        case .kvPutSyscalls: return try task.run(StoreBody<StorePut, SyscallStorePath>.self)
+        case .kvGetMapped: return try task.run(StoreBody<StoreGet, MappedStorePath>.self)
+        default: return try task.run(StoreBody<StoreGet, SyscallStorePath>.self)
         }
     }
 }

@@ -3,33 +3,21 @@ import Foundation
 
 /// Operations through the mapping.
 
-struct LoadBody: IOBody {
+struct LoadBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) {
         buffer.bytes.copyMemory(
             from: context.target.base + offset, byteCount: context.blockSize)
     }
-
-    func finish() { buffer.deallocate() }
 }
 
 /// Ordinary stores, then the cheapest flush of each line, then the fence.
-struct StoreFlushBody: IOBody {
+struct StoreFlushBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) {
@@ -37,18 +25,11 @@ struct StoreFlushBody: IOBody {
             context.target.base + offset, buffer.bytes, context.blockSize,
             UInt32(PMEM_F_MEM_TEMPORAL))
     }
-
-    func finish() { buffer.deallocate() }
 }
 
-struct NTStoreBody: IOBody {
+struct NTStoreBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) {
@@ -56,18 +37,11 @@ struct NTStoreBody: IOBody {
             context.target.base + offset, buffer.bytes, context.blockSize,
             UInt32(PMEM_F_MEM_NONTEMPORAL))
     }
-
-    func finish() { buffer.deallocate() }
 }
 
-struct MsyncBody: IOBody {
+struct MsyncBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) throws {
@@ -79,6 +53,4 @@ struct MsyncBody: IOBody {
             throw BenchError.system("msync")
         }
     }
-
-    func finish() { buffer.deallocate() }
 }

@@ -28,15 +28,10 @@ struct DirectReadBody: IOBody {
     }
 }
 
-struct ProcessReadBody: IOBody {
+struct ProcessReadBody: BufferedBody {
     let context: IOContext
     let buffer: IOBuffer
     let process = getpid()
-
-    init(_ context: IOContext) {
-        self.context = context
-        buffer = IOBuffer(context.blockSize)
-    }
 
     @inline(__always)
     func perform(_ offset: Int) throws {
@@ -44,8 +39,6 @@ struct ProcessReadBody: IOBody {
         let done = bench_process_read(process, buffer.bytes, context.target.base + offset, size)
         if done != size { throw BenchError.system("process_vm_readv") }
     }
-
-    func finish() { buffer.deallocate() }
 }
 
 #if HAVE_URING

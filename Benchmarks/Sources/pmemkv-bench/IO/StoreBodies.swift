@@ -66,34 +66,32 @@ private final class SharedPool: @unchecked Sendable {
     }
 }
 
-struct StorePutBody<Path: StorePath>: IOBody {
-    private let pool: SharedPool
-    private let store: PmemStore
-    private let value: IOBuffer
-    private let size: Int
+/// What is done with the store under one key; the buffer has the size of a block.
+protocol StoreOperation {
+    static func perform(
+        _ store: PmemStore, _ key: UnsafeRawBufferPointer, _ block: UnsafeMutableRawBufferPointer
+    ) throws
+}
 
-    init(_ context: IOContext) throws {
-        pool = try SharedPool.enter(context, Path.io)
-        store = pool.store
-        value = IOBuffer(context.blockSize)
-        size = context.blockSize
-    }
-
+enum StorePut: StoreOperation {
     @inline(__always)
-    func perform(_ offset: Int) throws {
-        try withUnsafeBytes(of: UInt64(offset / size % pool.keys).bigEndian) { key in
-            let bytes = UnsafeRawBufferPointer(start: value.bytes, count: size)
-            try store.put(bytes.bytes, forKey: key.bytes)
-        }
-    }
-
-    func finish() {
-        value.deallocate()
-        SharedPool.leave()
+    static func perform(
+        _ store: PmemStore, _ key: UnsafeRawBufferPointer, _ block: UnsafeMutableRawBufferPointer
+    ) throws {
+        try store.put(UnsafeRawBufferPointer(block).bytes, forKey: key.bytes)
     }
 }
 
-struct StoreGetBody<Path: StorePath>: IOBody {
+enum StoreGet: StoreOperation {
+    @inline(__always)
+    static func perform(
+        _ store: PmemStore, _ key: UnsafeRawBufferPointer, _ block: UnsafeMutableRawBufferPointer
+    ) throws {
+        if try store.get(key, into: block) != block.count { throw BenchError("get: wrong size") }
+    }
+}
+
+struct StoreBody<Operation: StoreOperation, Path: StorePath>: IOBody {
     private let pool: SharedPool
     private let store: PmemStore
     private let buffer: IOBuffer
@@ -108,9 +106,9 @@ struct StoreGetBody<Path: StorePath>: IOBody {
 
     @inline(__always)
     func perform(_ offset: Int) throws {
+        let block = UnsafeMutableRawBufferPointer(start: buffer.bytes, count: size)
         try withUnsafeBytes(of: UInt64(offset / size % pool.keys).bigEndian) { key in
-            let room = UnsafeMutableRawBufferPointer(start: buffer.bytes, count: size)
-            if try store.get(key, into: room) != size { throw BenchError("get: wrong size") }
+            try Operation.perform(store, key, block)
         }
     }
 
