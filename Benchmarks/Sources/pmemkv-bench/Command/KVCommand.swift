@@ -88,9 +88,7 @@ struct KVCommand: ParsableCommand {
         let clock = CheapClock.shared
         if plan.forcedPmem { setenv("PMEM_IS_PMEM_FORCE", "1", 1) }
         let environment = RunEnvironment(path: plan.path, pmemForced: plan.forcedPmem)
-        let probe =
-            KVRunner.isDevice(plan.path)
-            ? nil : try MediumProbe(directory: plan.path, plan: plan)
+        let probe = try MediumProbe(path: plan.path, plan: plan)
         let repetitions = try KVRunner(plan: plan, say: OutputOptions.say).run()
         var report = KVReport(
             command: Array(CommandLine.arguments.dropFirst()),
@@ -153,7 +151,9 @@ struct Place {
     static func choose(_ given: String?, _ notes: inout [String]) throws -> Place {
         let path = given ?? "/dev/shm"
         var facts = stat()
-        guard stat(path, &facts) == 0 else { throw ValidationError("\(path): no such directory") }
+        guard stat(path, &facts) == 0, [S_IFDIR, S_IFCHR].contains(facts.st_mode & S_IFMT) else {
+            throw ValidationError("\(path): neither a directory nor a devdax device")
+        }
         let isTmpfs = Mount.of(path)?.type == "tmpfs"
         let alreadyForced = getenv("PMEM_IS_PMEM_FORCE") != nil
         if isTmpfs {

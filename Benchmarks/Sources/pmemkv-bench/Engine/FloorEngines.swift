@@ -6,11 +6,13 @@ import Foundation
 /// A mapped file that threads append to, each in a region of its own, round and round.
 final class FloorPool: Sendable {
     nonisolated(unsafe) let base: UnsafeMutableRawPointer
+    /// Bytes in use: of a device no more than a file would have, and perhaps fewer.
     let size: Int
     let regionSize: Int
     let isPmem: Bool
+    private let mappedSize: Int
 
-    init(directory: String, bytes: Int, threads: Int) throws {
+    init(directory: String, bytes: Int, atLeast least: Int = 0, threads: Int) throws {
         var mapped = 0
         var pmem: Int32 = 0
         let isDevice = KVRunner.isDevice(directory)
@@ -18,15 +20,20 @@ final class FloorPool: Sendable {
         let flags = isDevice ? 0 : PMEM_FILE_CREATE
         guard let address = pmem_map_file(path, isDevice ? 0 : bytes, flags, 0o644, &mapped, &pmem)
         else { throw BenchError("floor: " + String(cString: pmem_errormsg())) }
-        // First touch is not what is measured here.
-        pmem_memset_persist(address, 0, mapped)
+        guard mapped >= least else {
+            pmem_unmap(address, mapped)
+            throw BenchError("floor: \(path) has \(mapped) bytes, \(least) are needed")
+        }
         base = address
-        size = mapped
+        size = min(bytes, mapped)
+        mappedSize = mapped
         isPmem = pmem != 0
-        regionSize = mapped / max(1, threads) & ~4095
+        regionSize = size / max(1, threads) & ~4095
+        // First touch is not what is measured here.
+        pmem_memset_persist(base, 0, size)
     }
 
-    func close() { pmem_unmap(base, size) }
+    func close() { pmem_unmap(base, mappedSize) }
 
     var setup: String {
         isPmem ? "pmem_memcpy_persist, packed records" : "memcpy and pmem_msync, packed records"

@@ -13,7 +13,8 @@ final class IndexFloor: Engine {
 
     init(directory: String, profile: DatasetProfile) throws {
         pool = try FloorPool(
-            directory: directory, bytes: profile.indexFloorPoolBytes, threads: profile.threads + 1)
+            directory: directory, bytes: profile.indexFloorPoolBytes,
+            atLeast: profile.indexFloorBytes, threads: profile.threads + 1)
         table = try SlotTable(expecting: profile.keys * 3 / 2)
         largest = profile.keySizes.largest + profile.valueSizes.largest
     }

@@ -14,6 +14,7 @@ enum SyscallStorePath: StorePath { static var io: IOPath { .syscalls } }
 private final class SharedPool: @unchecked Sendable {
     let store: PmemStore
     let path: String
+    let isDevice: Bool
     let keys: Int
     private static let lock = NSLock()
     nonisolated(unsafe) private static var open: (pool: SharedPool, users: Int)?
@@ -23,6 +24,7 @@ private final class SharedPool: @unchecked Sendable {
         guard target.isDevice || target.directory != nil else {
             throw BenchError("the store's operations need a directory or a device as target")
         }
+        isDevice = target.isDevice
         path =
             target.isDevice
             ? target.path : target.directory! + "/pmemkv-bench-io-\(getpid()).pool"
@@ -61,7 +63,7 @@ private final class SharedPool: @unchecked Sendable {
         open = users > 1 ? (pool, users - 1) : nil
         if users == 1 {
             try? pool.store.close()
-            if !pool.path.hasPrefix("/dev/dax") { unlink(pool.path) }
+            if !pool.isDevice { unlink(pool.path) }
         }
     }
 }

@@ -19,9 +19,7 @@ struct TargetFacts: Codable, Sendable {
         name = target.name
         path = target.path
         bytes = target.size
-        fileSystem = target.isDevice ? "devdax" : Mount.of(target.path)?.type ?? "unknown"
-        let dax = bench_is_dax(target.path)
-        isDAX = target.isDevice ? true : dax < 0 ? nil : dax == 1
+        (fileSystem, isDAX) = Mount.kind(of: target.path, isDevice: target.isDevice)
         acceptsMapSync = target.mapSyncAccepted
         isPmem = pmem_is_pmem(target.base, target.size) == 1
         device = DeviceFacts(path: target.path)

@@ -16,11 +16,15 @@ struct MediumProbe: Codable, Sendable {
     /// At most this much of the medium is probed.
     static let largestProbe = 1 << 30
 
-    init(directory: String, plan: KVPlan) throws {
-        let own = directory + "/pmemkv-bench-\(getpid())-probe"
-        try FileManager.default.createDirectory(
-            atPath: own, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: own) }
+    /// Probes in a directory of its own, or on the device itself.
+    init(path: String, plan: KVPlan) throws {
+        let isDevice = KVRunner.isDevice(path)
+        let own = isDevice ? path : path + "/pmemkv-bench-\(getpid())-probe"
+        if !isDevice {
+            try FileManager.default.createDirectory(
+                atPath: own, withIntermediateDirectories: true)
+        }
+        defer { if !isDevice { try? FileManager.default.removeItem(atPath: own) } }
         let bytes = min(Self.largestProbe, max(64 << 20, plan.profile.userBytes))
         let pool = try FloorPool(directory: own, bytes: bytes, threads: 1)
         defer { pool.close() }

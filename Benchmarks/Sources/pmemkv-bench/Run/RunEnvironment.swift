@@ -33,9 +33,7 @@ struct RunEnvironment: Codable, Sendable {
             swift = "6.2"
         #endif
         self.path = path
-        fileSystem = Mount.of(path)?.type ?? "unknown"
-        let dax = bench_is_dax(path)
-        isDAX = dax < 0 ? nil : dax == 1
+        (fileSystem, isDAX) = Mount.kind(of: path, isDevice: KVRunner.isDevice(path))
         self.pmemForced = pmemForced
         hasAutoFlush = pmem_has_auto_flush() == 1
     }
@@ -126,6 +124,13 @@ struct Mount {
     var point: String
     var type: String
     var options: String
+
+    /// The file system's type, and whether it bypasses the page cache there, if it says so.
+    static func kind(of path: String, isDevice: Bool) -> (fileSystem: String, isDAX: Bool?) {
+        if isDevice { return ("devdax", true) }
+        let dax = bench_is_dax(path)
+        return (of(path)?.type ?? "unknown", dax < 0 ? nil : dax == 1)
+    }
 
     static func of(_ path: String) -> Mount? {
         guard let text = try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8) else {

@@ -31,9 +31,12 @@ struct DatasetProfile: Sendable {
     var floorPoolBytes: Int { roundUp(max(64 << 20, userBytes * 5 / 4 + keys * 24)) }
 
     /// The same, large enough never to wrap: its index must find every record.
-    var indexFloorPoolBytes: Int {
+    var indexFloorPoolBytes: Int { roundUp(max(64 << 20, indexFloorBytes)) }
+
+    /// What is written there at most.
+    var indexFloorBytes: Int {
         let written = (Double(userBytes) + Double(keys) * 16) * (writesPerKey + 0.3)
-        return roundUp(max(64 << 20, Int(written)) + threads << 22)
+        return Int(written) + threads << 22
     }
 
     private func roundUp(_ bytes: Int) -> Int { (bytes + (2 << 20) - 1) & ~((2 << 20) - 1) }
