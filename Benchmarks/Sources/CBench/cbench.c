@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef MAP_SYNC
@@ -43,6 +45,21 @@ ssize_t bench_process_read(pid_t pid, void *local, const void *remote, size_t co
     struct iovec to = {.iov_base = local, .iov_len = count};
     struct iovec from = {.iov_base = (void *)remote, .iov_len = count};
     return process_vm_readv(pid, &to, 1, &from, 1, 0);
+}
+
+int bench_run(const char *program, char *const arguments[], int *status) {
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    int failure = posix_spawn_file_actions_init(&actions);
+    if (failure != 0) return failure;
+    failure = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    if (failure == 0)
+        failure = posix_spawn(&child, program, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failure != 0) return failure;
+    while (waitpid(child, status, 0) < 0)
+        if (errno != EINTR) return errno;
+    return 0;
 }
 
 void *bench_map_aligned(int fd, size_t count, size_t alignment, size_t shift, bool sync) {

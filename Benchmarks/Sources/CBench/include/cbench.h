@@ -96,6 +96,13 @@ ssize_t bench_pwrite_dsync(int fd, const void *buffer, size_t count, off_t offse
 ssize_t bench_process_read(pid_t pid, void *local, const void *remote, size_t count);
 
 /*
+ * Runs a program, its standard output joined to standard error, and gives what waitpid(2) says of
+ * its end. 0 or an error number. Foundation's Process wants a run loop and a pair of sockets for
+ * this, which a small machine may not have.
+ */
+int bench_run(const char *program, char *const arguments[], int *status);
+
+/*
  * Maps `count` bytes of the file, shared, at an address `shift` bytes behind a multiple of
  * `alignment`; with MAP_SYNC when `sync`. NULL and errno when the medium refuses.
  */

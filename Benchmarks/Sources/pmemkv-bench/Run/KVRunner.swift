@@ -1,3 +1,4 @@
+import CBench
 import Foundation
 
 /// Drives a `kv` run: the engines in turn, repetition by repetition, each phase in a child process.
@@ -76,21 +77,24 @@ enum ChildProcess {
         }
         try? files.removeItem(atPath: resultPath)
         try JSONEncoder().encode(task).write(to: URL(fileURLWithPath: taskPath))
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["run-one-phase", taskPath, resultPath]
-        var environment = ProcessInfo.processInfo.environment
-        if task.plan.forcedPmem { environment["PMEM_IS_PMEM_FORCE"] = "1" }
-        process.environment = environment
-        process.standardOutput = FileHandle.standardError
-        try process.run()
-        process.waitUntilExit()
+        let status = try run(["run-one-phase", taskPath, resultPath])
         guard let data = files.contents(atPath: resultPath) else {
-            let how = process.terminationReason == .exit ? "exit code" : "signal"
-            throw BenchError(
-                "\(task.phase.rawValue) ended without a result "
-                    + "(\(how) \(process.terminationStatus))")
+            let how = status & 0x7f == 0 ? "exit code \(status >> 8)" : "signal \(status & 0x7f)"
+            throw BenchError("\(task.phase.rawValue) ended without a result (\(how))")
         }
         return try JSONDecoder().decode(ChildResult.self, from: data)
+    }
+
+    /// Runs this program with these arguments; what waitpid(2) says of its end.
+    private static func run(_ arguments: [String]) throws -> Int32 {
+        let program = "/proc/self/exe"
+        var words = ([program] + arguments).map { strdup($0) } + [nil]
+        defer { words.forEach { free($0) } }
+        var status: Int32 = 0
+        let failure = bench_run(program, &words, &status)
+        guard failure == 0 else {
+            throw BenchError("cannot run a child: \(String(cString: strerror(failure)))")
+        }
+        return status
     }
 }
