@@ -11,6 +11,8 @@ final class FloorPool: Sendable {
     let regionSize: Int
     let isPmem: Bool
     private let mappedSize: Int
+    /// Where each thread goes on: a workload must not write over what the one before it left.
+    nonisolated(unsafe) fileprivate let positions: UnsafeMutablePointer<Int>
 
     init(directory: String, bytes: Int, atLeast least: Int = 0, threads: Int) throws {
         var mapped = 0
@@ -29,11 +31,16 @@ final class FloorPool: Sendable {
         mappedSize = mapped
         isPmem = pmem != 0
         regionSize = size / max(1, threads) & ~4095
+        positions = .allocate(capacity: max(1, threads))
+        positions.initialize(repeating: 0, count: max(1, threads))
         // First touch is not what is measured here.
         pmem_memset_persist(base, 0, size)
     }
 
-    func close() { pmem_unmap(base, mappedSize) }
+    func close() {
+        pmem_unmap(base, mappedSize)
+        positions.deallocate()
+    }
 
     var setup: String {
         isPmem ? "pmem_memcpy_persist, packed records" : "memcpy and pmem_msync, packed records"
@@ -46,13 +53,21 @@ struct FloorAppender {
     let capacity: Int
     let isPmem: Bool
     let staging: UnsafeMutableRawPointer
-    var position = 0
+    private let kept: UnsafeMutablePointer<Int>
+    private var position: Int
 
     init(pool: FloorPool, thread: Int, largestRecord: Int) {
         region = pool.base + thread * pool.regionSize
         capacity = pool.regionSize
         isPmem = pool.isPmem
         staging = .allocate(byteCount: largestRecord + 64, alignment: 64)
+        kept = pool.positions + thread
+        position = kept.pointee
+    }
+
+    func finish() {
+        kept.pointee = position
+        staging.deallocate()
     }
 
     /// Makes the first `size` bytes of the staging buffer durable behind the record before.
@@ -141,6 +156,6 @@ final class AppendFloor: Engine {
             return count
         }
 
-        mutating func finish() { appender.staging.deallocate() }
+        func finish() { appender.finish() }
     }
 }

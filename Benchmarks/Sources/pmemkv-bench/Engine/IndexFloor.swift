@@ -77,7 +77,7 @@ final class IndexFloor: Engine {
             from key: UnsafeRawBufferPointer?, limit: Int, into sink: inout ScanSink
         ) throws -> Int { throw BenchError("floor-index: no scans") }
 
-        mutating func finish() { appender.staging.deallocate() }
+        func finish() { appender.finish() }
     }
 }
 

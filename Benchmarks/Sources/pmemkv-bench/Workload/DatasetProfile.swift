@@ -30,13 +30,14 @@ struct DatasetProfile: Sendable {
     /// One region per thread, written round and round.
     var floorPoolBytes: Int { roundUp(max(64 << 20, userBytes * 5 / 4 + keys * 24)) }
 
-    /// The same, large enough never to wrap: its index must find every record.
+    /// The same, large enough not to wrap: its index must find every record. Workloads that go on
+    /// for a set time may write more than that; records that are written over are then missed.
     var indexFloorPoolBytes: Int { roundUp(max(64 << 20, indexFloorBytes)) }
 
-    /// What is written there at most.
+    /// What is written there at most, and the region of the thread that writes beside readers.
     var indexFloorBytes: Int {
         let written = (Double(userBytes) + Double(keys) * 16) * (writesPerKey + 0.3)
-        return Int(written) + threads << 22
+        return Int(written) / threads * (threads + 1) + threads << 22
     }
 
     private func roundUp(_ bytes: Int) -> Int { (bytes + (2 << 20) - 1) & ~((2 << 20) - 1) }
