@@ -21,8 +21,8 @@ package struct MutationSuite: Sendable {
             let creation = CreationRunner(shape: shape, known: StateSet(bits: 18), mutant: mutant)
             if let problem = creation.run() { return "creation: \(problem)" }
         }
-        if let problem = run(Self.foundBeforeItWasDurable, mutant, seed: 1) {
-            return "kept script: \(problem)"
+        for (name, script) in Self.kept {
+            if let problem = run(script, mutant, seed: 1) { return "\(name): \(problem)" }
         }
         for number in 0..<randomScripts {
             if let problem = run(script(number), mutant, seed: seed &+ number) {
@@ -32,26 +32,67 @@ package struct MutationSuite: Sendable {
         return nil
     }
 
-    /// A relaxed record, which recovery found in the caches after the death of the process, takes
-    /// part in what recovery frees; the power fails before it is durable. Random scripts meet this
-    /// once in several hundred.
-    private static var foundBeforeItWasDurable: Script {
-        var shape = PoolShape()
-        shape.segments = 8
-        shape.heads = 1
-        shape.keys = 6
-        shape.sequenceStep = 4
-        shape.checkpointThreshold = 4
-        return Script(
-            shape,
-            parsing: """
-                rput 5 0
-                del 4
-                del 1 !0:0
-                compact
-                rput 5 0
-                kill
-                """)
+    /// What random scripts meet once in dozens or hundreds, each shrunk from one that did.
+    private static var kept: [(name: String, script: Script)] {
+        var small = PoolShape()
+        small.sequenceStep = 4
+        small.checkpointThreshold = 4
+        small.segments = 8
+        small.heads = 1
+        small.keys = 6
+        var paged = PoolShape()
+        paged.checkpointThreshold = 4
+        paged.heads = 2
+        paged.keys = 6
+        paged.model = .paged
+        var tight = PoolShape()
+        tight.checkpointThreshold = 1
+        tight.heads = 1
+        tight.keys = 2
+        return [
+            // A relaxed record, which recovery found in the caches after the death of the process,
+            // takes part in what recovery frees; the power fails before it is durable.
+            (
+                "found before it was durable",
+                Script(
+                    small,
+                    parsing: """
+                        rput 5 0
+                        del 4
+                        del 1 !0:0
+                        compact
+                        rput 5 0
+                        kill
+                        """)
+            ),
+            // A record reaches the medium before the life of its segment does, and stands there
+            // under the old life when that is used once more.
+            (
+                "written before its segment's life was durable",
+                Script(
+                    paged,
+                    parsing: """
+                        rput 4 64
+                        rdel 4 !1:79436
+                        put 4 0
+                        """)
+            ),
+            // A segment is written to while its old life may still come back.
+            (
+                "reused before it was free",
+                Script(
+                    tight,
+                    parsing: """
+                        put 1 0
+                        put 0 858
+                        put 0 178
+                        put 1 199
+                        del 1
+                        put 0 257
+                        put 1 2056
+                        """)
+            ),
+        ]
     }
 
     private func script(_ number: UInt64) -> Script {
