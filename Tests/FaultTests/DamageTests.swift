@@ -1,5 +1,6 @@
 // Damaged bytes: an error or the right answer, and everything else stays readable.
 
+import CPmem
 import PmemKV
 import PmemKVTesting
 import Testing
@@ -84,6 +85,47 @@ struct DamageTests {
             }
         }
         #expect(whole > 0 && refused > 0)
+    }
+
+    /// Fuzzing made a summary, with a checksum that fits, in which a record took less room than on the
+    /// medium. Compaction kept that little free, and the summary of the segment it copied to was written
+    /// behind the pool.
+    @Test("A summary that contradicts its records is damage, not a guide")
+    func summaryAgainstRecords() {
+        let input: [UInt8] = [
+            73, 130, 32, 4, 0, 4, 0, 255, 255, 0, 57, 77, 208, 73, 0, 250, 6, 6, 6, 6, 6, 77, 32,
+            47, 77, 32, 47, 32, 47, 32, 10, 32, 0, 255, 128, 255, 255, 41, 255, 128, 255,
+        ]
+        input.withUnsafeBytes { ImageFuzzer().run($0) }
+    }
+
+    /// The last record of an open extent, made to end with its segment, checksums and all: sealing
+    /// would write the summary into the next segment.
+    @Test("Records that leave no room for their summary are refused, and only by writers")
+    func noRoomForTheSummary() throws {
+        let pool = try SamplePool(
+            "one record", shape: PoolShape(), script: "put 0 9", closes: false)
+        let data = pool.image.size - pool.shape.segments * pool.shape.segmentSize
+        let record = pool.image.bytes + data
+        var header = record.loadUnaligned(as: cpmem_record.self)
+        let keyLength = Int(cpmem_shape_key_length(header.shape))
+        let grown = pool.shape.segmentSize - MemoryLayout<cpmem_record>.size - keyLength
+        header.shape = cpmem_shape(
+            cpmem_shape_kind(header.shape), UInt32(keyLength), UInt64(grown))
+        record.storeBytes(of: header, as: cpmem_record.self)
+        ImageRepair.repair(pool.image, shape: pool.shape)
+        var options = pool.shape.options
+        do throws(StoreError) {
+            _ = try PmemStore.open(on: ScratchMedium(pool.image), options: options)
+            Issue.record("the pool opens")
+        } catch {
+            #expect(error.code == .corrupt)
+            #expect(error.message.contains("no room for its summary"))
+        }
+        options.readOnly = true
+        let reader = try PmemStore.open(on: ScratchMedium(pool.image), options: options)
+        #expect(try reader.get(PoolShape.key(0))?.count == grown)
+        reader.abandon()
     }
 
     @Test("Made-up pools whose checksums fit neither trap nor hang")

@@ -218,15 +218,17 @@ extension Engine {
         return outcome ?? .damaged
     }
 
-    /// Copies one record, verified; damage is never propagated under a fresh checksum.
+    /// Copies one record, verified; damage is never propagated under a fresh checksum. The room for
+    /// it, its number and its kind come from the summary, so the record has to say the same.
     private func move(
         _ entry: cpmem_summary_entry, at location: Location
     ) throws(StoreError) -> Outcome? {
         let lock = index.lock(entry.key_hash)
         return try withRecord(at: location) { record throws(StoreError) -> Outcome? in
-            guard self.isSound(record) else {
-                return .damaged
-            }
+            guard self.isSound(record), record.units == entry.units,
+                record.sequence == entry.sequence, record.isTombstone == entry.isTombstone,
+                self.index.hash(record.key) == entry.key_hash
+            else { return .damaged }
             if entry.isTombstone {
                 // A newer record of the key makes the tombstone superfluous.
                 lock.lock()

@@ -128,6 +128,7 @@ struct Recovery {
                 $0.contents.endUnits != segments.states[$0.segment].provenUnits
             }
         }
+        for (segment, contents) in open { try checkRoom(segment, contents) }
         try persistFound()
         try releaseSuperfluous()
         for (segment, contents) in open {
@@ -156,6 +157,21 @@ struct Recovery {
         {
             try segments.release(segment)
         }
+    }
+
+    /// Whoever appends leaves room for the summary. Records without it may have good checksums and are
+    /// still nobody's: sealing them would write into the next segment.
+    private func checkRoom(_ segment: Int, _ contents: ExtentContents) throws(StoreError) {
+        let geometry = engine.geometry
+        let end = contents.endUnits + LogHead.summaryUnits(contents.entries.count)
+        guard end > segments.states[segment].life.span * geometry.segmentUnits else { return }
+        throw StoreError(
+            .corrupt,
+            """
+            the records of the segment at offset \(geometry.offset(ofSegment: segment)) leave no \
+            room for its summary, which no store would have written; 'pmemkv repair' salvages \
+            what is readable
+            """)
     }
 
     /// What a killed process had stored is visible, but may not be durable: it becomes so before
