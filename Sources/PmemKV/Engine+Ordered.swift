@@ -50,6 +50,8 @@ extension Engine {
     }
 
     private static let lookahead = 6
+    /// A short record is wholly on its way before it is looked at.
+    private static let lines = 4
 
     /// False when the scan is over.
     private func visit(
@@ -63,10 +65,10 @@ extension Engine {
             hashes.append(hash)
             index.prefetch(hash)
         }
-        for hash in hashes.prefix(Self.lookahead) { prefetchRecord(hash) }
+        for hash in hashes.prefix(Self.lookahead) { prefetchRecord(hash, lines: Self.lines) }
         for number in 0..<page.count {
             if number + Self.lookahead < page.count {
-                prefetchRecord(hashes[number + Self.lookahead])
+                prefetchRecord(hashes[number + Self.lookahead], lines: Self.lines)
             }
             let goOn = try page.withKey(number) { key throws(StoreError) -> Bool? in
                 if let end, reverse ? isBelow(key, end) : !isBelow(key, end) { return false }

@@ -177,15 +177,15 @@ extension Engine {
 
     /// Starts to load the records that a search for this hash will look at.
     @inline(__always)
-    func prefetchRecord(_ hash: UInt64) {
-        index.forEachCandidate(hash) { prefetchRecord(at: $0) }
+    func prefetchRecord(_ hash: UInt64, lines: Int = 1) {
+        index.forEachCandidate(hash) { prefetchRecord(at: $0, lines: lines) }
     }
 
-    /// Starts to load the beginning of a record.
+    /// Starts to load the first lines of a record, which may go beyond its end.
     @inline(__always)
-    func prefetchRecord(at location: Location) {
+    func prefetchRecord(at location: Location, lines: Int = 1) {
         guard let base = medium.base, geometry.segment(of: location) != nil else { return }
-        cpmem_prefetch(base + location.offset)
+        for line in 0..<lines { cpmem_prefetch(base + location.offset + line &* 64) }
     }
 
     /// Drains, then gives the head to the next writer; the other way round where one drain

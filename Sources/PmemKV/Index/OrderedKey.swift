@@ -31,6 +31,12 @@ struct OrderedKey: Equatable {
     @inline(__always)
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: address, count: count) }
 
+    /// Starts to load the bytes. Harmless even for a key that is no longer one.
+    @inline(__always)
+    func prefetch() {
+        cpmem_prefetch(UnsafeRawPointer(bitPattern: UInt(rawValue & Self.addressMask)))
+    }
+
     /// DRAM that a key takes in the C library's allocator: 8 bytes more, rounded up to 16.
     var memoryBytes: Int { max(32, (count + 8 + 15) & ~15) }
 

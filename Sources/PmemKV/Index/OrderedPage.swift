@@ -63,7 +63,9 @@ extension OrderedIndex {
         }
         return withUnsafeTemporaryAllocation(of: OrderedKey.self, capacity: slots.count) { keys in
             for slot in slots {
-                (keys.baseAddress! + (slot - slots.lowerBound)).initialize(to: leaf.key(slot))
+                let key = leaf.key(slot)
+                key.prefetch()
+                (keys.baseAddress! + (slot - slots.lowerBound)).initialize(to: key)
             }
             // From here on the keys are known to be some, and stay until the epoch is left.
             guard place.isStill() else { return false }
