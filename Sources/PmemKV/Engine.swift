@@ -7,8 +7,8 @@ import CPmem
 ///   records the caller asked to be relaxed.
 /// - I4: sequence numbers are taken under the shard lock of their key, so records of one key enter
 ///   the index in the order of their numbers.
-/// - Locks are taken in this order: log head, shard (ascending), allocation; compaction before
-///   head. Nobody waits for space while holding a shard.
+/// - Locks are taken in this order: log head, shard (ascending), allocation or the ordered index's
+///   own; compaction before head. Nobody waits for space while holding a shard.
 /// - Mutable state lies in raw memory behind `let` pointers; the superblock changes under its own
 ///   lock.
 package final class Engine: @unchecked Sendable {

@@ -128,6 +128,45 @@ struct DamageTests {
         reader.abandon()
     }
 
+    /// Fuzzing set the counter of a superblock to the highest number there is, and opening added one.
+    @Test("Counters that no pool reaches are damage")
+    func overflowingNumbers() throws {
+        let shape = PoolShape()
+        var reading = shape.options
+        reading.readOnly = true
+        var pool = try SamplePool("one record", shape: shape, script: "put 0 9", closes: true)
+        let fields = [\cpmem_superblock.update_counter, \.sequence_limit]
+        for (number, field) in fields.enumerated() {
+            for copy in 0..<2 {
+                let place = pool.image.bytes + copy * Int(CPMEM_SUPERBLOCK_STRIDE)
+                var block = place.loadUnaligned(as: cpmem_superblock.self)
+                block[keyPath: field] = .max - UInt64(number)
+                place.storeBytes(of: block, as: cpmem_superblock.self)
+                ImageRepair.repair(pool.image, shape: shape)
+                // The other copy is as good, until it is no longer.
+                let store = try? PmemStore.open(
+                    on: ScratchMedium(pool.image), options: reading)
+                #expect((store != nil) == (copy == 0))
+                store?.abandon()
+            }
+            pool = try SamplePool("one record", shape: shape, script: "put 0 9", closes: true)
+        }
+        for closes in [true, false] {
+            let pool = try SamplePool(
+                "two records", shape: shape, script: "put 0 9\nput 1 9", closes: closes)
+            let data = pool.image.size - shape.segments * shape.segmentSize
+            var header = (pool.image.bytes + data + 64).loadUnaligned(as: cpmem_record.self)
+            header.sequence = .max
+            (pool.image.bytes + data + 64).storeBytes(of: header, as: cpmem_record.self)
+            ImageRepair.repair(pool.image, shape: shape)
+            let store = try? PmemStore.open(
+                on: ScratchMedium(pool.image), options: shape.options)
+            // A clean close vouches for the record; after a crash it is a torn tail.
+            #expect((store?.count ?? -1) == (closes ? -1 : 1))
+            store?.abandon()
+        }
+    }
+
     @Test("Made-up pools whose checksums fit neither trap nor hang")
     func hostile() {
         let fuzzer = ImageFuzzer()

@@ -5,6 +5,9 @@ enum RecordLayout {
     static let headerSize = MemoryLayout<cpmem_record>.size
     static let maximumKeyLength = 65_536
     static let maximumValueLength = (1 << 40) - 1
+    /// Sequence numbers, and the superblock's counters, are below this: ten million writes a second
+    /// reach it in 14,000 years. What states more is damaged, and nothing has to mind an overflow.
+    static let sequenceEnd: UInt64 = 1 << 62
 
     /// Units a record of this key and value takes.
     @inline(__always)

@@ -44,8 +44,11 @@ struct SummaryView {
         entries = UnsafeBufferPointer(
             start: (bytes.baseAddress! + size).assumingMemoryBound(to: cpmem_summary_entry.self),
             count: count)
-        guard entries.allSatisfy({ $0.units > 0 && Int($0.offset_units) + $0.units <= endUnits })
-        else { return nil }
+        let arePossible = entries.allSatisfy {
+            $0.units > 0 && Int($0.offset_units) + $0.units <= endUnits
+                && $0.sequence < RecordLayout.sequenceEnd
+        }
+        guard arePossible else { return nil }
     }
 
     /// CRC32C over salt, the header without its checksum, and the entries.

@@ -87,6 +87,9 @@ struct SuperblockPair {
             guard block.version == UInt32(CPMEM_FORMAT_VERSION) else {
                 return .newerVersion(block.version)
             }
+            guard
+                max(block.update_counter, block.sequence_limit) < RecordLayout.sequenceEnd
+            else { return .damaged }
             return .valid(block)
         }
     }

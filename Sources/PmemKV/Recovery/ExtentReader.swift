@@ -122,7 +122,8 @@ struct ExtentWalk {
         guard
             kind == UInt8(CPMEM_RECORD_PUT.rawValue)
                 || kind == UInt8(CPMEM_RECORD_TOMBSTONE.rawValue),
-            view.units <= limit - units, view.verifyHeader(salt: salt)
+            view.units <= limit - units, view.verifyHeader(salt: salt),
+            view.sequence < RecordLayout.sequenceEnd
         else { return nil }
         return view
     }
