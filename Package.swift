@@ -81,10 +81,13 @@ let package = Package(
 )
 
 if isFuzzing {
+    package.targets.append(
+        .target(name: "FuzzDriver", path: "Tests/Fuzz/Driver", swiftSettings: []))
     for name in ["Pool", "Dump", "Shell"] {
         package.targets.append(
             .executableTarget(
-                name: "fuzz-\(name.lowercased())", dependencies: ["PmemKVTesting", "PmemKVText"],
+                name: "fuzz-\(name.lowercased())",
+                dependencies: ["FuzzDriver", "PmemKVTesting", "PmemKVText"],
                 path: "Tests/Fuzz/\(name)",
                 swiftSettings: [.unsafeFlags(["-parse-as-library"])],
                 linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))

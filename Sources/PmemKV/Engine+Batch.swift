@@ -46,16 +46,11 @@ extension Engine {
         var superseded: [Int] = []
         for (place, number) in order.enumerated() {
             let later = order[(place + 1)...].prefix { sources[$0].hash == sources[number].hash }
-            if later.contains(where: { haveSameKey(sources[$0], sources[number]) }) {
+            if later.contains(where: { sources[$0].key.hasSameBytes(as: sources[number].key) }) {
                 superseded.append(number)
             }
         }
         for number in superseded.sorted(by: >) { sources.remove(at: number) }
-    }
-
-    private func haveSameKey(_ first: RecordSource, _ second: RecordSource) -> Bool {
-        first.key.count == second.key.count
-            && cpmem_same_bytes(first.key.baseAddress, second.key.baseAddress, first.key.count)
     }
 
     /// The shards that hold these keys, each once, ascending.

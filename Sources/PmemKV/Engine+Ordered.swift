@@ -1,5 +1,3 @@
-import CPmem
-
 /// The ordered index and its scans.
 ///
 /// Invariants:
@@ -37,13 +35,7 @@ extension Engine {
         var left = limit
         repeat {
             try checkReadable()
-            if let start {
-                start.withUnsafeBytes {
-                    ordered.read(from: $0, ascending: !reverse, limit: left, into: &page)
-                }
-            } else {
-                ordered.read(from: nil, ascending: !reverse, limit: left, into: &page)
-            }
+            ordered.read(from: start, ascending: !reverse, limit: left, into: &page)
             guard try visit(page, upTo: end, reverse: reverse, &left, body) else { return }
             start = page.next
         } while start != nil
@@ -71,7 +63,7 @@ extension Engine {
                 prefetchRecord(hashes[number + Self.lookahead], lines: Self.lines)
             }
             let goOn = try page.withKey(number) { key throws(StoreError) -> Bool? in
-                if let end, reverse ? isBelow(key, end) : !isBelow(key, end) { return false }
+                if let end, (key.order(against: end) < 0) == reverse { return false }
                 return try withRecord(key, hashes[number]) { record in
                     body(record.key.bytes, record.value.bytes)
                 }
@@ -81,11 +73,5 @@ extension Engine {
             if !goOn || left == 0 { return false }
         }
         return true
-    }
-
-    private func isBelow(_ key: UnsafeRawBufferPointer, _ bound: [UInt8]) -> Bool {
-        bound.withUnsafeBytes {
-            cpmem_compare(key.baseAddress, key.count, $0.baseAddress, $0.count) < 0
-        }
     }
 }

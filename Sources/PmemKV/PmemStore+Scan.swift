@@ -38,8 +38,8 @@ public struct KeyRange: Sendable, Equatable {
     }
 
     func contains(_ key: UnsafeRawBufferPointer) -> Bool {
-        if let from, key.lexicographicallyPrecedes(from) { return false }
-        if let to, !key.lexicographicallyPrecedes(to) { return false }
+        if let from, key.order(against: from) < 0 { return false }
+        if let to, key.order(against: to) >= 0 { return false }
         return true
     }
 }
@@ -106,9 +106,7 @@ private struct SortedKeys {
     }
 
     private func comesBefore(_ key: UnsafeRawBufferPointer, _ other: [UInt8]) -> Bool {
-        let order = other.withUnsafeBytes {
-            cpmem_compare(key.baseAddress, key.count, $0.baseAddress, $0.count)
-        }
+        let order = key.order(against: other)
         return reverse ? order > 0 : order < 0
     }
 

@@ -59,8 +59,7 @@ struct RecordView {
 
     @inline(__always)
     func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
-        keyLength == other.count
-            && cpmem_same_bytes(base + RecordLayout.headerSize, other.baseAddress, other.count)
+        key.hasSameBytes(as: other)
     }
 }
 

@@ -20,7 +20,7 @@ extension OrderedIndex {
             var node = root
             var isLast = true
             while !node.isLeaf, !node.isFull {
-                let number = childNumber(of: key, in: node)
+                let number = node.ownPosition(of: key, pastEqual: true)
                 isLast = isLast && number == node.count
                 parent = node
                 node = node.child(number)
@@ -34,14 +34,6 @@ extension OrderedIndex {
             }
             if isLeaf { return }
         }
-    }
-
-    private func childNumber(of key: UnsafeRawBufferPointer, in node: OrderedNode) -> Int {
-        guard
-            let number = node.position(
-                of: key, pastEqual: true, node.header, cpmem_load_relaxed(node.base))
-        else { preconditionFailure("an inner node changed without the structure lock") }
-        return number
     }
 
     /// Splits a locked, full node and unlocks it. Where keys only ever come at the end, the left
@@ -64,7 +56,8 @@ extension OrderedIndex {
         node.truncate(to: middle)
         if let parent {
             parent.insert(
-                separator, at: childNumber(of: separator.bytes, in: parent), child: right)
+                separator, at: parent.ownPosition(of: separator.bytes, pastEqual: true),
+                child: right)
             parent.unlock()
         } else {
             let top = makeNode(isLeaf: false)
@@ -89,7 +82,7 @@ extension OrderedIndex {
         var chain: [OrderedNode] = []
         var node = root
         while !node.isLeaf {
-            let number = childNumber(of: key, in: node)
+            let number = node.ownPosition(of: key, pastEqual: true)
             if node.count > 0 {
                 holder = (node, number)
                 chain = []

@@ -170,7 +170,7 @@ final class OrderedIndex: @unchecked Sendable {
                     makeRoom(for: key)
                     continue
                 }
-                leaf.insert(copy, at: lockedPosition(of: key, in: leaf))
+                leaf.insert(copy, at: leaf.ownPosition(of: key, pastEqual: false))
                 return leaf.unlock()
             }
         }
@@ -180,7 +180,7 @@ final class OrderedIndex: @unchecked Sendable {
     func remove(_ key: UnsafeRawBufferPointer) {
         reading {
             let leaf = lockLeaf(of: key)
-            let slot = lockedPosition(of: key, in: leaf)
+            let slot = leaf.ownPosition(of: key, pastEqual: false)
             guard leaf.holds(key, at: slot) else { return leaf.unlockUnchanged() }
             let old = leaf.remove(at: slot)
             let isEmpty = leaf.count == 0
@@ -196,13 +196,5 @@ final class OrderedIndex: @unchecked Sendable {
             if place.leaf.tryLock(place.version) { return place.leaf }
             cpmem_pause()
         }
-    }
-
-    private func lockedPosition(of key: UnsafeRawBufferPointer, in leaf: OrderedNode) -> Int {
-        guard
-            let slot = leaf.position(
-                of: key, pastEqual: false, leaf.header, cpmem_load_relaxed(leaf.base))
-        else { preconditionFailure("a locked node changed") }
-        return slot
     }
 }

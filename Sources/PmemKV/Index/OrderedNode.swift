@@ -184,6 +184,16 @@ struct OrderedNode: Equatable {
         return low
     }
 
+    /// The same in a node that nobody else may change: a locked one, or, under the structure lock,
+    /// any inner one.
+    func ownPosition(of key: UnsafeRawBufferPointer, pastEqual: Bool) -> Int {
+        let version = cpmem_load_relaxed(base)
+        guard let slot = position(of: key, pastEqual: pastEqual, header, version) else {
+            preconditionFailure("a node changed under its owner's lock")
+        }
+        return slot
+    }
+
     /// Whether a slot holds exactly this key. Node locked.
     func holds(_ key: UnsafeRawBufferPointer, at slot: Int) -> Bool {
         slot < count && self.key(slot).compare(from: 0, key) == 0

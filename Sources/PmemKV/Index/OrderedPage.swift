@@ -39,14 +39,18 @@ extension OrderedIndex {
     /// from the respective end. The page may be empty though more follow.
     ///
     /// - Complexity: O(log n) and the bytes of the keys; no lock.
-    func read(
-        from key: UnsafeRawBufferPointer?, ascending: Bool, limit: Int, into page: inout OrderedPage
-    ) {
-        page.clear()
-        reading {
-            let bound = Bound(key: key, ascending: ascending)
-            while !tryRead(bound, limit: limit, into: &page) { cpmem_pause() }
+    func read(from key: [UInt8]?, ascending: Bool, limit: Int, into page: inout OrderedPage) {
+        guard let key else {
+            return read(Bound(key: nil, ascending: ascending), limit: limit, into: &page)
         }
+        key.withUnsafeBytes {
+            read(Bound(key: $0, ascending: ascending), limit: limit, into: &page)
+        }
+    }
+
+    private func read(_ bound: Bound, limit: Int, into page: inout OrderedPage) {
+        page.clear()
+        reading { while !tryRead(bound, limit: limit, into: &page) { cpmem_pause() } }
     }
 
     /// False when the leaf changed meanwhile; then the page is as it was.

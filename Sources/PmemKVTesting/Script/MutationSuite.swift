@@ -33,7 +33,7 @@ package struct MutationSuite: Sendable {
     }
 
     /// What random scripts meet once in dozens or hundreds, each shrunk from one that did.
-    private static var kept: [(name: String, script: Script)] {
+    private static let kept: [(name: String, script: Script)] = {
         var small = PoolShape()
         small.sequenceStep = 4
         small.checkpointThreshold = 4
@@ -93,7 +93,7 @@ package struct MutationSuite: Sendable {
                         """)
             ),
         ]
-    }
+    }()
 
     private func script(_ number: UInt64) -> Script {
         number % 4 == 3

@@ -1,3 +1,4 @@
+import FuzzDriver
 import PmemKVText
 
 /// Reads arbitrary text as a dump, cut into pieces at arbitrary places.
@@ -18,5 +19,15 @@ enum DumpTarget {
         } catch {
             precondition(!error.message.isEmpty)
         }
+    }
+}
+
+@_cdecl("fuzz_dump_main")
+func fuzzMain(
+    _ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> Int32 {
+    fuzz(count, arguments) { bytes, length in
+        DumpTarget.run(UnsafeRawBufferPointer(start: bytes, count: length))
+        return 0
     }
 }

@@ -1,3 +1,4 @@
+import FuzzDriver
 import PmemKVText
 
 /// Splits arbitrary lines into words; what quoting writes has to come back the same.
@@ -11,5 +12,15 @@ enum ShellTarget {
             line.append(UInt8(ascii: " "))
         }
         precondition((try? ShellWords.split(line[...])) == words)
+    }
+}
+
+@_cdecl("fuzz_shell_main")
+func fuzzMain(
+    _ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> Int32 {
+    fuzz(count, arguments) { bytes, length in
+        ShellTarget.run(UnsafeRawBufferPointer(start: bytes, count: length))
+        return 0
     }
 }

@@ -34,13 +34,7 @@ struct OrderedIndexTests {
         var page = OrderedPage()
         var next = start
         repeat {
-            if let next {
-                next.withUnsafeBytes {
-                    index.read(from: $0, ascending: ascending, limit: limit, into: &page)
-                }
-            } else {
-                index.read(from: nil, ascending: ascending, limit: limit, into: &page)
-            }
+            index.read(from: next, ascending: ascending, limit: limit, into: &page)
             for number in 0..<page.count { result.append(page.withKey(number) { [UInt8]($0) }) }
             next = page.next
         } while next != nil && result.count < count
