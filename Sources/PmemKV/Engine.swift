@@ -57,8 +57,8 @@ package final class Engine: @unchecked Sendable {
         for number in 0...headCount { (heads + number).initialize(to: LogHead()) }
         control = .allocate(byteCount: ControlWord.bytes, alignment: 64)
         control.initializeMemory(as: UInt8.self, repeating: 0, count: ControlWord.bytes)
-        superblockLock = SpinLock(word: control + ControlWord.superblockLock.rawValue)
-        compactionLock = SpinLock(word: control + ControlWord.compactionLock.rawValue)
+        superblockLock = SpinLock(AtomicWord(control + ControlWord.superblockLock.rawValue))
+        compactionLock = SpinLock(AtomicWord(control + ControlWord.compactionLock.rawValue))
         self[.sequenceLimit] = superblock.block.sequence_limit
         self[.nextSequence] = superblock.block.sequence_limit
     }

@@ -145,7 +145,7 @@ final class HashIndex: @unchecked Sendable {
     }
 
     @inline(__always)
-    func lock(_ shard: Int) -> SpinLock { SpinLock(word: control + shard &* 64) }
+    func lock(_ shard: Int) -> SpinLock { SpinLock(AtomicWord(control + shard &* 64)) }
 
     @inline(__always)
     func lock(_ hash: UInt64) -> SpinLock { lock(shard(of: hash)) }

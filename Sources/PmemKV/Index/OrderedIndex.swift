@@ -20,7 +20,7 @@ final class OrderedIndex: @unchecked Sendable {
     private let retired: RetiredMemory
     private let control: UnsafeMutableRawPointer
     /// Held while nodes come or go.
-    var structureLock: SpinLock { SpinLock(word: control) }
+    var structureLock: SpinLock { SpinLock(AtomicWord(control)) }
     /// Set while the index is filled: a record whose key cannot be told, so that no scan is complete.
     var unknownKey: StoreError?
     private var rootWord: UnsafeMutableRawPointer { control + 8 }

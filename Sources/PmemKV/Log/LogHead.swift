@@ -130,7 +130,7 @@ extension UnsafeMutablePointer where Pointee == LogHead {
     @inline(__always)
     var spin: SpinLock {
         // The lock is the first field.
-        SpinLock(word: UnsafeMutableRawPointer(self))
+        SpinLock(AtomicWord(UnsafeMutableRawPointer(self)))
     }
 
     @inline(__always)

@@ -91,7 +91,7 @@ final class SegmentMap: @unchecked Sendable {
         self.medium = medium
         prefaulter = medium.firstTouchIsSlow ? Prefaulter() : nil
         lockWord.initializeMemory(as: UInt64.self, repeating: 0, count: 2)
-        lock = SpinLock(word: lockWord)
+        lock = SpinLock(AtomicWord(lockWord))
         states = .allocate(capacity: geometry.segmentCount)
         states.initialize(
             repeating: SegmentState(

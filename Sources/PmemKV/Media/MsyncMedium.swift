@@ -12,17 +12,15 @@ import SystemPackage
 package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
     private let pool: PoolMapping
     private let group = GroupCommit()
-    private let lock = SpinLock(word: .allocate(byteCount: 8, alignment: 8))
+    private let words = SharedLines(1)
+    private var lock: SpinLock { SpinLock(words[0]) }
     /// From the first page touched since the last round to the end of the last one.
     private var dirty = 0..<0
     private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
 
     init(pool: PoolMapping) {
         self.pool = pool
-        lock.word.storeBytes(of: 0, as: UInt64.self)
     }
-
-    deinit { lock.word.deallocate() }
 
     package var size: Int { pool.length }
     package var readBase: UnsafeRawPointer? { UnsafeRawPointer(pool.address) }

@@ -8,7 +8,7 @@ import CPmem
 final class RetiredMemory: @unchecked Sendable {
     private let epochs: Epochs
     private let word: UnsafeMutableRawPointer
-    private var lock: SpinLock { SpinLock(word: word) }
+    private var lock: SpinLock { SpinLock(AtomicWord(word)) }
     /// Oldest first.
     private var entries: [(memory: UnsafeMutableRawPointer, epoch: UInt64)] = []
     private var threshold = RetiredMemory.batch

@@ -22,14 +22,15 @@ package enum SpinWait {
     }
 }
 
-/// A one-word lock in raw memory. Zero means free.
+/// A one-word lock in memory that somebody else owns. Zero means free.
 struct SpinLock {
-    let word: UnsafeMutableRawPointer
+    private let word: AtomicWord
 
     @inline(__always)
-    func tryLock() -> Bool {
-        cpmem_load_relaxed(word) == 0 && cpmem_compare_exchange(word, 0, 1)
-    }
+    init(_ word: AtomicWord) { self.word = word }
+
+    @inline(__always)
+    func tryLock() -> Bool { word.loadRelaxed() == 0 && word.compareExchange(0, 1) }
 
     @inline(__always)
     func lock() {
@@ -42,5 +43,17 @@ struct SpinLock {
     }
 
     @inline(__always)
-    func unlock() { cpmem_store_release(word, 0) }
+    func unlock() { word.storeRelease(0) }
+
+    func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        lock()
+        defer { unlock() }
+        return try body()
+    }
+
+    /// Waits for whoever holds the lock now.
+    func passThrough() {
+        lock()
+        unlock()
+    }
 }

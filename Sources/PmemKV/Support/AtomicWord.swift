@@ -1,0 +1,87 @@
+import CPmem
+
+/// A 64-bit word in raw memory that several threads share: the safe face of the C atomics.
+///
+/// A handle, not an owner: whoever allocated the memory keeps it for as long as the word is used.
+/// Every access is one instruction, or a loop of two for ``lower(to:)``.
+@safe
+struct AtomicWord {
+    private let address: UnsafeMutableRawPointer
+
+    /// - Parameter address: aligned to 8 bytes.
+    @unsafe @inline(__always)
+    init(_ address: UnsafeMutableRawPointer) { unsafe self.address = address }
+
+    @inline(__always)
+    func loadRelaxed() -> UInt64 { unsafe cpmem_load_relaxed(address) }
+
+    @inline(__always)
+    func loadAcquire() -> UInt64 { unsafe cpmem_load_acquire(address) }
+
+    @inline(__always)
+    func loadSequential() -> UInt64 { unsafe cpmem_load_seq_cst(address) }
+
+    @inline(__always)
+    func storeRelaxed(_ value: UInt64) { unsafe cpmem_store_relaxed(address, value) }
+
+    @inline(__always)
+    func storeRelease(_ value: UInt64) { unsafe cpmem_store_release(address, value) }
+
+    /// Adds, sequentially consistent; returns the value before.
+    @inline(__always) @discardableResult
+    func fetchAdd(_ amount: UInt64) -> UInt64 { unsafe cpmem_fetch_add(address, amount) }
+
+    /// Subtracts, sequentially consistent; returns the value before.
+    @inline(__always) @discardableResult
+    func fetchSubtract(_ amount: UInt64) -> UInt64 { unsafe cpmem_fetch_sub(address, amount) }
+
+    /// Adds without ordering anything else.
+    @inline(__always)
+    func addRelaxed(_ amount: UInt64) { _ = unsafe cpmem_fetch_add_relaxed(address, amount) }
+
+    /// Adds where nobody else writes: no locked instruction.
+    @inline(__always)
+    func addAsOnlyWriter(_ amount: UInt64) { storeRelaxed(loadRelaxed() &+ amount) }
+
+    /// Replaces an expected value, sequentially consistent. Returns whether it was there.
+    @inline(__always)
+    func compareExchange(_ expected: UInt64, _ desired: UInt64) -> Bool {
+        unsafe cpmem_compare_exchange(address, expected, desired)
+    }
+
+    /// Replaces the value by a smaller one, sequentially consistent.
+    @inline(__always)
+    func lower(to value: UInt64) { unsafe cpmem_fetch_min(address, value) }
+}
+
+/// Cache lines of shared words, zero at first, freed with their owner.
+///
+/// What different threads write often belongs in different lines.
+@safe
+struct SharedLines: ~Copyable, @unchecked Sendable {
+    static var wordsPerLine: Int { 8 }
+    let count: Int
+    private let base: UnsafeMutableRawPointer
+
+    init(_ count: Int) {
+        self.count = count
+        let bytes = max(1, count) * 64
+        unsafe base = .allocate(byteCount: bytes, alignment: 64)
+        unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    }
+
+    deinit { unsafe base.deallocate() }
+
+    @inline(__always)
+    subscript(line: Int, word: Int) -> AtomicWord {
+        assert(line >= 0 && line < count && word >= 0 && word < Self.wordsPerLine)
+        return unsafe AtomicWord(base + (line &* 64 &+ word &* 8))
+    }
+
+    /// The lines as one row of words.
+    @inline(__always)
+    subscript(word: Int) -> AtomicWord {
+        assert(word >= 0 && word < count * Self.wordsPerLine)
+        return unsafe AtomicWord(base + word &* 8)
+    }
+}
