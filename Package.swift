@@ -15,6 +15,7 @@ let package = Package(
     name: "pmemkv",
     products: [
         .library(name: "PmemKV", targets: ["PmemKV"]),
+        .library(name: "PmemPlaces", targets: ["PmemPlaces"]),
         .executable(name: "pmemkv", targets: ["pmemkv-cli"]),
     ],
     dependencies: [
@@ -31,9 +32,16 @@ let package = Package(
             name: "CPmem", dependencies: ["CLibPmem", "CLibPmemObj"],
             cSettings: [.treatAllWarnings(as: .error)]),
         .target(
+            name: "PmemPlaces",
+            dependencies: [
+                "CPmem", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "PmemKV",
             dependencies: [
                 "CPmem",
+                "PmemPlaces",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -53,8 +61,15 @@ let package = Package(
             dependencies: [
                 "PmemKV",
                 "PmemKVText",
+                "PmemPlaces",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PmemPlacesTests",
+            dependencies: [
+                "PmemPlaces", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,6 +1,7 @@
 import CPmem
 import Glibc
 import Logging
+import PmemPlaces
 import SystemPackage
 
 /// A persistent key-value store in one file or devdax device.

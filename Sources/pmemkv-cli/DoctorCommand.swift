@@ -2,8 +2,8 @@
 // examining; this file prints.
 
 import ArgumentParser
-import PmemKV
 import PmemKVText
+import PmemPlaces
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import CPmem
 import CLibPmem
 import Glibc
+import PmemPlaces
 import SystemPackage
 
 /// Finds out what a pool lives on and gives the medium that makes writes durable there.

@@ -2,7 +2,7 @@
 // device-mapper, on made-up trees and on the machine the test runs on.
 
 import Foundation
-import PmemKV
+import PmemPlaces
 import Testing
 
 @Suite("Place facts of files")

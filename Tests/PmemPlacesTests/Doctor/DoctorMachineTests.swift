@@ -1,6 +1,6 @@
 // What the doctor says of NUMA nodes and kernels.
 
-import PmemKV
+import PmemPlaces
 import Testing
 
 @Suite("Doctor: machine")

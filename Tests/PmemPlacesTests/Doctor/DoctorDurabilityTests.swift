@@ -1,6 +1,6 @@
 // What the doctor says makes a write durable, on every kind of medium.
 
-import PmemKV
+import PmemPlaces
 import SystemPackage
 import Testing
 

@@ -1,6 +1,6 @@
 // What the doctor's tests share: a made-up machine with a name for each medium, and its report.
 
-import PmemKV
+import PmemPlaces
 import Testing
 
 extension MadeUpSystem {

@@ -2,7 +2,7 @@
 // live below /sys/devices in the directory of their parent, everything else is a relative link.
 
 import Foundation
-import PmemKV
+import PmemPlaces
 
 final class MadeUpSystem {
     let directory: String
