@@ -98,6 +98,11 @@ extension PlaceProbe {
         }
     }
 
+    /// Whether the kernel accepts MAP_SYNC for the first bytes of an open file.
+    package static func acceptsMapSync(_ file: FileDescriptor, bytes: Int) -> Bool {
+        cpmem_probe_map_sync(file.rawValue, bytes) == 0
+    }
+
     private static func directory(_ path: String) -> PlaceProbe {
         let (answer, isDAX) = synchronous(path, inDirectory: true, bytes: 4096)
         return PlaceProbe(synchronous: answer, newFileIsDAX: isDAX)

@@ -1,8 +1,4 @@
-// NUMA: which nodes the process may run on, what the kernel knows of a node's speed (HMAT), and
-// the environment variables of libpmem.
-
-import CPmem
-import SystemPackage
+// NUMA: which nodes the process may run on, and what the kernel knows of a node's speed (HMAT).
 
 /// What the kernel says about a node of memory as seen from the nearest processors.
 package struct NodeSpeed: Sendable, Equatable {
@@ -84,19 +80,5 @@ package struct NodeFacts: Sendable, Equatable {
             result.formUnion(first...last)
         }
         return result
-    }
-}
-
-/// Facts about this process.
-package enum ProcessFacts {
-    /// The libpmem variables that change what makes a store durable, when they are set.
-    package static func libpmemEnvironment() -> [String: String] {
-        var found: [String: String] = [:]
-        for name in ["PMEM_IS_PMEM_FORCE", "PMEM_NO_FLUSH"] {
-            if let value = unsafe cpmem_probe_environment(name) {
-                found[name] = unsafe String(cString: value)
-            }
-        }
-        return found
     }
 }

@@ -21,7 +21,7 @@ package struct PlaceFacts: Sendable, Equatable {
     }
 
     /// Why a store cannot be put or opened here, and what to do instead.
-    package struct Refusal: Sendable, Equatable {
+    package struct Refusal: Error, Equatable {
         package var reason: String
         package var remedy: String
     }
@@ -68,6 +68,9 @@ package struct PlaceFacts: Sendable, Equatable {
         default: false
         }
     }
+
+    /// A directory is no place for a store, but what is known of it holds for a new file in it.
+    package var isDirectory: Bool { kind == .directory || kind == .mountPoint }
 
     /// Nothing written here survives a loss of power.
     package var isVolatile: Bool {

@@ -77,6 +77,12 @@ package struct PmemDevice: Sendable, Equatable {
         }
     }
 
+    /// fsync and msync skip the flush of the processor's caches, though power loss does not
+    /// flush them.
+    package var leavesCachesUnflushed: Bool {
+        backing == .nvdimm && hasWriteCache == false && persistenceDomain != "cpu_cache"
+    }
+
     /// Stores are durable only after fsync or msync has reached the host.
     package var isAsynchronous: Bool { backing == .virtioPmem }
 }

@@ -47,12 +47,13 @@ extension MadeUpSystem {
     func report(
         _ facts: PlaceFacts, _ synchronous: PlaceProbe.Synchronous = .accepted,
         extents: [PlaceProbe.Extent]? = nil, huge: PlaceProbe.HugeShare? = nil,
-        environment: [String: String] = [:]
+        hasAutoFlush: Bool = false, environment: [String: String] = [:], io: IOPath = .automatic
     ) -> PlaceReport {
         PlaceReport.examine(
             facts,
             probe: PlaceProbe(synchronous: synchronous, extents: extents, hugeShare: huge),
-            root: root, environment: environment)
+            root: root,
+            libpmem: LibpmemFacts(hasAutoFlush: hasAutoFlush, environment: environment), io: io)
     }
 }
 
