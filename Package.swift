@@ -28,13 +28,14 @@ let package = Package(
             name: "CLibPmem", pkgConfig: "libpmem", providers: [.apt(["libpmem-dev"])]),
         .systemLibrary(
             name: "CLibPmemObj", pkgConfig: "libpmemobj", providers: [.apt(["libpmemobj-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "CPmem", dependencies: ["CLibPmem", "CLibPmemObj"],
             cSettings: [.treatAllWarnings(as: .error)]),
         .target(
             name: "PmemPlaces",
             dependencies: [
-                "CPmem", .product(name: "SystemPackage", package: "swift-system"),
+                "CPmem", "CZlib", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(
@@ -69,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "PmemPlacesTests",
             dependencies: [
-                "PmemPlaces", .product(name: "SystemPackage", package: "swift-system"),
+                "CZlib", "PmemPlaces", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -29,7 +29,7 @@ enum MediumOpening {
             let info = MediumInfo(
                 path: file.path, kind: .init(facts), fileSystem: facts.fileSystem,
                 isDAX: facts.isDAX == true, acceptsMapSync: mapSync,
-                isForced: libpmem.forcedAnswer == true, isUnflushed: libpmem.isUnflushed,
+                isForced: libpmem.isForced, isUnflushed: libpmem.isUnflushed,
                 hasAutoFlush: libpmem.hasAutoFlush, durability: durability)
             if requireSynchronousDAX { try requireSynchronous(info) }
             return info

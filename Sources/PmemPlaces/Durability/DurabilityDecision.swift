@@ -64,6 +64,17 @@ public struct DurabilityDecision: Sendable, Equatable {
 }
 
 extension DurabilityDecision {
+    /// Decides for a file or device of this machine that libpmem has mapped.
+    ///
+    /// - Parameter isPmem: what pmem_map_file(3) said of the mapping.
+    /// - Throws: why there is no way to make a write durable.
+    public init(mappedAt path: String, isPmem: Bool) throws(PlaceFacts.Refusal) {
+        let facts = PlaceFacts.inspect(path: path)
+        try self.init(
+            on: facts, mapSync: PlaceProbe.synchronous(on: facts).answer == .accepted,
+            mapping: isPmem, libpmem: .current(), io: .mapped)
+    }
+
     /// Decides for a file or device, or for a new file in a directory.
     ///
     /// - Parameters:
@@ -80,12 +91,11 @@ extension DurabilityDecision {
         // An asynchronous device below makes a fence worthless, whatever a mapping accepts.
         let permitsFlushing =
             (mapSync || isDevice) && !facts.isMemoryFileSystem && facts.asynchronousDevices.isEmpty
-        let isForced = libpmem.forcedAnswer == true
-        let isTakenForPmem = isPmem ?? libpmem.forcedAnswer ?? permitsFlushing
+        let isTakenForPmem = isPmem ?? libpmem.isPmem(acceptingMapSync: mapSync || isDevice)
         if io == .syscalls {
             guard !isDevice else { throw facts.hasNoCalls }
             strategy = .syscalls
-        } else if isTakenForPmem, permitsFlushing || isForced {
+        } else if isTakenForPmem, permitsFlushing || libpmem.isForced {
             strategy = libpmem.flushesCaches ? .flushAndFence : .fenceOnly
         } else {
             guard !isDevice else { throw facts.isDenied }

@@ -51,6 +51,12 @@ public struct LibpmemFacts: Sendable, Equatable {
         }
     }
 
+    /// Whether PMEM_IS_PMEM_FORCE makes libpmem take every mapping for persistent memory.
+    public var isForced: Bool { forcedAnswer == true }
+
+    /// What libpmem says, or would say, of a mapping that it made.
+    public func isPmem(acceptingMapSync: Bool) -> Bool { forcedAnswer ?? acceptingMapSync }
+
     /// Whether PMEM_NO_FLUSH=1 makes libpmem leave out cache flushes.
     package var isUnflushed: Bool { environment[Self.flushVariable] == "1" }
 

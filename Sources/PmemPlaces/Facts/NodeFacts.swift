@@ -34,17 +34,30 @@ package struct NodeSpeed: Sendable, Equatable {
 }
 
 /// Which nodes exist, which have processors, and which of those this process may use.
-package struct NodeFacts: Sendable, Equatable {
+public struct NodeFacts: Sendable, Equatable {
     /// The processors of each node that is online.
     package var processors: [Int: Set<Int>]
     package var allowedProcessors: Set<Int>
+    /// From each node to each, 10 for itself; none where the kernel's list does not fit the nodes.
+    private var distances: [Int: [Int: Int]]
+
+    /// Looks at this machine's nodes.
+    public init() { self.init(root: SystemRoot()) }
 
     package init(root: SystemRoot) {
         processors = [:]
+        distances = [:]
         for name in root.list("/sys/devices/system/node") {
             guard let node = name.number(after: "node") else { continue }
             processors[node] = Self.numbers(
                 root.value("/sys/devices/system/node/\(name)/cpulist") ?? "")
+        }
+        let nodes = processors.keys.sorted()
+        for node in nodes {
+            let line = root.value("/sys/devices/system/node/node\(node)/distance") ?? ""
+            let row = line.split(separator: " ").compactMap { Int($0) }
+            guard row.count == nodes.count else { continue }
+            distances[node] = Dictionary(uniqueKeysWithValues: zip(nodes, row))
         }
         allowedProcessors = []
         let status = root.text("/proc/self/status") ?? ""
@@ -60,14 +73,15 @@ package struct NodeFacts: Sendable, Equatable {
     }
 
     /// The node with processors that is nearest to a node, by the distances the kernel lists.
-    package func nearest(to node: Int, root: SystemRoot) -> Int? {
-        let line = root.value("/sys/devices/system/node/node\(node)/distance") ?? ""
-        let distances = line.split(separator: " ").compactMap { Int($0) }
-        let nodes = processors.keys.sorted()
-        guard distances.count == nodes.count else { return nil }
-        return zip(nodes, distances)
-            .filter { !(processors[$0.0] ?? []).isEmpty }
-            .min { $0.1 < $1.1 }?.0
+    package func nearest(to node: Int) -> Int? {
+        (distances[node] ?? [:]).filter { !(processors[$0.key] ?? []).isEmpty }
+            .min { ($0.value, $0.key) < ($1.value, $1.key) }?.key
+    }
+
+    /// How far a node is from the first node that this process may run on, as numactl --hardware
+    /// shows it.
+    public func distance(to node: Int) -> Int? {
+        allowedNodes.first.flatMap { distances[$0]?[node] }
     }
 
     /// Parses a list such as `0-3,8,10-11`. Numbers above a million are not processors.

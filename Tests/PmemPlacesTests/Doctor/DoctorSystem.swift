@@ -1,5 +1,7 @@
 // What the doctor's tests share: a made-up machine with a name for each medium, and its report.
 
+import CZlib
+import Foundation
 import PmemPlaces
 import Testing
 
@@ -16,6 +18,22 @@ extension MadeUpSystem {
         try file("/proc/sys/kernel/osrelease", release)
         try file("/proc/cmdline", commandLine)
         if let config { try file("/boot/config-" + release, config) }
+    }
+
+    /// A file compressed by gzip.
+    func compressedFile(_ path: String, _ content: String) throws {
+        try file(path, "")
+        let file = try #require(gzopen(directory + path, "wb"))
+        let written = gzputs(file, content)
+        #expect(gzclose(file) == Z_OK && written == content.utf8.count)
+    }
+
+    /// Turns a byte in the middle of a file.
+    func damage(_ path: String) throws {
+        let url = URL(fileURLWithPath: directory + path)
+        var content = try Data(contentsOf: url)
+        content[content.count / 2] ^= 0xFF
+        try content.write(to: url)
     }
 
     /// A fsdax file on /dev/pmem0, mounted at /mnt.

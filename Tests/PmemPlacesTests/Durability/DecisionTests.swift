@@ -62,7 +62,9 @@ struct DecisionTests {
         }
     }
 
-    @Test("An open and the doctor agree", arguments: SamplePlace.allCases)
+    @Test(
+        "An open and the doctor agree, and the doctor blames the variable that costs durability",
+        arguments: SamplePlace.allCases)
     func agreement(place: SamplePlace) throws {
         let system = try MadeUpSystem()
         let facts = try place.facts(system)
@@ -84,6 +86,24 @@ struct DecisionTests {
             if let weakness = opened?.weakness {
                 #expect(finding.why == weakness, "\(circumstances)")
             }
+            expectBlame(in: report, facts, circumstances)
+        }
+    }
+
+    /// A variable is a problem exactly when unsetting it would make a write durable.
+    private func expectBlame(
+        in report: PlaceReport, _ facts: PlaceFacts, _ circumstances: Circumstances
+    ) {
+        var (unforced, flushed) = (circumstances, circumstances)
+        unforced.force = nil
+        flushed.noFlush = nil
+        let isDurable = circumstances.opened(facts)?.isDurable == true
+        for (name, other) in [("PMEM_IS_PMEM_FORCE", unforced), ("PMEM_NO_FLUSH", flushed)] {
+            let isBlamed = report.findings("environment").contains {
+                $0.subject == name && $0.severity == .problem
+            }
+            let wouldHelp = !isDurable && other.opened(facts)?.isDurable == true
+            #expect(isBlamed == wouldHelp, "\(name), \(circumstances)")
         }
     }
 
@@ -109,30 +129,6 @@ struct DecisionTests {
                 }
                 if opened.strategy == .fenceOnly {
                     #expect(circumstances.hasAutoFlush, "\(place), \(circumstances)")
-                }
-            }
-        }
-    }
-
-    @Test("The doctor blames a variable exactly when unsetting it would help")
-    func blame() throws {
-        for place in SamplePlace.allCases {
-            let system = try MadeUpSystem()
-            let facts = try place.facts(system)
-            for circumstances in Circumstances.all {
-                var (unforced, flushed) = (circumstances, circumstances)
-                unforced.force = nil
-                flushed.noFlush = nil
-                let isDurable = circumstances.opened(facts)?.isDurable == true
-                let report = circumstances.report(facts, system)
-                for (name, other) in [
-                    ("PMEM_IS_PMEM_FORCE", unforced), ("PMEM_NO_FLUSH", flushed),
-                ] {
-                    let isBlamed = report.findings("environment").contains {
-                        $0.subject == name && $0.severity == .problem
-                    }
-                    let wouldHelp = !isDurable && other.opened(facts)?.isDurable == true
-                    #expect(isBlamed == wouldHelp, "\(name) at \(place), \(circumstances)")
                 }
             }
         }
