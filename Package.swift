@@ -37,7 +37,7 @@ let package = Package(
             dependencies: [
                 "CPmem", "CZlib", .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict + [.strictMemorySafety()]),
         .target(
             name: "PmemKV",
             dependencies: [

@@ -123,13 +123,16 @@ int cpmem_probe_map(const char *path, size_t length, struct cpmem_probe_mapping 
         return failure;
     }
     *out = (struct cpmem_probe_mapping){
-        .reservation = reservation, .reserved = reserved, .address = address, .length = length,
+        .reservation = (uintptr_t)reservation,
+        .reserved = reserved,
+        .address = address,
+        .length = length,
     };
     return 0;
 }
 
 void cpmem_probe_unmap(const struct cpmem_probe_mapping *mapping) {
-    munmap(mapping->reservation, mapping->reserved);
+    munmap((void *)mapping->reservation, mapping->reserved);
 }
 
 int cpmem_probe_populate(
@@ -139,7 +142,7 @@ int cpmem_probe_populate(
     struct rusage before, after;
     if (getrusage(RUSAGE_THREAD, &before) != 0)
         return errno;
-    void *address = (void *)((uintptr_t)mapping->address + offset);
+    void *address = (void *)(mapping->address + offset);
     if (madvise(address, length, MADV_POPULATE_READ) != 0)
         return errno;
     if (getrusage(RUSAGE_THREAD, &after) != 0)

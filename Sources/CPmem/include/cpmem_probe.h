@@ -27,10 +27,11 @@ struct cpmem_probe_extent {
     uint32_t flags;       /* FIEMAP_EXTENT_* */
 };
 
+/* Addresses are numbers: nobody is to load from the mapping. */
 struct cpmem_probe_mapping {
-    void *reservation;
+    uintptr_t reservation;
     size_t reserved;
-    uint64_t address;     /* multiple of 2 MiB */
+    uintptr_t address;    /* multiple of 2 MiB */
     size_t length;        /* bytes */
 };
 

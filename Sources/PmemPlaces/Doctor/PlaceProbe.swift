@@ -81,8 +81,8 @@ extension PlaceProbe {
         return probe
     }
 
-    /// Tries MAP_SYNC on a file or device, or on a nameless new file of a directory; of the latter it
-    /// also tells whether it is DAX.
+    /// Tries MAP_SYNC on a file or device, or on a nameless new file of a directory; of the latter
+    /// it also tells whether it is DAX.
     static func synchronous(
         on facts: PlaceFacts
     ) -> (answer: Synchronous, newFileIsDAX: Bool?) {

@@ -31,13 +31,13 @@ public struct LibpmemFacts: Sendable, Equatable {
     public static func current() -> LibpmemFacts {
         var facts = LibpmemFacts(hasAutoFlush: pmem_has_auto_flush() == 1)
         // libpmem looks at the first at its first mapping, at the second only when it is loaded.
-        facts.environment[forceVariable] = unsafe getenv(forceVariable).map {
-            unsafe String(cString: $0)
-        }
-        facts.environment[flushVariable] = unsafe cpmem_no_flush_at_load().map {
-            unsafe String(cString: $0)
-        }
+        unsafe facts.environment[forceVariable] = text(getenv(forceVariable))
+        unsafe facts.environment[flushVariable] = text(cpmem_no_flush_at_load())
         return facts
+    }
+
+    private static func text(_ value: UnsafePointer<CChar>?) -> String? {
+        unsafe value.map { unsafe String(cString: $0) }
     }
 
     /// What libpmem says of every mapping without looking; nil when it looks.

@@ -80,8 +80,8 @@ public struct KernelFacts: Sendable, Equatable {
     }
 
     /// The CONFIG lines about hardened usercopy: `y` when set, `n` when named as not set.
-    /// What the kernel carries in itself comes first: the files beside it are found by its name, which
-    /// two builds can share.
+    /// What the kernel carries in itself comes first: the files beside it are found by its name,
+    /// which two builds can share.
     private static func configuration(
         release: String?, _ root: SystemRoot
     ) -> (path: String, lines: [String: String])? {
