@@ -15,6 +15,7 @@ let package = Package(
     name: "pmemkv",
     products: [
         .library(name: "PmemKV", targets: ["PmemKV"]),
+        .library(name: "PmemPlaces", targets: ["PmemPlaces"]),
         .executable(name: "pmemkv", targets: ["pmemkv-cli"]),
     ],
     dependencies: [
@@ -27,13 +28,21 @@ let package = Package(
             name: "CLibPmem", pkgConfig: "libpmem", providers: [.apt(["libpmem-dev"])]),
         .systemLibrary(
             name: "CLibPmemObj", pkgConfig: "libpmemobj", providers: [.apt(["libpmemobj-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "CPmem", dependencies: ["CLibPmem", "CLibPmemObj"],
             cSettings: [.treatAllWarnings(as: .error)]),
         .target(
+            name: "PmemPlaces",
+            dependencies: [
+                "CPmem", "CZlib", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict + [.strictMemorySafety()]),
+        .target(
             name: "PmemKV",
             dependencies: [
                 "CPmem",
+                "PmemPlaces",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -53,8 +62,15 @@ let package = Package(
             dependencies: [
                 "PmemKV",
                 "PmemKVText",
+                "PmemPlaces",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PmemPlacesTests",
+            dependencies: [
+                "CZlib", "PmemPlaces", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

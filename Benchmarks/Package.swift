@@ -64,6 +64,7 @@ let targets =
                 "CBench",
                 "CPmemObjMap",
                 .product(name: "PmemKV", package: "pmemkv"),
+                .product(name: "PmemPlaces", package: "pmemkv"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

@@ -35,6 +35,14 @@ static int open_quietly(const char *path) {
     return fd;
 }
 
+int cpmem_probe_map_sync(int fd, size_t length) {
+    void *map = mmap(NULL, length, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+    if (map == MAP_FAILED)
+        return errno;
+    munmap(map, length);
+    return 0;
+}
+
 int cpmem_probe_sync(
     const char *path, int in_directory, size_t length, struct cpmem_probe_sync *out) {
     int fd = in_directory ? open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : open_quietly(path);
@@ -45,12 +53,7 @@ int cpmem_probe_sync(
         close(fd);
         return failure;
     }
-    struct cpmem_probe_sync result = {0};
-    void *map = mmap(NULL, length, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
-    if (map == MAP_FAILED)
-        result.map_errno = errno;
-    else
-        munmap(map, length);
+    struct cpmem_probe_sync result = {.map_errno = cpmem_probe_map_sync(fd, length)};
     char self[64];
     struct cpmem_place_stat status;
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
@@ -120,13 +123,16 @@ int cpmem_probe_map(const char *path, size_t length, struct cpmem_probe_mapping 
         return failure;
     }
     *out = (struct cpmem_probe_mapping){
-        .reservation = reservation, .reserved = reserved, .address = address, .length = length,
+        .reservation = (uintptr_t)reservation,
+        .reserved = reserved,
+        .address = address,
+        .length = length,
     };
     return 0;
 }
 
 void cpmem_probe_unmap(const struct cpmem_probe_mapping *mapping) {
-    munmap(mapping->reservation, mapping->reserved);
+    munmap((void *)mapping->reservation, mapping->reserved);
 }
 
 int cpmem_probe_populate(
@@ -136,7 +142,7 @@ int cpmem_probe_populate(
     struct rusage before, after;
     if (getrusage(RUSAGE_THREAD, &before) != 0)
         return errno;
-    void *address = (void *)((uintptr_t)mapping->address + offset);
+    void *address = (void *)(mapping->address + offset);
     if (madvise(address, length, MADV_POPULATE_READ) != 0)
         return errno;
     if (getrusage(RUSAGE_THREAD, &after) != 0)
@@ -146,6 +152,15 @@ int cpmem_probe_populate(
     return 0;
 }
 
-const char *cpmem_probe_environment(const char *name) {
-    return getenv(name);
+static char no_flush[8];
+static const char *no_flush_at_load;
+
+__attribute__((constructor)) static void keep_no_flush(void) {
+    const char *value = getenv("PMEM_NO_FLUSH");
+    if (value == NULL)
+        return;
+    snprintf(no_flush, sizeof no_flush, "%s", value);
+    no_flush_at_load = no_flush;
 }
+
+const char *cpmem_no_flush_at_load(void) { return no_flush_at_load; }

@@ -8,12 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef MAP_SYNC
-#define MAP_SYNC 0x80000
-#endif
-#ifndef MAP_SHARED_VALIDATE
-#define MAP_SHARED_VALIDATE 0x03
-#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -21,17 +15,6 @@
 void *cpmem_map_readonly(int fd, size_t length) {
     void *base = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
     return base == MAP_FAILED ? NULL : base;
-}
-
-int cpmem_probe_map_sync(int fd, size_t length) {
-    void *base = mmap(NULL, length, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
-    if (base != MAP_FAILED) {
-        munmap(base, length);
-        return 1;
-    }
-    if (errno != EOPNOTSUPP && errno != EINVAL)
-        return -errno;
-    return 0;
 }
 
 void *cpmem_reserve(size_t length, int huge_pages) {

@@ -1,6 +1,7 @@
 import CPmem
 import Glibc
 import Logging
+import PmemPlaces
 import SystemPackage
 
 /// A persistent key-value store in one file or devdax device.
@@ -129,8 +130,9 @@ public final class PmemStore: Sendable {
         }
         let info = MediumInfo(
             path: "supplied medium", kind: .custom, fileSystem: nil, isDAX: false,
-            acceptsMapSync: false, isForced: false, hasAutoFlush: false,
-            strategy: medium.drainCoversAllThreads ? .msync : .flushAndFence, isDurable: true)
+            acceptsMapSync: false, isForced: false, isUnflushed: false, hasAutoFlush: false,
+            durability: DurabilityDecision(
+                strategy: medium.drainCoversAllThreads ? .msync : .flushAndFence, weakness: nil))
         return try open(handle, info: info, options: options)
     }
 

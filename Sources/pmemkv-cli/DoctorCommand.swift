@@ -2,8 +2,8 @@
 // examining; this file prints.
 
 import ArgumentParser
-import PmemKV
 import PmemKVText
+import PmemPlaces
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -21,11 +21,17 @@ struct Doctor: ParsableCommand {
     @Argument(help: "The place to examine.", completion: .file())
     var path: String
 
+    @Option(
+        help: .init(
+            "How a store there would be reached: read(2) and write(2) with 'syscalls'.",
+            valueName: "auto|mapped|syscalls"))
+    var io: IOPath = .automatic
+
     @Flag(help: "Print one JSON object (\"schema\": 1).")
     var json = false
 
     func run() throws {
-        let report = PlaceReport.examine(path)
+        let report = PlaceReport.examine(path, io: io)
         print(json ? Self.json(report) : Self.text(report))
         let isNowhere = report.kind == "missing" && report.findings("file-system").isEmpty
         if isNowhere { throw ExitCode(66) }

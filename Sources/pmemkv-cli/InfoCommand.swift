@@ -26,6 +26,7 @@ struct Info: ParsableCommand {
         sheet.add("dax", .flag(info.isDAX))
         sheet.add("mapSync", .flag(info.acceptsMapSync))
         sheet.add("forced", .flag(info.isForced))
+        sheet.add("noFlush", .flag(info.isUnflushed))
         sheet.add("autoFlush", .flag(info.hasAutoFlush))
         sheet.add("strategy", .text(info.strategy.rawValue))
         sheet.add("durable", .flag(info.isDurable))

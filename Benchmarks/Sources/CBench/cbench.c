@@ -7,7 +7,6 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,9 +19,6 @@
 #endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
-#endif
-#ifndef STATX_ATTR_DAX
-#define STATX_ATTR_DAX 0x00200000
 #endif
 
 bool bench_clock_uses_counter = false;
@@ -84,13 +80,6 @@ void *bench_map_aligned(int fd, size_t count, size_t alignment, size_t shift, bo
 }
 
 int bench_populate(void *base, size_t count) { return madvise(base, count, MADV_POPULATE_WRITE); }
-
-int bench_is_dax(const char *path) {
-    struct statx facts;
-    if (statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &facts) != 0) return -1;
-    if (!(facts.stx_attributes_mask & STATX_ATTR_DAX)) return -1;
-    return (facts.stx_attributes & STATX_ATTR_DAX) != 0;
-}
 
 int bench_forget_blocks(int fd, size_t count) {
     return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)count);

@@ -3,13 +3,12 @@ import Testing
 @testable import pmemkv_bench
 
 @Suite struct ReportTests {
-    @Test(arguments: [
-        ("4.9.337", KernelBypass.unknown), ("4.14.122", .absent), ("4.14.123", .present),
-        ("5.0.19", .absent), ("5.0.20", .present), ("5.1.5", .absent), ("5.1.6-arch1", .present),
-        ("5.2.0", .present), ("6.1.0-56-amd64", .present), ("nonsense", .unknown),
-    ])
-    func kernelsWithTheBypass(_ release: String, _ expected: KernelBypass) {
-        #expect(KernelBypass(release: release) == expected)
+    /// Reports are compared with older ones, which use these words.
+    @Test func theEnvironmentIsToldInTheWordsOfAllReports() {
+        let environment = RunEnvironment(path: "/proc", pmemForced: false)
+        #expect(["on", "off", "not built", "unknown"].contains(environment.hardenedUsercopy))
+        #expect(["present", "absent", "unknown"].contains(environment.hasUsercopyBypass))
+        #expect(environment.fileSystem == "proc" && environment.isDAX != true)
     }
 
     @Test(arguments: [

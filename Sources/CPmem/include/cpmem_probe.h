@@ -27,15 +27,19 @@ struct cpmem_probe_extent {
     uint32_t flags;       /* FIEMAP_EXTENT_* */
 };
 
+/* Addresses are numbers: nobody is to load from the mapping. */
 struct cpmem_probe_mapping {
-    void *reservation;
+    uintptr_t reservation;
     size_t reserved;
-    uint64_t address;     /* multiple of 2 MiB */
+    uintptr_t address;    /* multiple of 2 MiB */
     size_t length;        /* bytes */
 };
 
+/* Maps `length` bytes of an open file with MAP_SHARED_VALIDATE | MAP_SYNC and unmaps them. */
+int cpmem_probe_map_sync(int fd, size_t length);
+
 /*
- * Maps `length` bytes of a file or device with MAP_SHARED_VALIDATE | MAP_SYNC and unmaps them.
+ * Makes that experiment on the first `length` bytes of a file or device.
  * With `in_directory`, `path` is a directory and a nameless temporary file in it is mapped; the
  * result is EOPNOTSUPP when its file system has no such files.
  */
@@ -58,7 +62,10 @@ void cpmem_probe_unmap(const struct cpmem_probe_mapping *mapping);
 int cpmem_probe_populate(
     const struct cpmem_probe_mapping *mapping, size_t offset, size_t length, uint64_t *faults);
 
-/* getenv(3), or NULL. */
-const char *cpmem_probe_environment(const char *name);
+/*
+ * PMEM_NO_FLUSH as it was when libpmem was loaded, which is when libpmem looks at it; cut after a
+ * few characters. NULL when it was not set.
+ */
+const char *cpmem_no_flush_at_load(void);
 
 #endif

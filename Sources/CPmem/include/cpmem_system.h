@@ -7,8 +7,6 @@
 
 /// Maps length bytes of fd at offset 0, readable, shared. NULL on failure (errno is set).
 void *cpmem_map_readonly(int fd, size_t length);
-/// Whether MAP_SYNC is accepted for fd: 1 or 0, or -errno when even a plain mapping fails.
-int cpmem_probe_map_sync(int fd, size_t length);
 /// Reserves zeroed memory that costs nothing until it is touched. NULL on failure.
 void *cpmem_reserve(size_t length, int huge_pages);
 void cpmem_release(void *base, size_t length);

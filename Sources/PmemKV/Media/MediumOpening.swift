@@ -1,14 +1,10 @@
-import CPmem
-import CLibPmem
-import Glibc
+import PmemPlaces
 import SystemPackage
 
 /// Finds out what a pool lives on and gives the medium that makes writes durable there.
 enum MediumOpening {
-    /// Decides from what the kernel and libpmem said about this very file.
-    ///
-    /// MAP_SYNC, and not libpmem's answer alone, is what makes a file's stores durable by
-    /// flushing: with PMEM_IS_PMEM_FORCE libpmem says yes to anything.
+    /// Asks for the decision twice: before anything is mapped, so that what is refused stays
+    /// untouched, and with libpmem's word on the mapping, which may be weaker than expected.
     static func open(
         _ file: PoolFile, io: IOPath, requireSynchronousDAX: Bool
     ) throws(StoreError) -> (Medium, MediumInfo) {
@@ -19,69 +15,48 @@ enum MediumOpening {
                 "\(file.path) has \(size) bytes, too few for a pool: it was truncated "
                     + "or never was one")
         }
-        var info = describe(file, size: size)
-        if io == .syscalls {
-            guard !file.isDevdax else {
-                throw StoreError(
-                    .unsupported,
-                    """
-                    \(file.path) is a devdax device: it has no read(2) and write(2), use \
-                    '--io mapped'
-                    """)
+        let libpmem = LibpmemFacts.current()
+        let facts = file.facts
+        let mapSync = file.isDevdax || PlaceProbe.acceptsMapSync(file.descriptor, bytes: size)
+        func describe(mapping isPmem: Bool?) throws(StoreError) -> MediumInfo {
+            let durability: DurabilityDecision
+            do throws(PlaceFacts.Refusal) {
+                durability = try DurabilityDecision(
+                    on: facts, mapSync: mapSync, mapping: isPmem, libpmem: libpmem, io: io)
+            } catch {
+                throw StoreError(.unsupported, "\(error.reason), \(error.remedy)")
             }
-            info.strategy = .syscalls
-            info.isDurable = !file.facts.isVolatile
+            let info = MediumInfo(
+                path: file.path, kind: .init(facts), fileSystem: facts.fileSystem,
+                isDAX: facts.isDAX == true, acceptsMapSync: mapSync,
+                isForced: libpmem.isForced, isUnflushed: libpmem.isUnflushed,
+                hasAutoFlush: libpmem.hasAutoFlush, durability: durability)
+            if requireSynchronousDAX { try requireSynchronous(info) }
+            return info
         }
-        if requireSynchronousDAX && !info.isSynchronousDAX {
-            throw StoreError(
-                .refused,
-                """
-                \(file.path) has no synchronous DAX (\(info.kind.rawValue), durable by \
-                \(info.strategy.rawValue)), which was required; 'pmemkv doctor \(file.path)' \
-                says why
-                """)
-        }
+        var info = try describe(mapping: nil)
         if info.strategy == .syscalls {
             return (Medium(SyscallMedium(file: file, size: size)), info)
         }
         let mapping = try PoolMapping.map(file)
-        if !file.isReadOnly, !mapping.isPmem, info.strategy != .msync {
-            // libpmem disagrees: believe the weaker of the two.
-            info.strategy = .msync
-        }
-        switch info.strategy {
-        case .flushAndFence:
-            return (Medium(DirectMedium(pool: mapping, needsFlush: true)), info)
-        case .fenceOnly:
-            return (Medium(DirectMedium(pool: mapping, needsFlush: false)), info)
-        case .msync, .syscalls:
-            return (Medium(MsyncMedium(pool: mapping)), info)
-        }
+        // A mapping for reading alone did not come from libpmem.
+        if !file.isReadOnly { info = try describe(mapping: mapping.isPmem) }
+        let medium: any PersistentMedium =
+            info.strategy.isSynchronous
+            ? DirectMedium(pool: mapping, needsFlush: info.strategy == .flushAndFence)
+            : MsyncMedium(pool: mapping)
+        return (Medium(medium), info)
     }
 
-    private static func describe(_ file: PoolFile, size: Int) -> MediumInfo {
-        let facts = file.facts
-        let kind: MediumInfo.Kind
-        if file.isDevdax {
-            kind = .devdax
-        } else if facts.isMemoryFileSystem {
-            kind = .memoryFile
-        } else {
-            kind = facts.isDAX == true ? .fsdaxFile : .pageCacheFile
-        }
-        let accepts =
-            file.isDevdax || cpmem_probe_map_sync(file.descriptor.rawValue, size) == 1
-        let forced = getenv("PMEM_IS_PMEM_FORCE").map { String(cString: $0) == "1" } ?? false
-        let autoFlush = pmem_has_auto_flush() == 1
-        // An asynchronous device below makes a fence worthless, whatever a mapping accepts.
-        let synchronous =
-            accepts && kind != .memoryFile && facts.asynchronousDevices.isEmpty
-        let strategy: MediumInfo.Strategy =
-            synchronous || forced ? (autoFlush ? .fenceOnly : .flushAndFence) : .msync
-        return MediumInfo(
-            path: file.path, kind: kind, fileSystem: facts.fileSystem,
-            isDAX: facts.isDAX == true, acceptsMapSync: accepts, isForced: forced,
-            hasAutoFlush: autoFlush, strategy: strategy,
-            isDurable: !facts.isVolatile && (strategy == .msync || synchronous))
+    private static func requireSynchronous(_ info: MediumInfo) throws(StoreError) {
+        guard !info.isSynchronousDAX else { return }
+        let state = info.durability.weakness.map { "not durable: \($0)" }
+        throw StoreError(
+            .refused,
+            """
+            \(info.path) has no synchronous DAX (\(info.kind.rawValue), \
+            \(state ?? "durable by \(info.strategy.rawValue)")), which was required; \
+            'pmemkv doctor \(info.path)' says why
+            """)
     }
 }

@@ -1,5 +1,6 @@
 import CPmem
 import Glibc
+import PmemPlaces
 import SystemPackage
 
 /// An open, locked pool: a file or a devdax device.

@@ -26,7 +26,8 @@ PROGRAMS = {
     "strip": "binutils",
 }
 # Files that show a library or header package is there.
-FILES = {"/usr/include/libpmem.h": "libpmem-dev", "/usr/include/stdio.h": "libc6-dev"}
+FILES = {"/usr/include/libpmem.h": "libpmem-dev", "/usr/include/zlib.h": "zlib1g-dev",
+         "/usr/include/stdio.h": "libc6-dev"}
 KERNEL = re.compile(r"^linux-image-6\.1\.0-(\d+)-amd64$")
 
 

@@ -111,9 +111,6 @@ void *bench_map_aligned(int fd, size_t count, size_t alignment, size_t shift, bo
 /* Faults all pages in for writing; reports what a store would meet. -1 and errno on failure. */
 int bench_populate(void *base, size_t count);
 
-/* statx DAX attribute: 1 yes, 0 no, -1 unknown to this kernel or file system. */
-int bench_is_dax(const char *path);
-
 /* Gives the first `count` bytes of the file back to the file system. -1 and errno on failure. */
 int bench_forget_blocks(int fd, size_t count);
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import PmemPlaces
 
 struct IOCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -73,8 +74,8 @@ struct IOCommand: ParsableCommand {
         compare.removeAll { $0.contains("=") }
         let paths = given.isEmpty ? ["shm=/dev/shm"] : given
         let force = paths.contains {
-            Mount.of($0.split(separator: "=").last.map(String.init) ?? $0)?
-                .type == "tmpfs"
+            let path = $0.split(separator: "=").last.map(String.init) ?? $0
+            return PlaceFacts.inspect(path: path).fileSystem == "tmpfs"
         }
         if force {
             setenv("PMEM_IS_PMEM_FORCE", "1", 1)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import PmemPlaces
 
 struct KVCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -150,18 +151,17 @@ struct Place {
 
     static func choose(_ given: String?, _ notes: inout [String]) throws -> Place {
         let path = given ?? "/dev/shm"
-        var facts = stat()
-        guard stat(path, &facts) == 0, [S_IFDIR, S_IFCHR].contains(facts.st_mode & S_IFMT) else {
+        let facts = PlaceFacts.inspect(path: path)
+        guard facts.isDirectory || facts.kind == .devdax else {
             throw ValidationError("\(path): neither a directory nor a devdax device")
         }
-        let isTmpfs = Mount.of(path)?.type == "tmpfs"
-        let alreadyForced = getenv("PMEM_IS_PMEM_FORCE") != nil
+        let isTmpfs = facts.fileSystem == "tmpfs"
         if isTmpfs {
             notes.append(
                 "note: \(path) is a tmpfs: DRAM, nothing outlives the loss of power. "
                     + "PMEM_IS_PMEM_FORCE=1 gives the flush-and-fence path of persistent memory; "
                     + "fsync costs the peers nothing here.")
         }
-        return Place(path: path, forcesPmem: isTmpfs || alreadyForced)
+        return Place(path: path, forcesPmem: isTmpfs || LibpmemFacts.current().isForced)
     }
 }

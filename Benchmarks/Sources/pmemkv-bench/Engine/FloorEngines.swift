@@ -1,5 +1,6 @@
 import CBench
 import Foundation
+import PmemPlaces
 
 /// The physical floors: what the medium itself costs, through libpmem, with nothing of a store.
 
@@ -9,6 +10,7 @@ final class FloorPool: Sendable {
     /// Bytes in use: of a device no more than a file would have, and perhaps fewer.
     let size: Int
     let regionSize: Int
+    /// Whether records are made durable as the store would do it without a system call.
     let isPmem: Bool
     private let mappedSize: Int
     /// Where each thread goes on: a workload must not write over what the one before it left.
@@ -29,7 +31,13 @@ final class FloorPool: Sendable {
         base = address
         size = min(bytes, mapped)
         mappedSize = mapped
-        isPmem = pmem != 0
+        do throws(PlaceFacts.Refusal) {
+            isPmem = try DurabilityDecision(mappedAt: path, isPmem: pmem != 0).strategy
+                .isSynchronous
+        } catch {
+            pmem_unmap(address, mapped)
+            throw BenchError("floor: \(error.reason)")
+        }
         regionSize = size / max(1, threads) & ~4095
         positions = .allocate(capacity: max(1, threads))
         positions.initialize(repeating: 0, count: max(1, threads))

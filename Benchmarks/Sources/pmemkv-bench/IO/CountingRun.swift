@@ -1,5 +1,6 @@
 import CBench
 import Foundation
+import PmemPlaces
 
 /// The guest's side of an exact count: runs each operation a fixed number of times between marks
 /// that the machine's plugin understands (see count_marker.h). Nothing is timed; under emulation
@@ -23,13 +24,14 @@ struct CountingRun {
         guard count_marker_open() == 0 else { throw BenchError.system("map the marker page") }
         let environment = RunEnvironment(path: targets[0].path, pmemForced: plan.forcedPmem)
         for target in targets {
-            let facts = DeviceFacts(path: target.path)
+            let place = PlaceFacts.inspect(path: target.path)
+            let facts = DeviceFacts(place)
             declareRanges(facts, target)
             touchEveryPage(target)
             print(
-                "target name=\(target.name) dax=\(bench_is_dax(target.path)) "
+                "target name=\(target.name) dax=\(place.isDAX.map { $0 ? 1 : 0 } ?? -1) "
                     + "pages=\(word(facts.structPages)) sync=\(target.mapSyncAccepted ? 1 : 0) "
-                    + "usercopy=\(word(environment.hardenedUsercopy.rawValue)) "
+                    + "usercopy=\(word(environment.hardenedUsercopy)) "
                     + "kernel=\(environment.kernel)")
             for configuration in plan.configurations {
                 count(configuration, target)

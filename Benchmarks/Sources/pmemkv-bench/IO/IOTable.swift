@@ -17,8 +17,8 @@ enum IOTable {
         var lines = [
             "\(environment.cpu), \(environment.processors) processors, "
                 + "kernel \(environment.kernel), hardened_usercopy "
-                + "\(environment.hardenedUsercopy.rawValue), bypass for DAX "
-                + "\(environment.hasUsercopyBypass.rawValue)",
+                + "\(environment.hardenedUsercopy), bypass for DAX "
+                + "\(environment.hasUsercopyBypass)",
             "clock: \(clock.source), \(Format.fixed(clock.recordCost, 1)) ns in every latency",
         ]
         for target in report.targets { lines += target.lines }

@@ -1,5 +1,6 @@
 import CBench
 import Foundation
+import PmemPlaces
 
 /// One place under test: a file or device, opened and mapped, given as NAME=PATH.
 ///
@@ -42,7 +43,7 @@ final class IOTarget: Sendable {
         guard descriptor >= 0 else { throw BenchError.system("open \(path)") }
         size =
             isDevice
-            ? try DeviceFacts.size(of: path) : (wanted + Self.hugePage - 1) & ~(Self.hugePage - 1)
+            ? try Self.size(ofDevice: path) : (wanted + Self.hugePage - 1) & ~(Self.hugePage - 1)
         if !isDevice {
             guard ftruncate(descriptor, size) == 0, posix_fallocate(descriptor, 0, size) == 0 else {
                 throw BenchError.system("allocate \(size) bytes for \(path)")
@@ -58,6 +59,13 @@ final class IOTarget: Sendable {
         munmap(base, size)
         _ = Glibc.close(descriptor)
         if removesFile { unlink(path) }
+    }
+
+    private static func size(ofDevice path: String) throws -> Int {
+        guard let size = PlaceFacts.inspect(path: path).directDevice?.sizeBytes else {
+            throw BenchError("\(path): sysfs does not tell its size")
+        }
+        return size
     }
 
     /// Written extents: no later store or write pays for the first touch.

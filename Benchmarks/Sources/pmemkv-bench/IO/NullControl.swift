@@ -34,7 +34,7 @@ enum NullControl {
     /// What the two targets are to each other decides what the control can say.
     private static func describe(_ facts: [TargetFacts], _ report: IOReport) -> String {
         let places = facts.map(\.device.structPages)
-        let bypass = report.environment.hasUsercopyBypass.rawValue
+        let bypass = report.environment.hasUsercopyBypass
         if places[0] != places[1] {
             return "struct page in \(places[0]) against \(places[1]), kernel bypass \(bypass)"
         }

@@ -1,5 +1,6 @@
 import CBench
 import Foundation
+import PmemPlaces
 
 /// What a target is, found out by looking and by trying; stands beside every figure taken on it.
 struct TargetFacts: Codable, Sendable {
@@ -19,10 +20,12 @@ struct TargetFacts: Codable, Sendable {
         name = target.name
         path = target.path
         bytes = target.size
-        (fileSystem, isDAX) = Mount.kind(of: target.path, isDevice: target.isDevice)
+        let place = PlaceFacts.inspect(path: target.path)
+        fileSystem = place.fileSystemOrDevice
+        isDAX = place.isDAX
         acceptsMapSync = target.mapSyncAccepted
-        isPmem = pmem_is_pmem(target.base, target.size) == 1
-        device = DeviceFacts(path: target.path)
+        isPmem = LibpmemFacts.current().isPmem(acceptingMapSync: acceptsMapSync)
+        device = DeviceFacts(place)
         bytesPerFault = try Self.measureFaults(target)
     }
 

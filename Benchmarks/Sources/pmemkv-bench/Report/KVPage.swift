@@ -130,8 +130,8 @@ enum EnvironmentLines {
             "\(environment.cpu), \(environment.processors) processors, "
                 + "\(Format.bytes(environment.memoryBytes)) of memory",
             "kernel \(environment.kernel), hardened_usercopy "
-                + "\(environment.hardenedUsercopy.rawValue), usercopy bypass for DAX "
-                + environment.hasUsercopyBypass.rawValue,
+                + "\(environment.hardenedUsercopy), usercopy bypass for DAX "
+                + environment.hasUsercopyBypass,
             "\(environment.path): \(environment.fileSystem), "
                 + (environment.isDAX == true ? "DAX" : "not DAX")
                 + (environment.pmemForced ? ", PMEM_IS_PMEM_FORCE=1" : ""),

@@ -1,5 +1,6 @@
 import CBench
 import Foundation
+import PmemPlaces
 
 /// Drives a `kv` run: the engines in turn, repetition by repetition, each phase in a child process.
 struct KVRunner {
@@ -59,8 +60,7 @@ struct KVRunner {
     }
 
     static func isDevice(_ path: String) -> Bool {
-        var facts = stat()
-        return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFCHR
+        PlaceFacts.inspect(path: path).kind == .devdax
     }
 }
 

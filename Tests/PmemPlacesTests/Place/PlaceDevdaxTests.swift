@@ -1,6 +1,6 @@
 // Device DAX: which devices a store may live on. libpmem would accept every one of these.
 
-import PmemKV
+import PmemPlaces
 import Testing
 
 @Suite("Place facts of device DAX")

@@ -7,8 +7,9 @@
 import SystemPackage
 
 /// The facts about one path.
-package struct PlaceFacts: Sendable, Equatable {
-    package enum Kind: String, Sendable {
+public struct PlaceFacts: Sendable, Equatable {
+    /// What a path is.
+    public enum Kind: String, Sendable {
         case regularFile = "file"
         case directory
         case mountPoint = "mount-point"
@@ -21,14 +22,14 @@ package struct PlaceFacts: Sendable, Equatable {
     }
 
     /// Why a store cannot be put or opened here, and what to do instead.
-    package struct Refusal: Sendable, Equatable {
-        package var reason: String
-        package var remedy: String
+    public struct Refusal: Error, Equatable {
+        public var reason: String
+        public var remedy: String
     }
 
     /// The path as it was given.
     package var path: String
-    package var kind: Kind
+    public var kind: Kind
     /// What the system says about the path, or about its parent when the path is missing; nil
     /// when that is missing, too.
     package var status: PathStatus?
@@ -36,14 +37,17 @@ package struct PlaceFacts: Sendable, Equatable {
     package var failure: Errno?
     package var mount: MountEntry?
     /// `ext4`, `xfs`, `tmpfs`, ...; nil for devices.
-    package var fileSystem: String?
+    public var fileSystem: String?
     /// The block device below the file system, or the path itself when it is one.
     package var block: BlockDevice?
     /// The memory devices below: one, or several with device-mapper; none on ordinary media.
     package var devices: [PmemDevice]
 
+    /// The memory device that holds the bytes in their order: none behind device-mapper.
+    public var directDevice: PmemDevice? { kind == .devdax ? devices.first : block?.pmem }
+
     /// Whether this very file is DAX; for a missing file nil, since only the file itself knows.
-    package var isDAX: Bool? {
+    public var isDAX: Bool? {
         switch kind {
         case .regularFile: status?.isDAX
         case .devdax: true
@@ -69,6 +73,9 @@ package struct PlaceFacts: Sendable, Equatable {
         }
     }
 
+    /// A directory is no place for a store, but what is known of it holds for a new file in it.
+    public var isDirectory: Bool { kind == .directory || kind == .mountPoint }
+
     /// Nothing written here survives a loss of power.
     package var isVolatile: Bool {
         isMemoryFileSystem || devices.contains(where: \.isVolatile)
@@ -80,12 +87,17 @@ package struct PlaceFacts: Sendable, Equatable {
 
 extension PlaceFacts {
     /// Looks at a path.
+    public static func inspect(path: String) -> PlaceFacts {
+        inspect(path: path, root: SystemRoot())
+    }
+
+    /// Looks at a path.
     ///
     /// - Parameters:
     ///   - root: where sysfs and procfs are read.
     ///   - status: what the path is, in place of asking the kernel; for made-up trees.
     package static func inspect(
-        path: String, root: SystemRoot = SystemRoot(), status given: PathStatus? = nil
+        path: String, root: SystemRoot, status given: PathStatus? = nil
     ) -> PlaceFacts {
         var facts = PlaceFacts(path: path, kind: .missing, devices: [])
         if let given {

@@ -2,7 +2,7 @@
 // live below /sys/devices in the directory of their parent, everything else is a relative link.
 
 import Foundation
-import PmemKV
+import PmemPlaces
 
 final class MadeUpSystem {
     let directory: String
@@ -102,6 +102,7 @@ extension MadeUpSystem {
             try file(holder + "/align", "\(align)")
             try file(holder + "/namespace", "namespace\(number).0")
             try file(holder + "/resource", "0x100200000")
+            try file("/sys/bus/nd/devices/namespace\(number).0/resource", "0x100000000")
         } else {
             holder = region + "/namespace\(number).0"
             try file(holder + "/mode", namespaceMode)

@@ -176,7 +176,7 @@ extension Examination {
 
     private func writeCache(_ device: PmemDevice) -> PlaceReport.Finding? {
         guard let hasCache = device.hasWriteCache, device.backing == .nvdimm else { return nil }
-        let isWrong = !hasCache && device.persistenceDomain != "cpu_cache"
+        let isWrong = device.leavesCachesUnflushed
         return PlaceReport.Finding(
             id: "write-cache", subject: device.name, severity: isWrong ? .problem : .ok,
             what: hasCache

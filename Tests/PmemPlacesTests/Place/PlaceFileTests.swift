@@ -2,7 +2,7 @@
 // device-mapper, on made-up trees and on the machine the test runs on.
 
 import Foundation
-import PmemKV
+import PmemPlaces
 import Testing
 
 @Suite("Place facts of files")
@@ -46,6 +46,8 @@ struct PlaceFileTests {
         #expect(device.mode == "fsdax")
         #expect(device.pageMap == "pmem")
         #expect(device.physicalAddress == 0x1_0020_0000)
+        #expect(device.namespaceAddress == 0x1_0000_0000)
+        #expect(facts.directDevice == device)
         #expect(device.isDAXCapable == true)
         #expect(device.hasWriteCache == true)
         #expect(device.sizeBytes == 1_044_480 * 512)

@@ -5,6 +5,7 @@
 // or empty is nil. No answer leads outside the root: a link that resolves elsewhere is nil too.
 
 import CPmem
+import CZlib
 import SystemPackage
 
 /// A directory that stands for `/` when reading sysfs and procfs.
@@ -47,6 +48,15 @@ package struct SystemRoot: Sendable, Equatable {
         } catch {
             return nil
         }
+    }
+
+    /// The text of a file compressed by gzip, or nil when it cannot be read or is damaged.
+    package func uncompressedText(_ path: String) -> String? {
+        guard let file = unsafe gzopen(location(of: path), "rb") else { return nil }
+        defer { unsafe gzclose(file) }
+        var content = [UInt8](repeating: 0, count: Self.readLimitBytes)
+        let count = unsafe gzread(file, &content, UInt32(content.count))
+        return count < 0 ? nil : String(decoding: content[..<Int(count)], as: UTF8.self)
     }
 
     /// The whole text of a file, or nil when it cannot be read.

@@ -1,7 +1,7 @@
 // 2 MiB mappings: what the extents permit, what the kernel did, and the probes on this machine.
 
 import Foundation
-import PmemKV
+import PmemPlaces
 import Testing
 
 @Suite("Doctor: mapping")

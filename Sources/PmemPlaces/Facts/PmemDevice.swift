@@ -4,7 +4,7 @@
 // stands above it. libpmem calls every devdax persistent; this type is what disagrees.
 
 /// A pmemN block device or a daxX.Y character device.
-package struct PmemDevice: Sendable, Equatable {
+public struct PmemDevice: Sendable, Equatable {
     /// Where the memory behind a device comes from.
     package enum Backing: String, Sendable {
         /// A persistent libnvdimm region: NVDIMM, CXL persistent memory, an emulated one.
@@ -30,7 +30,7 @@ package struct PmemDevice: Sendable, Equatable {
     }
 
     /// `pmem0` or `dax0.1`.
-    package var name: String
+    public var name: String
     /// The device's directory below the root; empty when sysfs does not know the device.
     package var sysfsPath: String
     package var isCharacterDevice: Bool
@@ -50,14 +50,17 @@ package struct PmemDevice: Sendable, Equatable {
     /// `memory_controller`, `cpu_cache` (eADR); nil when the region does not say.
     package var persistenceDomain: String?
     /// Where struct page lives: `ram` (map=mem), `pmem` (map=dev), `none`.
-    package var pageMap: String?
+    public var pageMap: String?
     /// `fsdax`, `devdax`, `sector` or `raw`; nil when it cannot be told.
     package var mode: String?
-    package var alignmentBytes: Int?
-    package var sizeBytes: Int?
+    public var alignmentBytes: Int?
+    public var sizeBytes: Int?
     /// Physical address of the first byte; sysfs shows it to root only.
-    package var physicalAddress: Int?
-    package var numaNode: Int?
+    public var physicalAddress: Int?
+    /// Physical address where the namespace begins: struct page, where it is on the device, lies
+    /// between this and the first byte.
+    public var namespaceAddress: Int?
+    public var numaNode: Int?
     /// The node that the memory would form by itself; HMAT figures are under this number.
     package var targetNode: Int?
     package var badRanges: [BadRange]
@@ -75,6 +78,12 @@ package struct PmemDevice: Sendable, Equatable {
         case .volatileRegion, .specificPurpose, .cxlVolatile: true
         case .nvdimm, .virtioPmem, .legacyE820, .unknown: false
         }
+    }
+
+    /// fsync and msync skip the flush of the processor's caches, though power loss does not
+    /// flush them.
+    package var leavesCachesUnflushed: Bool {
+        backing == .nvdimm && hasWriteCache == false && persistenceDomain != "cpu_cache"
     }
 
     /// Stores are durable only after fsync or msync has reached the host.
@@ -121,11 +130,15 @@ extension PmemDevice {
             namespace = root.value(holder + "/namespace")
             alignmentBytes = root.integer(holder + "/align")
             physicalAddress = root.integer(holder + "/resource")
+            namespaceAddress = namespace.flatMap {
+                root.integer("/sys/bus/nd/devices/\($0)/resource")
+            }
             mode = kind.hasPrefix("dax") ? "devdax" : kind.hasPrefix("btt") ? "sector" : "fsdax"
             if mode == "sector" { pageMap = nil }
         } else if let own = ancestry.namespace {
             namespace = own.lastPathComponent
             physicalAddress = root.integer(own + "/resource")
+            namespaceAddress = physicalAddress
             // A namespace without an info block (virtio-pmem, e820) may still have struct page,
             // then always in DRAM: its mode reads `memory`, not `raw`.
             if root.value(own + "/mode") == "memory" {

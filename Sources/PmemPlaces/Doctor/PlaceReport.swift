@@ -85,9 +85,13 @@ extension PlaceReport {
     /// (and with them the alignment of extents) to root only.
     ///
     /// May take a second on a large file with many extents. Safe to call from any thread.
-    public static func examine(_ path: String) -> PlaceReport {
+    ///
+    /// - Parameter io: how a store there would be opened.
+    public static func examine(_ path: String, io: IOPath = .automatic) -> PlaceReport {
         let facts = PlaceFacts.inspect(path: path)
-        return examine(facts, probe: PlaceProbe.run(on: facts), root: SystemRoot())
+        return examine(
+            facts, probe: PlaceProbe.run(on: facts), root: SystemRoot(), libpmem: .current(),
+            io: io)
     }
 
     /// Turns facts into findings.
@@ -96,14 +100,15 @@ extension PlaceReport {
     ///   - facts: what the path is.
     ///   - probe: what the experiments on it gave.
     ///   - root: where the facts about kernel, nodes and process are read.
-    ///   - environment: the variables that change what libpmem does.
+    ///   - libpmem: what libpmem does in the process.
+    ///   - io: how a store there would be opened.
     package static func examine(
         _ facts: PlaceFacts, probe: PlaceProbe, root: SystemRoot,
-        environment: [String: String] = ProcessFacts.libpmemEnvironment()
+        libpmem: LibpmemFacts, io: IOPath = .automatic
     ) -> PlaceReport {
         let examination = Examination(
             facts: facts, probe: probe, root: root, kernel: KernelFacts(root: root),
-            hasAutomaticFlush: Examination.hasAutomaticFlush(root), environment: environment)
+            libpmem: libpmem, io: io)
         var report = PlaceReport(path: facts.path, kind: facts.kind.rawValue, findings: [])
         report.findings += examination.placeFindings()
         guard facts.isWorthExamining else { return report }
@@ -136,20 +141,8 @@ struct Examination {
     let probe: PlaceProbe
     let root: SystemRoot
     let kernel: KernelFacts
-    /// The whole machine flushes processor caches at power loss (eADR), as libpmem decides it.
-    let hasAutomaticFlush: Bool
-    let environment: [String: String]
-
-    /// Every libnvdimm region says `cpu_cache`, and there is one: a region without the file
-    /// (virtio-pmem) is enough to say no.
-    static func hasAutomaticFlush(_ root: SystemRoot) -> Bool {
-        let devices = "/sys/bus/nd/devices"
-        let regions = root.list(devices).filter { $0.number(after: "region") != nil }
-        return !regions.isEmpty
-            && regions.allSatisfy {
-                root.value("\(devices)/\($0)/persistence_domain") == "cpu_cache"
-            }
-    }
+    let libpmem: LibpmemFacts
+    let io: IOPath
 
     /// The directory in which a file is, or would be.
     var directory: String {

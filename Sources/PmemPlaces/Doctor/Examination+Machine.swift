@@ -20,7 +20,7 @@ extension Examination {
             ])
         guard let node = device.numaNode else { return finding }
         let isNear = !(nodes.processors[node] ?? []).isEmpty
-        let home = isNear ? node : nodes.nearest(to: node, root: root)
+        let home = isNear ? node : nodes.nearest(to: node)
         let remedy = home.map { "numactl --cpunodebind=\($0) --preferred=\($0) COMMAND" }
         let location =
             isNear
@@ -118,12 +118,12 @@ extension Examination {
             id: "hardened-usercopy", severity: .ok,
             what: "hardened usercopy is \(kernel.usercopy.rawValue)", why: "",
             values: [
-                "setting": .text(kernel.usercopy.rawValue),
+                "setting": .text(kernel.isUsercopyOff ? "off" : kernel.usercopy.rawValue),
                 "source": .optional(kernel.usercopySource),
             ])
         if let source = kernel.usercopySource { finding.what += " (\(source))" }
         switch (kernel.usercopy, kernel.hasUsercopyBypass) {
-        case (.off, _):
+        case (.off, _), (.notBuilt, _):
             finding.why = "copies between user and kernel memory look at no struct page"
         case (.on, true?):
             finding.why = "this kernel does not apply it to DAX, so it costs nothing there"
@@ -140,10 +140,7 @@ extension Examination {
                 kernel.hasUsercopyBypass == true
                 ? "this kernel does not apply it to DAX, so it costs nothing there either way"
                 : "where it is on, read(2) and write(2) on DAX may wait for a struct page"
-            finding.remedy =
-                root.exists("/proc/config.gz")
-                ? "zgrep HARDENED_USERCOPY /proc/config.gz"
-                : "grep HARDENED_USERCOPY /boot/config-$(uname -r)"
+            finding.remedy = "grep HARDENED_USERCOPY /boot/config-$(uname -r)"
         }
         return finding
     }

@@ -1,6 +1,6 @@
 // What the doctor says of memory devices: refused ones, struct page, alignment, bad blocks, health.
 
-import PmemKV
+import PmemPlaces
 import SystemPackage
 import Testing
 

@@ -1,6 +1,8 @@
 // What the doctor's tests share: a made-up machine with a name for each medium, and its report.
 
-import PmemKV
+import CZlib
+import Foundation
+import PmemPlaces
 import Testing
 
 extension MadeUpSystem {
@@ -16,6 +18,22 @@ extension MadeUpSystem {
         try file("/proc/sys/kernel/osrelease", release)
         try file("/proc/cmdline", commandLine)
         if let config { try file("/boot/config-" + release, config) }
+    }
+
+    /// A file compressed by gzip.
+    func compressedFile(_ path: String, _ content: String) throws {
+        try file(path, "")
+        let file = try #require(gzopen(directory + path, "wb"))
+        let written = gzputs(file, content)
+        #expect(gzclose(file) == Z_OK && written == content.utf8.count)
+    }
+
+    /// Turns a byte in the middle of a file.
+    func damage(_ path: String) throws {
+        let url = URL(fileURLWithPath: directory + path)
+        var content = try Data(contentsOf: url)
+        content[content.count / 2] ^= 0xFF
+        try content.write(to: url)
     }
 
     /// A fsdax file on /dev/pmem0, mounted at /mnt.
@@ -47,12 +65,13 @@ extension MadeUpSystem {
     func report(
         _ facts: PlaceFacts, _ synchronous: PlaceProbe.Synchronous = .accepted,
         extents: [PlaceProbe.Extent]? = nil, huge: PlaceProbe.HugeShare? = nil,
-        environment: [String: String] = [:]
+        hasAutoFlush: Bool = false, environment: [String: String] = [:], io: IOPath = .automatic
     ) -> PlaceReport {
         PlaceReport.examine(
             facts,
             probe: PlaceProbe(synchronous: synchronous, extents: extents, hugeShare: huge),
-            root: root, environment: environment)
+            root: root,
+            libpmem: LibpmemFacts(hasAutoFlush: hasAutoFlush, environment: environment), io: io)
     }
 }
 

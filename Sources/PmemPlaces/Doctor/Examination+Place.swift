@@ -13,7 +13,7 @@ extension Examination {
         var values: [String: PlaceReport.Value] = [
             "kind": .text(facts.kind.rawValue), "refused": .flag(false),
         ]
-        if facts.kind == .directory || facts.kind == .mountPoint, !facts.isKernelInterface {
+        if facts.isDirectory, !facts.isKernelInterface {
             return PlaceReport.Finding(
                 id: "place", severity: .ok,
                 what: "\(facts.path) is a "

@@ -1,6 +1,6 @@
 // What the doctor says of NUMA nodes and kernels.
 
-import PmemKV
+import PmemPlaces
 import Testing
 
 @Suite("Doctor: machine")
@@ -40,6 +40,9 @@ struct DoctorMachineTests {
         let finding = try report(node: 2).only("numa")
         #expect(finding.severity == .warning)
         #expect(finding.what.contains("nearest to node 1"))
+        #expect(NodeFacts(root: system.root).distance(to: 2) == nil)
+        try system.file("/sys/devices/system/node/node0/distance", "10 21 28")
+        #expect(NodeFacts(root: system.root).distance(to: 2) == 28)
         #expect(finding.remedy?.contains("--cpunodebind=1") == true)
     }
 
@@ -68,9 +71,12 @@ struct DoctorMachineTests {
         "Which kernels have the hardened-usercopy bypass",
         arguments: [
             ("6.1.0-56-amd64", true), ("5.2.0", true), ("5.10", true), ("5.2-rc1", true),
-            ("5.1.6", true), ("5.1.5-generic", false), ("5.0.20", true), ("5.0.19", false),
-            ("4.14.123", true), ("4.14.122", false), ("4.20.17", false), ("4.19.46", false),
-            ("4.19.47", nil), ("4.9.300", nil), ("3.10.0-1160.el7.x86_64", nil),
+            ("5.1.6-arch1", true), ("5.1.5-generic", false), ("5.1.0", false), ("5.0.20", true),
+            ("5.0.19", false), ("5.0", false), ("4.20.17", false), ("4.20.0", false),
+            ("4.19.0", false), ("4.19.46", false), ("4.19.47", nil), ("4.19.300", nil),
+            ("4.18.0-80.el8", false), ("4.17.19", false), ("4.16.18", false), ("4.15.0-213", false),
+            ("4.14.336", true), ("4.14.123", true), ("4.14.122", false), ("4.14.0", false),
+            ("4.13.16", nil), ("4.9.300", nil), ("3.10.0-1160.el7.x86_64", nil),
             ("unreadable", nil),
         ] as [(String, Bool?)])
     func bypass(release: String, expected: Bool?) throws {
@@ -89,7 +95,7 @@ struct DoctorMachineTests {
             ("CONFIG_HARDENED_USERCOPY=y", "quiet", "on"),
             ("CONFIG_HARDENED_USERCOPY=y", "hardened_usercopy=off", "off"),
             ("CONFIG_HARDENED_USERCOPY=y", "hardened_usercopy=off hardened_usercopy=1", "on"),
-            ("# CONFIG_HARDENED_USERCOPY is not set", "hardened_usercopy=on", "off"),
+            ("# CONFIG_HARDENED_USERCOPY is not set", "hardened_usercopy=on", "not built"),
             (
                 "CONFIG_HARDENED_USERCOPY=y\n# CONFIG_HARDENED_USERCOPY_DEFAULT_ON is not set",
                 "", "off"
@@ -98,13 +104,29 @@ struct DoctorMachineTests {
                 "CONFIG_HARDENED_USERCOPY=y\n# CONFIG_HARDENED_USERCOPY_DEFAULT_ON is not set",
                 "hardened_usercopy=on", "on"
             ),
-            ("CONFIG_OTHER=y", "", "off"),
+            ("CONFIG_OTHER=y", "", "not built"),
             (nil, "quiet", "unknown"),
             (nil, "hardened_usercopy=off", "off"),
         ] as [(String?, String, String)])
     func usercopy(config: String?, commandLine: String, expected: String) throws {
         try system.kernel("5.1.0", commandLine: commandLine, config: config)
         #expect(KernelFacts(root: system.root).usercopy.rawValue == expected)
+        let setting = try report(node: 0).only("hardened-usercopy").values["setting"]
+        #expect(setting == .text(expected == "not built" ? "off" : expected))
+    }
+
+    @Test("The kernel's own configuration is uncompressed, and believed before the file beside it")
+    func ownConfiguration() throws {
+        try system.kernel("5.1.0", config: "CONFIG_OTHER=y")
+        try system.compressedFile(
+            "/proc/config.gz",
+            "CONFIG_HARDENED_USERCOPY=y\n# CONFIG_HARDENED_USERCOPY_DEFAULT_ON is not set\n")
+        let own = KernelFacts(root: system.root)
+        #expect(own.usercopy == .off && own.usercopySource == "/proc/config.gz")
+        // What is no longer a compressed file is not half believed.
+        try system.damage("/proc/config.gz")
+        let other = KernelFacts(root: system.root)
+        #expect(other.usercopy == .notBuilt && other.usercopySource == "/boot/config-5.1.0")
     }
 
     @Test("The check matters only where it is on and the bypass is missing")

@@ -1,21 +1,9 @@
-// Findings about durability: MAP_SYNC, what makes a store durable, the persistence domain,
-// device-mapper members that make the whole asynchronous, and what libpmem was told to believe.
+// Findings about durability: MAP_SYNC, what makes a store durable, the persistence domain, and
+// device-mapper members that make the whole asynchronous.
 
 import SystemPackage
 
 extension Examination {
-    /// What turns a store into a durable one at this place.
-    enum DurabilityPath: String {
-        case flushAndFence = "flush-and-fence"
-        case fence
-        case sync = "msync"
-        /// Nothing survives a loss of power.
-        case never
-        /// Not a place for a store.
-        case refused
-        case unknown
-    }
-
     func durabilityFindings() -> [PlaceReport.Finding] {
         var findings: [PlaceReport.Finding] = []
         if facts.kind != .blockDevice { findings += [durability(), mapSync()] }
@@ -25,26 +13,10 @@ extension Examination {
         return findings
     }
 
-    var durabilityPath: DurabilityPath {
-        if facts.isVolatile { return .never }
-        if facts.refusal != nil, facts.kind != .directory, facts.kind != .mountPoint {
-            return .refused
-        }
-        // Device DAX accepts MAP_SYNC whatever is below; the refusal has excluded the wrong ones.
-        // For a file, an asynchronous device outweighs whatever the mapping said.
-        switch probe.synchronous {
-        case .accepted:
-            if !facts.asynchronousDevices.isEmpty { return .sync }
-            return hasAutomaticFlush ? .fence : .flushAndFence
-        case .refused: return facts.kind == .devdax ? .unknown : .sync
-        case .untried: return .unknown
-        }
-    }
-
     private func durability() -> PlaceReport.Finding {
-        let path = durabilityPath
+        let verdict = verdict(libpmem)
         let (severity, what, why): (PlaceReport.Severity, String, String) =
-            switch path {
+            switch verdict.path {
             case .flushAndFence:
                 (
                     .ok, "a write is durable after a cache flush and a fence",
@@ -62,13 +34,21 @@ extension Examination {
                     "every commit is a system call of microseconds to milliseconds; "
                         + "commits of several threads share one"
                 )
+            case .calls:
+                (
+                    .ok, "a write is durable after write(2) and fdatasync(2)",
+                    "that is the way that was asked for; commits of several threads share a call"
+                )
             case .never:
                 (
-                    .problem, "nothing written here survives a loss of power",
-                    "flushes and msync succeed, but the memory itself is volatile"
+                    .problem, "nothing written here is sure to survive a loss of power",
+                    verdict.explanation ?? "the memory itself is volatile"
                 )
             case .refused:
-                (.problem, "no store can be opened here", "see the finding named place")
+                (
+                    .problem, "no store can be opened here",
+                    verdict.explanation ?? "see the finding named place"
+                )
             case .unknown:
                 (
                     .note, "what makes a write durable here is not known",
@@ -77,9 +57,13 @@ extension Examination {
             }
         return PlaceReport.Finding(
             id: "durability", severity: severity, what: what, why: why,
-            remedy: path == .sync && facts.devices.isEmpty
+            remedy: verdict.path == .sync && facts.devices.isEmpty
                 ? "for flush-and-fence commits, use DAX on persistent memory" : nil,
-            values: ["path": .text(path.rawValue), "eadr": .flag(hasAutomaticFlush)])
+            values: [
+                "path": .text(verdict.path.rawValue),
+                "strategy": .optional(verdict.strategy?.rawValue),
+                "durable": .optional(verdict.isDurable), "eadr": .flag(libpmem.hasAutoFlush),
+            ])
     }
 
     private func mapSync() -> PlaceReport.Finding {
@@ -136,14 +120,14 @@ extension Examination {
                 values: [
                     "region": .optional(device.region),
                     "domain": .optional(device.persistenceDomain),
-                    "eadr": .flag(hasAutomaticFlush),
+                    "eadr": .flag(libpmem.hasAutoFlush),
                 ])
             let region = device.region ?? "its region"
             switch device.persistenceDomain {
             case "cpu_cache":
                 finding.what = "\(region): power failure flushes processor caches (cpu_cache)"
                 finding.why = "a fence is enough where every region of the machine says this"
-                if !hasAutomaticFlush {
+                if !libpmem.hasAutoFlush {
                     finding.severity = .note
                     finding.why =
                         "another region of this machine does not say so, and libpmem "
@@ -203,35 +187,5 @@ extension Examination {
                 + asynchronous.joined(separator: ", ")
         }
         return finding
-    }
-
-    /// What the environment makes libpmem believe, against what is the case.
-    private func environmentFindings() -> [PlaceReport.Finding] {
-        var findings: [PlaceReport.Finding] = []
-        if environment["PMEM_NO_FLUSH"] == "1" {
-            let isHarmless = durabilityPath == .fence
-            findings.append(
-                PlaceReport.Finding(
-                    id: "environment", subject: "PMEM_NO_FLUSH",
-                    severity: isHarmless ? .note : .problem,
-                    what: "PMEM_NO_FLUSH=1 makes libpmem leave out cache flushes",
-                    why: isHarmless
-                        ? "this machine flushes caches itself (eADR)"
-                        : "acknowledged writes would still be in the processor's cache",
-                    remedy: "unset PMEM_NO_FLUSH", values: ["value": .text("1")]))
-        }
-        if let force = environment["PMEM_IS_PMEM_FORCE"] {
-            let isWrong = force == "1" && durabilityPath == .sync
-            findings.append(
-                PlaceReport.Finding(
-                    id: "environment", subject: "PMEM_IS_PMEM_FORCE",
-                    severity: isWrong ? .problem : .note,
-                    what: "PMEM_IS_PMEM_FORCE=\(force) overrides what libpmem finds out",
-                    why: isWrong
-                        ? "flushes would stand in for the msync that is needed here"
-                        : "it changes nothing for the better here",
-                    remedy: "unset PMEM_IS_PMEM_FORCE", values: ["value": .text(force)]))
-        }
-        return findings
     }
 }

@@ -3,19 +3,28 @@
 // whether the check is on at all.
 
 /// Facts about the running kernel.
-package struct KernelFacts: Sendable, Equatable {
-    package enum Usercopy: String, Sendable {
+public struct KernelFacts: Sendable, Equatable {
+    /// Whether the hardened-usercopy check is made.
+    public enum Usercopy: String, Sendable {
         case on, off, unknown
+        /// The kernel was built without it.
+        case notBuilt = "not built"
     }
 
     /// The release string: `6.1.0-56-amd64`.
-    package var release: String?
+    public var release: String?
     /// Whether this version copies to and from pmem without the check; nil when the number alone
     /// cannot tell.
-    package var hasUsercopyBypass: Bool?
-    package var usercopy: Usercopy
+    public var hasUsercopyBypass: Bool?
+    public var usercopy: Usercopy
     /// What decided `usercopy`.
     package var usercopySource: String?
+
+    /// No copy is checked.
+    package var isUsercopyOff: Bool { usercopy == .off || usercopy == .notBuilt }
+
+    /// Looks at this machine's kernel.
+    public init() { self.init(root: SystemRoot()) }
 
     package init(root: SystemRoot) {
         release = root.value("/proc/sys/kernel/osrelease")
@@ -41,7 +50,7 @@ package struct KernelFacts: Sendable, Equatable {
     private mutating func readUsercopy(_ root: SystemRoot) {
         let config = Self.configuration(release: release, root)
         if let config, config.lines["CONFIG_HARDENED_USERCOPY"] != "y" {
-            usercopy = .off
+            usercopy = .notBuilt
             usercopySource = config.path
             return
         }
@@ -71,28 +80,34 @@ package struct KernelFacts: Sendable, Equatable {
     }
 
     /// The CONFIG lines about hardened usercopy: `y` when set, `n` when named as not set.
-    /// /proc/config.gz is compressed and not read; distributions keep the text beside the kernel.
+    /// What the kernel carries in itself comes first: the files beside it are found by its name,
+    /// which two builds can share.
     private static func configuration(
         release: String?, _ root: SystemRoot
     ) -> (path: String, lines: [String: String])? {
+        let own = "/proc/config.gz"
+        if let text = root.uncompressedText(own) { return (own, usercopyLines(text)) }
         guard let release else { return nil }
         let candidates = [
             "/boot/config-\(release)", "/lib/modules/\(release)/config",
             "/usr/lib/modules/\(release)/config", "/lib/modules/\(release)/build/.config",
         ]
         for path in candidates {
-            guard let text = root.text(path) else { continue }
-            var lines: [String: String] = [:]
-            for line in text.split(separator: "\n") where line.contains("HARDENED_USERCOPY") {
-                if line.hasPrefix("# "), line.hasSuffix(" is not set") {
-                    lines[String(line.dropFirst(2).dropLast(" is not set".count))] = "n"
-                } else if let equals = line.firstIndex(of: "=") {
-                    lines[String(line[..<equals])] = String(line[line.index(after: equals)...])
-                }
-            }
-            return (path, lines)
+            if let text = root.text(path) { return (path, usercopyLines(text)) }
         }
         return nil
+    }
+
+    private static func usercopyLines(_ configuration: String) -> [String: String] {
+        var lines: [String: String] = [:]
+        for line in configuration.split(separator: "\n") where line.contains("HARDENED_USERCOPY") {
+            if line.hasPrefix("# "), line.hasSuffix(" is not set") {
+                lines[String(line.dropFirst(2).dropLast(" is not set".count))] = "n"
+            } else if let equals = line.firstIndex(of: "=") {
+                lines[String(line[..<equals])] = String(line[line.index(after: equals)...])
+            }
+        }
+        return lines
     }
 }
 

@@ -69,43 +69,49 @@ extension PlaceProbe {
     private static let hugeSamples = 64
 
     package static func run(on facts: PlaceFacts) -> PlaceProbe {
+        let (answer, newFileIsDAX) = synchronous(on: facts)
+        var probe = PlaceProbe(synchronous: answer, newFileIsDAX: newFileIsDAX)
+        guard facts.kind == .regularFile else { return probe }
+        let extents = extents(of: facts.path)
+        probe.extents = extents
+        if facts.isDAX == true, facts.devices.allSatisfy(\.badRanges.isEmpty) {
+            probe.hugeShare = hugeShare(
+                of: facts.path, size: facts.status?.size ?? 0, extents: extents ?? [])
+        }
+        return probe
+    }
+
+    /// Tries MAP_SYNC on a file or device, or on a nameless new file of a directory; of the latter
+    /// it also tells whether it is DAX.
+    static func synchronous(
+        on facts: PlaceFacts
+    ) -> (answer: Synchronous, newFileIsDAX: Bool?) {
         switch facts.kind {
-        case .regularFile:
-            var probe = PlaceProbe(
-                synchronous: synchronous(facts.path, inDirectory: false, bytes: 4096).0)
-            let extents = extents(of: facts.path)
-            probe.extents = extents
-            if facts.isDAX == true, facts.devices.allSatisfy(\.badRanges.isEmpty) {
-                probe.hugeShare = hugeShare(
-                    of: facts.path, size: facts.status?.size ?? 0, extents: extents ?? [])
-            }
-            return probe
-        case .directory, .mountPoint: return directory(facts.path)
-        case .missing where facts.status != nil: return directory(facts.parentPath)
+        case .regularFile: return (synchronous(facts.path, bytes: 4096).answer, nil)
+        case .directory, .mountPoint: return synchronous(facts.path, inDirectory: true, bytes: 4096)
+        case .missing where facts.status != nil:
+            return synchronous(facts.parentPath, inDirectory: true, bytes: 4096)
         case .devdax:
             if let device = facts.devices.first,
                 device.isSystemRAM || device.isDisabled || facts.status == nil
             {
-                return PlaceProbe(synchronous: .untried("the device cannot be mapped"))
+                return (.untried("the device cannot be mapped"), nil)
             }
             let bytes = facts.devices.first?.alignmentBytes ?? 2 << 20
-            return PlaceProbe(
-                synchronous: synchronous(facts.path, inDirectory: false, bytes: bytes).0)
-        case .blockDevice:
-            return PlaceProbe(synchronous: .untried("a block device is not mapped"))
-        case .missing, .other:
-            return PlaceProbe(synchronous: .untried("there is nothing to map"))
+            return (synchronous(facts.path, bytes: bytes).answer, nil)
+        case .blockDevice: return (.untried("a block device is not mapped"), nil)
+        case .missing, .other: return (.untried("there is nothing to map"), nil)
         }
     }
 
-    private static func directory(_ path: String) -> PlaceProbe {
-        let (answer, isDAX) = synchronous(path, inDirectory: true, bytes: 4096)
-        return PlaceProbe(synchronous: answer, newFileIsDAX: isDAX)
+    /// Whether the kernel accepts MAP_SYNC for the first bytes of an open file.
+    package static func acceptsMapSync(_ file: FileDescriptor, bytes: Int) -> Bool {
+        cpmem_probe_map_sync(file.rawValue, bytes) == 0
     }
 
     private static func synchronous(
-        _ path: String, inDirectory: Bool, bytes: Int
-    ) -> (Synchronous, isDAX: Bool?) {
+        _ path: String, inDirectory: Bool = false, bytes: Int
+    ) -> (answer: Synchronous, newFileIsDAX: Bool?) {
         var result = cpmem_probe_sync()
         let failure = unsafe cpmem_probe_sync(path, inDirectory ? 1 : 0, bytes, &result)
         if failure != 0 {
@@ -188,4 +194,9 @@ package enum MemoryMap {
         }
         return bytes
     }
+}
+
+extension PlaceFacts {
+    /// Whether a new file in this directory would be DAX; nil when that cannot be told.
+    public func newFileIsDAX() -> Bool? { PlaceProbe.synchronous(on: self).newFileIsDAX }
 }

@@ -31,7 +31,7 @@ extension Examination {
                 ? nil
                 : recreate + "dev  # to give the DRAM back; erases the namespace"
         case "pmem":
-            let isSlow = kernel.usercopy != .off && kernel.hasUsercopyBypass == false
+            let isSlow = !kernel.isUsercopyOff && kernel.hasUsercopyBypass == false
             finding.severity = isSlow && device.mode != "devdax" ? .warning : .ok
             finding.what = "struct page of \(device.name) lives on the device (map=dev)"
             finding.why =

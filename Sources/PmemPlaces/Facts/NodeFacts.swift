@@ -1,8 +1,4 @@
-// NUMA: which nodes the process may run on, what the kernel knows of a node's speed (HMAT), and
-// the environment variables of libpmem.
-
-import CPmem
-import SystemPackage
+// NUMA: which nodes the process may run on, and what the kernel knows of a node's speed (HMAT).
 
 /// What the kernel says about a node of memory as seen from the nearest processors.
 package struct NodeSpeed: Sendable, Equatable {
@@ -38,17 +34,30 @@ package struct NodeSpeed: Sendable, Equatable {
 }
 
 /// Which nodes exist, which have processors, and which of those this process may use.
-package struct NodeFacts: Sendable, Equatable {
+public struct NodeFacts: Sendable, Equatable {
     /// The processors of each node that is online.
     package var processors: [Int: Set<Int>]
     package var allowedProcessors: Set<Int>
+    /// From each node to each, 10 for itself; none where the kernel's list does not fit the nodes.
+    private var distances: [Int: [Int: Int]]
+
+    /// Looks at this machine's nodes.
+    public init() { self.init(root: SystemRoot()) }
 
     package init(root: SystemRoot) {
         processors = [:]
+        distances = [:]
         for name in root.list("/sys/devices/system/node") {
             guard let node = name.number(after: "node") else { continue }
             processors[node] = Self.numbers(
                 root.value("/sys/devices/system/node/\(name)/cpulist") ?? "")
+        }
+        let nodes = processors.keys.sorted()
+        for node in nodes {
+            let line = root.value("/sys/devices/system/node/node\(node)/distance") ?? ""
+            let row = line.split(separator: " ").compactMap { Int($0) }
+            guard row.count == nodes.count else { continue }
+            distances[node] = Dictionary(uniqueKeysWithValues: zip(nodes, row))
         }
         allowedProcessors = []
         let status = root.text("/proc/self/status") ?? ""
@@ -64,14 +73,15 @@ package struct NodeFacts: Sendable, Equatable {
     }
 
     /// The node with processors that is nearest to a node, by the distances the kernel lists.
-    package func nearest(to node: Int, root: SystemRoot) -> Int? {
-        let line = root.value("/sys/devices/system/node/node\(node)/distance") ?? ""
-        let distances = line.split(separator: " ").compactMap { Int($0) }
-        let nodes = processors.keys.sorted()
-        guard distances.count == nodes.count else { return nil }
-        return zip(nodes, distances)
-            .filter { !(processors[$0.0] ?? []).isEmpty }
-            .min { $0.1 < $1.1 }?.0
+    package func nearest(to node: Int) -> Int? {
+        (distances[node] ?? [:]).filter { !(processors[$0.key] ?? []).isEmpty }
+            .min { ($0.value, $0.key) < ($1.value, $1.key) }?.key
+    }
+
+    /// How far a node is from the first node that this process may run on, as numactl --hardware
+    /// shows it.
+    public func distance(to node: Int) -> Int? {
+        allowedNodes.first.flatMap { distances[$0]?[node] }
     }
 
     /// Parses a list such as `0-3,8,10-11`. Numbers above a million are not processors.
@@ -84,19 +94,5 @@ package struct NodeFacts: Sendable, Equatable {
             result.formUnion(first...last)
         }
         return result
-    }
-}
-
-/// Facts about this process.
-package enum ProcessFacts {
-    /// The libpmem variables that change what makes a store durable, when they are set.
-    package static func libpmemEnvironment() -> [String: String] {
-        var found: [String: String] = [:]
-        for name in ["PMEM_IS_PMEM_FORCE", "PMEM_NO_FLUSH"] {
-            if let value = unsafe cpmem_probe_environment(name) {
-                found[name] = unsafe String(cString: value)
-            }
-        }
-        return found
     }
 }

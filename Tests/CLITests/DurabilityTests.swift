@@ -1,0 +1,66 @@
+// What the commands say of durability under libpmem's variables: `info`, which opens the pool, and
+// `doctor`, which does not, tell the same, and `--require` acts on it.
+
+import Testing
+
+@Suite("Durability as the commands tell it")
+struct DurabilityTests {
+    /// Where /tmp is on a disk, a place that does not forget.
+    let disk = Scratch(inMemory: false)
+
+    static let environments: [[String: String]] = [
+        [:], ["PMEM_IS_PMEM_FORCE": "1"], ["PMEM_IS_PMEM_FORCE": "0"], ["PMEM_NO_FLUSH": "1"],
+        ["PMEM_IS_PMEM_FORCE": "1", "PMEM_NO_FLUSH": "1"], ["PMEM_NO_FLUSH": "0"],
+    ]
+
+    /// The value of the first member with a name, as it stands in the text.
+    private func member(_ name: String, of json: String) -> String? {
+        guard let range = json.firstRange(of: "\"\(name)\":") else { return nil }
+        return String(json[range.upperBound...].prefix { $0 != "," && $0 != "}" })
+    }
+
+    @Test("info and doctor agree", arguments: [true, false], ["auto", "mapped", "syscalls"])
+    func agreement(inMemory: Bool, io: String) {
+        let scratch = Scratch(inMemory: inMemory)
+        let pool = scratch.pool()
+        for environment in Self.environments {
+            let info = Program.run(["info", pool, "--json", "--io", io], environment: environment)
+            let doctor = Program.run(
+                ["doctor", pool, "--json", "--io", io], environment: environment)
+            #expect(info.status == 0 && !doctor.output.isEmpty, "\(info) \(doctor)")
+            for name in ["strategy", "durable"] {
+                let told = member(name, of: info.text)
+                #expect(told != nil && told == member(name, of: doctor.text), "\(environment)")
+            }
+            let isDurable = member("durable", of: info.text) == "true"
+            #expect(doctor.status == (isDurable ? 0 : 1), "\(doctor)")
+        }
+    }
+
+    @Test("Forced: flush and fence, and nothing promised")
+    func forced() {
+        let pool = disk.pool()
+        let environment = ["PMEM_IS_PMEM_FORCE": "1"]
+        let info = Program.run(["info", pool, "--json"], environment: environment).text
+        #expect(member("strategy", of: info) == "\"flush+fence\"")
+        #expect(member("durable", of: info) == "false" && member("noFlush", of: info) == "false")
+        #expect(info.contains("not durable: "))
+        let doctor = Program.run(["doctor", pool, "--json"], environment: environment)
+        #expect(member("strategy", of: doctor.text) == "\"flush+fence\"")
+        #expect(doctor.status == 1 && doctor.text.contains("\"path\":\"never\""), "\(doctor)")
+    }
+
+    @Test("Without flushes: info sees it, and --require sync-dax refuses")
+    func unflushed() {
+        let pool = disk.pool()
+        let environment = ["PMEM_IS_PMEM_FORCE": "1", "PMEM_NO_FLUSH": "1"]
+        let info = Program.run(["info", pool, "--json"], environment: environment).text
+        #expect(member("noFlush", of: info) == "true" && member("durable", of: info) == "false")
+        #expect(member("strategy", of: info) == "\"fence\"")
+        #expect(info.contains("PMEM_NO_FLUSH=1 leaves writes in the processor's caches"), "\(info)")
+        let put = Program.run(
+            ["put", pool, "key", "value", "--require", "sync-dax"], environment: environment)
+        #expect(put.status == 74 && put.diagnostics.contains("PMEM_NO_FLUSH=1"), "\(put)")
+        #expect(Program.run("count", pool).text == "0\n")
+    }
+}
