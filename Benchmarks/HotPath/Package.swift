@@ -1,0 +1,21 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The sources of the store to build against; `scripts/compare-speed` names those of a commit.
+let store = Context.environment["PMEMKV_SOURCE"] ?? "../.."
+
+let package = Package(
+    name: "pmemkv-hot-path",
+    dependencies: [.package(name: "pmemkv", path: store)],
+    targets: [
+        .target(name: "CHotPath", cSettings: [.treatAllWarnings(as: .error)]),
+        .executableTarget(
+            name: "hot-path",
+            dependencies: ["CHotPath", .product(name: "PmemKV", package: "pmemkv")],
+            swiftSettings: [
+                .treatAllWarnings(as: .error),
+                .enableUpcomingFeature("MemberImportVisibility"),
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)
