@@ -92,17 +92,17 @@ extension Engine {
     func withLocation<R>(
         _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ body: (Location) -> R
     ) throws(StoreError) -> R? {
-        let ticket = epochs.enter()
-        defer { epochs.leave(ticket) }
-        try checkReadable()
-        var doubt: StoreError?
-        let result = try index.find(hash) { location throws(StoreError) -> R? in
-            try self.withRecord(at: location) { record -> R? in
-                self.isRecord(record, of: key, &doubt) ? body(location) : nil
+        try epochs.reading { () throws(StoreError) -> R? in
+            try checkReadable()
+            var doubt: StoreError?
+            let result = try index.find(hash) { location throws(StoreError) -> R? in
+                try self.withRecord(at: location) { record -> R? in
+                    self.isRecord(record, of: key, &doubt) ? body(location) : nil
+                }
             }
+            if result == nil, let doubt { throw doubt }
+            return result
         }
-        if result == nil, let doubt { throw doubt }
-        return result
     }
 
     /// Writes one record if the condition holds for what is there now. Returns whether it did.

@@ -16,8 +16,7 @@ import CPmem
 /// - Nodes and keys that were taken out are freed two epochs later: whoever found one is inside an
 ///   epoch of this index.
 final class OrderedIndex: @unchecked Sendable {
-    private let epochs = Epochs()
-    private let retired: RetiredMemory
+    private let retired = RetiredMemory()
     private let control: UnsafeMutableRawPointer
     /// Held while nodes come or go.
     var structureLock: SpinLock { SpinLock(AtomicWord(control)) }
@@ -27,7 +26,6 @@ final class OrderedIndex: @unchecked Sendable {
     private var bytesWord: UnsafeMutableRawPointer { control + 16 }
 
     init() {
-        retired = RetiredMemory(epochs)
         control = .allocate(byteCount: 64, alignment: 64)
         control.initializeMemory(as: UInt8.self, repeating: 0, count: 64)
         root = makeNode(isLeaf: true)
@@ -35,9 +33,7 @@ final class OrderedIndex: @unchecked Sendable {
 
     deinit {
         free(root)
-        retired.deallocate()
         control.deallocate()
-        epochs.deallocate()
     }
 
     /// Changed under the structure lock.
@@ -109,11 +105,8 @@ final class OrderedIndex: @unchecked Sendable {
     }
 
     /// Calls body inside an epoch: what it finds stays until it returns.
-    func reading<R>(_ body: () -> R) -> R {
-        let ticket = epochs.enter()
-        defer { epochs.leave(ticket) }
-        return body()
-    }
+    @inline(__always)
+    func reading<R>(_ body: () -> R) -> R { retired.epochs.reading(body) }
 
     /// The leaf where a search begins. Inside `reading`. O(log n), no lock.
     func place(_ bound: Bound) -> Place {
