@@ -13,7 +13,7 @@ extension Engine {
     /// Lock-free. The record stays where it is while body runs.
     @inline(__always)
     func withRecord<R>(
-        _ key: UnsafeRawBufferPointer, _ hash: UInt64,
+        _ key: UnsafeRawBufferPointer, _ hash: KeyHash,
         _ body: (RecordView) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try epochs.reading { () throws(StoreError) -> R? in

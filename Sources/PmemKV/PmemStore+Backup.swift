@@ -47,9 +47,9 @@ extension Engine {
             try checkReadable()
             var locations: [Location] = []
             locations.reserveCapacity(index.count + index.count / 8)
-            for shard in 0..<index.shardCount { index.lock(shard).lock() }
-            try? index.forEachLocation { locations.append($0) }
-            for shard in (0..<index.shardCount).reversed() { index.lock(shard).unlock() }
+            for shard in index.shards { index.lock(ofShard: shard).lock() }
+            index.forEachLocation { locations.append($0) }
+            for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
             return try body(locations)
         }
     }

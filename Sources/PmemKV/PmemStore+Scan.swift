@@ -125,16 +125,16 @@ extension Engine {
     /// Calls body with every record the index holds in these shards, or in all, and `damage` with
     /// those that cannot tell their key; each shard is looked at under its lock.
     func forEachRecord(
-        inShards shards: Range<Int>? = nil, _ body: (RecordView) -> Void,
+        inShards shards: Range<ShardNumber>? = nil, _ body: (RecordView) -> Void,
         damage: (RecordView) throws(StoreError) -> Void
     ) throws(StoreError) {
         try checkReadable()
         try epochs.reading { () throws(StoreError) in
-            for shard in shards ?? 0..<index.shardCount {
+            for shard in shards ?? index.shards {
                 var locations: [Location] = []
-                let lock = index.lock(shard)
+                let lock = index.lock(ofShard: shard)
                 lock.lock()
-                try? index.forEachLocation(inShard: shard) { locations.append($0) }
+                index.forEachLocation(inShard: shard) { locations.append($0) }
                 lock.unlock()
                 for (number, location) in locations.enumerated() {
                     if number + 8 < locations.count { prefetchRecord(at: locations[number + 8]) }

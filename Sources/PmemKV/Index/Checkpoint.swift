@@ -30,10 +30,10 @@ extension Engine {
     /// Writes the index into an extent of its own and names it in the superblock, if there is
     /// room for it. The caller is the only user of the engine.
     func writeCheckpoint() throws(StoreError) {
-        let overflow = Int(cpmem_load_relaxed(index.overflowUsedPointer))
+        let overflow = Int(index.overflowUsed.loadRelaxed())
         let buckets = index.bucketsUsed
         let layout = CheckpointLayout(
-            shards: index.shardCount, buckets: buckets, overflow: overflow,
+            shards: index.shards.count, buckets: buckets, overflow: overflow,
             segments: geometry.segmentCount)
         let span = (layout.length + geometry.segmentSize - 1) / geometry.segmentSize
         guard span <= 0xFFFF, let segment = try takeForCheckpoint(span: span) else { return }
@@ -85,29 +85,30 @@ extension Engine {
                 toByteOffset: layout.segmentsOffset + number * 32, as: cpmem_checkpoint_segment.self
             )
         }
-        for shard in 0..<index.shardCount {
-            let offset = layout.wordsOffset + shard * 24
-            head.storeBytes(of: index.word(shard).rawValue, toByteOffset: offset, as: UInt64.self)
+        for shard in index.shards {
+            let offset = layout.wordsOffset + shard.rawValue * 24
             head.storeBytes(
-                of: cpmem_load_relaxed(index.countPointer(shard)), toByteOffset: offset + 8,
+                of: index.word(of: shard).rawValue, toByteOffset: offset, as: UInt64.self)
+            head.storeBytes(
+                of: index[shard, .items].loadRelaxed(), toByteOffset: offset + 8,
                 as: UInt64.self)
             head.storeBytes(
-                of: cpmem_load_relaxed(index.freeListPointer(shard)), toByteOffset: offset + 16,
+                of: index[shard, .freeList].loadRelaxed(), toByteOffset: offset + 16,
                 as: UInt64.self)
         }
         var header = cpmem_checkpoint()
         header.magic = CPMEM_CHECKPOINT_MAGIC
         header.length = UInt64(layout.length)
         header.key_count = UInt64(max(0, index.count))
-        header.shard_count = UInt64(index.shardCount)
+        header.shard_count = UInt64(index.shards.count)
         header.bucket_count = UInt64(buckets)
         header.overflow_count = UInt64(overflow)
         header.segment_count = UInt64(geometry.segmentCount)
         header.maximum_sequence = self[.nextSequence]
         header.base_bits = UInt64(index.shape.baseBits)
         head.storeBytes(of: header, as: cpmem_checkpoint.self)
-        let items = UnsafeRawBufferPointer(start: index.buckets, count: buckets * 64)
-        let chains = UnsafeRawBufferPointer(start: index.overflow, count: overflow * 64)
+        let items = unsafe index.buckets.bytes(ofFirst: buckets)
+        let chains = unsafe index.overflow.bytes(ofFirst: overflow)
         let checksum = Self.checkpointChecksum(
             UnsafeRawBufferPointer(head), items, chains, salt: segments.states[segment].salt)
         head.storeBytes(of: checksum, toByteOffset: 8, as: UInt32.self)
@@ -179,8 +180,8 @@ struct CheckpointView {
         guard ~state == header.checksum else { return nil }
     }
 
-    var shape: HashIndex.Shape {
-        HashIndex.Shape(
+    var shape: IndexShape {
+        IndexShape(
             baseBits: Int(header.base_bits),
             shardBits: Int(header.shard_count).trailingZeroBitCount)
     }
@@ -194,25 +195,23 @@ struct CheckpointView {
     func load(into index: HashIndex) -> Bool {
         let buckets = Int(header.bucket_count)
         let overflow = Int(header.overflow_count)
-        guard buckets <= index.bucketCapacity, overflow <= index.overflowCapacity,
+        guard buckets <= index.buckets.capacity, overflow <= index.overflow.capacity,
             hasSoundWords(buckets: buckets),
             let items = itemsOfShards(buckets: buckets, overflow: overflow)
         else { return false }
         let base = bytes.baseAddress!
-        index.buckets.copyMemory(from: base + layout.bucketsOffset, byteCount: buckets * 64)
-        index.overflow.copyMemory(from: base + layout.overflowOffset, byteCount: overflow * 64)
-        cpmem_store_relaxed(index.overflowUsedPointer, header.overflow_count)
-        for shard in 0..<index.shardCount {
-            let words = base + layout.wordsOffset + shard * 24
-            cpmem_store_relaxed(index.wordPointer(shard), words.loadUnaligned(as: UInt64.self))
-            cpmem_store_relaxed(
-                index.countPointer(shard), (words + 8).loadUnaligned(as: UInt64.self))
-            cpmem_store_relaxed(
-                index.freeListPointer(shard), (words + 16).loadUnaligned(as: UInt64.self))
+        unsafe index.buckets.copy(
+            from: UnsafeRawBufferPointer(start: base + layout.bucketsOffset, count: buckets * 64))
+        unsafe index.overflow.copy(
+            from: UnsafeRawBufferPointer(start: base + layout.overflowOffset, count: overflow * 64))
+        index.overflowUsed.storeRelaxed(header.overflow_count)
+        for shard in index.shards {
+            let words = base + layout.wordsOffset + shard.rawValue * 24
+            index.store(ShardWord(rawValue: words.loadUnaligned(as: UInt64.self)), of: shard)
+            index[shard, .items].storeRelaxed((words + 8).loadUnaligned(as: UInt64.self))
+            index[shard, .freeList].storeRelaxed((words + 16).loadUnaligned(as: UInt64.self))
         }
-        return (0..<index.shardCount).allSatisfy {
-            items[$0] == cpmem_load_relaxed(index.countPointer($0))
-        }
+        return index.shards.allSatisfy { items[$0.rawValue] == index[$0, .items].loadRelaxed() }
     }
 
     /// Whether every shard's word leads to buckets that are there. A checksum that fits proves
@@ -223,9 +222,9 @@ struct CheckpointView {
             let offset = layout.wordsOffset + shard * 24
             let word = ShardWord(
                 rawValue: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            return !word.isPublishing && Int(word.level) >= shape.baseBits - shape.shardBits
+            return !word.isPublishing && word.level >= shape.lowestLevel
                 && word.level <= 32 && word.split < 1 << word.level
-                && word.buckets << UInt64(shape.shardBits) <= UInt64(buckets)
+                && word.buckets << shape.shardBits <= buckets
         }
     }
 
@@ -278,7 +277,7 @@ private struct BucketContent {
         }
         guard !IndexSlot(rawValue: union).isLink else { return nil }
         let last = IndexSlot(rawValue: line.load(fromByteOffset: 56, as: UInt64.self))
-        link = last.isLink ? last.overflow : nil
+        link = last.link
         self.items = items &+ (last.isItem ? 1 : 0)
     }
 }

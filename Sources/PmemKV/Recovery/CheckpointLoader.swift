@@ -91,7 +91,7 @@ struct CheckpointLoader {
                 oldestDead: known.oldest_dead)
         }
         guard isStale else { return }
-        for shard in 0..<index.shardCount {
+        for shard in index.shards {
             index.removeItems(inShard: shard) { location in
                 guard let segment = segments.geometry.segment(of: location) else { return true }
                 return coverage.units[Int(segments.states[segment].first)] == 0
