@@ -10,12 +10,23 @@ struct IndexShape {
     private let baseMask: UInt64
     private let shardMask: UInt64
 
-    static let baseBitsRange = 1...12
-    static let maximumShards = 256
+    private static let possibleBaseBits = 1...12
+    private static let maximumShards = 256
+
+    /// The shape that a checkpoint's header states; nil when it is impossible.
+    init?(baseBits: UInt64, shards: UInt64) {
+        guard let bits = Int(exactly: baseBits), Self.possibleBaseBits.contains(bits),
+            let count = Int(exactly: shards), (1...Self.maximumShards).contains(count),
+            count & (count - 1) == 0, count <= 1 << bits
+        else { return nil }
+        self.init(baseBits: bits, shardBits: count.trailingZeroBitCount)
+    }
 
     /// - Precondition: the bits of the base hold those of the shard.
     init(baseBits: Int, shardBits: Int) {
-        precondition(Self.baseBitsRange.contains(baseBits) && (0...baseBits).contains(shardBits))
+        precondition(
+            Self.possibleBaseBits.contains(baseBits) && (0...baseBits).contains(shardBits)
+                && 1 << shardBits <= Self.maximumShards)
         self.baseBits = baseBits
         self.shardBits = shardBits
         baseMask = (1 << UInt64(baseBits)) - 1

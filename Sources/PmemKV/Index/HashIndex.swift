@@ -91,8 +91,9 @@ final class HashIndex: Sendable {
     @inline(__always)
     func lock(of hash: KeyHash) -> SpinLock { lock(ofShard: shape.shard(of: hash)) }
 
-    /// Overflow buckets ever taken from the arena.
+    /// Overflow buckets ever taken.
     var overflowUsed: AtomicWord { control[shards.count, 0] }
+    var overflowCount: Int { Int(truncatingIfNeeded: overflowUsed.loadRelaxed()) }
 
     // MARK: Counters
 
@@ -139,6 +140,6 @@ final class HashIndex: Sendable {
 
     /// Bytes of DRAM that items take.
     var memoryBytes: Int {
-        (bucketsUsed + Int(truncatingIfNeeded: overflowUsed.loadRelaxed())) * BucketLayout.bytes
+        (bucketsUsed + overflowCount) * BucketLayout.bytes
     }
 }
