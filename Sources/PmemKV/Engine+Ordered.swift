@@ -13,7 +13,7 @@ extension Engine {
             var keys: [OrderedKey] = []
             var unknown: StoreError?
             try self.forEachRecord(inShards: shard..<shard.advanced(by: 1)) { record in
-                keys.append(ordered.makeKey(record.key))
+                keys.append(ordered.makeKey(unsafe KeyBytes(record.key)))
             } damage: { record in
                 unknown = self.damage(record)
             }
