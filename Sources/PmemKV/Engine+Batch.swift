@@ -54,10 +54,11 @@ extension Engine {
     }
 
     /// The shards that hold these keys, each once, ascending.
-    private func shards(of sources: [RecordSource]) -> [Int] {
-        var shards: [Int] = []
+    private func shards(of sources: [RecordSource]) -> [ShardNumber] {
+        var shards: [ShardNumber] = []
         shards.reserveCapacity(sources.count)
-        for shard in sources.map({ index.shard(of: $0.hash) }).sorted() where shard != shards.last {
+        for shard in sources.map({ index.shape.shard(of: $0.hash) }).sorted()
+        where shard != shards.last {
             shards.append(shard)
         }
         return shards
@@ -68,8 +69,8 @@ extension Engine {
         let head = try acquireHead(
             units: units, entries: sources.count, tombstones: sources.allSatisfy(\.tombstone))
         let shards = shards(of: sources)
-        for shard in shards { index.lock(shard).lock() }
-        defer { for shard in shards.reversed() { index.lock(shard).unlock() } }
+        for shard in shards { index.lock(ofShard: shard).lock() }
+        defer { for shard in shards.reversed() { index.lock(ofShard: shard).unlock() } }
         // A removal of a key that is not there leaves no record behind, unless the key's absence
         // is itself relaxed and a crash could undo it.
         let keepsAll = hasRelaxed

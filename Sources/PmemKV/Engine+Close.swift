@@ -33,7 +33,7 @@ extension Engine {
     private func awaitOperations() {
         for number in 0..<headCount { passThrough((heads + number).spin) }
         passThrough(compactionLock)
-        for shard in 0..<index.shardCount { passThrough(index.lock(shard)) }
+        for shard in index.shards { index.lock(ofShard: shard).passThrough() }
         var round = 0
         while epochs.hasReaders || self[.privateWriters] != 0 {
             SpinWait.wait(round: round)

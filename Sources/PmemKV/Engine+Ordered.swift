@@ -7,12 +7,13 @@ extension Engine {
     /// Fills the ordered index, if there is one, before anybody else uses the store.
     func loadOrdered() throws(StoreError) {
         guard let ordered else { return }
-        let shards = try inParallel(index.shardCount, threads: options.recoveryThreads) {
-            shard throws(StoreError) -> (keys: [OrderedKey], unknown: StoreError?) in
+        let shards = try inParallel(index.shards.count, threads: options.recoveryThreads) {
+            number throws(StoreError) -> (keys: [OrderedKey], unknown: StoreError?) in
+            let shard = ShardNumber(number)
             var keys: [OrderedKey] = []
             var unknown: StoreError?
-            try self.forEachRecord(inShards: shard..<(shard + 1)) { record in
-                keys.append(ordered.makeKey(record.key))
+            try self.forEachRecord(inShards: shard..<shard.advanced(by: 1)) { record in
+                keys.append(ordered.makeKey(unsafe KeyBytes(record.key)))
             } damage: { record in
                 unknown = self.damage(record)
             }
@@ -50,7 +51,7 @@ extension Engine {
         _ page: OrderedPage, upTo end: [UInt8]?, reverse: Bool, _ left: inout Int,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) -> Bool {
-        var hashes: [UInt64] = []
+        var hashes: [KeyHash] = []
         hashes.reserveCapacity(page.count)
         for number in 0..<page.count {
             let hash = page.withKey(number) { index.hash($0) }

@@ -13,33 +13,33 @@ extension Engine {
     /// Lock-free. The record stays where it is while body runs.
     @inline(__always)
     func withRecord<R>(
-        _ key: UnsafeRawBufferPointer, _ hash: UInt64,
+        _ key: UnsafeRawBufferPointer, _ hash: KeyHash,
         _ body: (RecordView) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
-        let ticket = epochs.enter()
-        defer { epochs.leave(ticket) }
-        try checkReadable()
-        var doubt: StoreError?
-        let result: R?
-        if let base = medium.base {
-            result = try index.find(hash) { location throws(StoreError) -> R? in
-                guard let record = self.recordView(base, location),
-                    self.isRecord(record, of: key, &doubt)
-                else { return nil }
-                if self.options.verifiesReads { try self.verify(record) }
-                return try body(record)
-            }
-        } else {
-            result = try index.find(hash) { location throws(StoreError) -> R? in
-                try self.withUnmappedRecord(location) { record throws(StoreError) -> R? in
-                    guard self.isRecord(record, of: key, &doubt) else { return nil }
-                    try self.verify(record)
+        try epochs.reading { () throws(StoreError) -> R? in
+            try checkReadable()
+            var doubt: StoreError?
+            let result: R?
+            if let base = medium.base {
+                result = try index.find(hash) { location throws(StoreError) -> R? in
+                    guard let record = self.recordView(base, location),
+                        self.isRecord(record, of: key, &doubt)
+                    else { return nil }
+                    if self.options.verifiesReads { try self.verify(record) }
                     return try body(record)
                 }
+            } else {
+                result = try index.find(hash) { location throws(StoreError) -> R? in
+                    try self.withUnmappedRecord(location) { record throws(StoreError) -> R? in
+                        guard self.isRecord(record, of: key, &doubt) else { return nil }
+                        try self.verify(record)
+                        return try body(record)
+                    }
+                }
             }
+            if result == nil, let doubt { throw doubt }
+            return result
         }
-        if result == nil, let doubt { throw doubt }
-        return result
     }
 
     /// Whether a record is one of this key.

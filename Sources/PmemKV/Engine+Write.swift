@@ -40,7 +40,7 @@ extension Engine {
         index.prefetch(source.hash)
         let units = source.units
         let head = try acquireHead(units: units, entries: 1, tombstones: false)
-        let shard = index.lock(source.hash)
+        let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }
         index.prefetchSplit(source.hash)
@@ -90,19 +90,19 @@ extension Engine {
 
     /// The location of a key's record, without verifying its value.
     func withLocation<R>(
-        _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ body: (Location) -> R
+        _ key: UnsafeRawBufferPointer, _ hash: KeyHash, _ body: (Location) -> R
     ) throws(StoreError) -> R? {
-        let ticket = epochs.enter()
-        defer { epochs.leave(ticket) }
-        try checkReadable()
-        var doubt: StoreError?
-        let result = try index.find(hash) { location throws(StoreError) -> R? in
-            try self.withRecord(at: location) { record -> R? in
-                self.isRecord(record, of: key, &doubt) ? body(location) : nil
+        try epochs.reading { () throws(StoreError) -> R? in
+            try checkReadable()
+            var doubt: StoreError?
+            let result = try index.find(hash) { location throws(StoreError) -> R? in
+                try self.withRecord(at: location) { record -> R? in
+                    self.isRecord(record, of: key, &doubt) ? body(location) : nil
+                }
             }
+            if result == nil, let doubt { throw doubt }
+            return result
         }
-        if result == nil, let doubt { throw doubt }
-        return result
     }
 
     /// Writes one record if the condition holds for what is there now. Returns whether it did.
@@ -112,7 +112,7 @@ extension Engine {
         try checkWritable()
         let units = source.units
         let head = try acquireHead(units: units, entries: 1, tombstones: source.tombstone)
-        let shard = index.lock(source.hash)
+        let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }
         do throws(StoreError) {
@@ -135,8 +135,8 @@ extension Engine {
     /// should it be this key's, the newer record now found beside it is the right one.
     @inline(__always)
     func locate(
-        _ key: UnsafeRawBufferPointer, _ hash: UInt64
-    ) throws(StoreError) -> (slot: UnsafeMutableRawPointer, found: PreviousRecord)? {
+        _ key: UnsafeRawBufferPointer, _ hash: KeyHash
+    ) throws(StoreError) -> (place: IndexPlace, found: PreviousRecord)? {
         try index.locate(hash) { location throws(StoreError) -> PreviousRecord? in
             try self.withRecord(at: location) { record -> PreviousRecord? in
                 guard self.fits(record), record.hasKey(key) else { return nil }
@@ -177,7 +177,7 @@ extension Engine {
 
     /// Starts to load the records that a search for this hash will look at.
     @inline(__always)
-    func prefetchRecord(_ hash: UInt64, lines: Int = 1) {
+    func prefetchRecord(_ hash: KeyHash, lines: Int = 1) {
         index.forEachCandidate(hash) { prefetchRecord(at: $0, lines: lines) }
     }
 
@@ -227,17 +227,17 @@ extension Engine {
     @inline(__always)
     func publish(
         _ source: RecordSource, at location: Location,
-        replacing previous: (slot: UnsafeMutableRawPointer, found: PreviousRecord)?
+        replacing previous: (place: IndexPlace, found: PreviousRecord)?
     ) throws(StoreError) {
         if source.tombstone {
             if let previous {
-                index.remove(previous.slot, source.hash)
+                index.remove(previous.place, of: source.hash)
                 ordered?.remove(source.key)
             }
             index.increment(.removes, source.hash)
         } else {
             if let previous {
-                index.replace(previous.slot, source.hash, location)
+                index.replace(previous.place, of: source.hash, by: location)
             } else {
                 try index.insert(source.hash, location)
                 ordered?.insert(source.key)

@@ -67,7 +67,6 @@ package final class Engine: @unchecked Sendable {
         for number in 0...headCount { heads[number].deallocate() }
         heads.deallocate()
         control.deallocate()
-        epochs.deallocate()
     }
 
     /// A word of the control block, atomically.

@@ -43,14 +43,14 @@ extension Engine {
     func withSnapshot<R>(
         _ body: ([Location]) throws(StoreError) -> R
     ) throws(StoreError) -> R {
-        let ticket = epochs.enter()
-        defer { epochs.leave(ticket) }
-        try checkReadable()
-        var locations: [Location] = []
-        locations.reserveCapacity(index.count + index.count / 8)
-        for shard in 0..<index.shardCount { index.lock(shard).lock() }
-        try? index.forEachLocation { locations.append($0) }
-        for shard in (0..<index.shardCount).reversed() { index.lock(shard).unlock() }
-        return try body(locations)
+        try epochs.reading { () throws(StoreError) -> R in
+            try checkReadable()
+            var locations: [Location] = []
+            locations.reserveCapacity(index.count + index.count / 8)
+            for shard in index.shards { index.lock(ofShard: shard).lock() }
+            index.forEachLocation { locations.append($0) }
+            for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
+            return try body(locations)
+        }
     }
 }

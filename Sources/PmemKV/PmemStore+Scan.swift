@@ -125,28 +125,28 @@ extension Engine {
     /// Calls body with every record the index holds in these shards, or in all, and `damage` with
     /// those that cannot tell their key; each shard is looked at under its lock.
     func forEachRecord(
-        inShards shards: Range<Int>? = nil, _ body: (RecordView) -> Void,
+        inShards shards: Range<ShardNumber>? = nil, _ body: (RecordView) -> Void,
         damage: (RecordView) throws(StoreError) -> Void
     ) throws(StoreError) {
         try checkReadable()
-        let ticket = epochs.enter()
-        defer { epochs.leave(ticket) }
-        for shard in shards ?? 0..<index.shardCount {
-            var locations: [Location] = []
-            let lock = index.lock(shard)
-            lock.lock()
-            try? index.forEachLocation(inShard: shard) { locations.append($0) }
-            lock.unlock()
-            for (number, location) in locations.enumerated() {
-                if number + 8 < locations.count { prefetchRecord(at: locations[number + 8]) }
-                let seen: Void? = try withRecord(at: location) { record throws(StoreError) in
-                    if self.fits(record), record.verifyHeader(salt: self.salt(of: record)) {
-                        body(record)
-                    } else {
-                        try damage(record)
+        try epochs.reading { () throws(StoreError) in
+            for shard in shards ?? index.shards {
+                var locations: [Location] = []
+                let lock = index.lock(ofShard: shard)
+                lock.lock()
+                index.forEachLocation(inShard: shard) { locations.append($0) }
+                lock.unlock()
+                for (number, location) in locations.enumerated() {
+                    if number + 8 < locations.count { prefetchRecord(at: locations[number + 8]) }
+                    let seen: Void? = try withRecord(at: location) { record throws(StoreError) in
+                        if self.fits(record), record.verifyHeader(salt: self.salt(of: record)) {
+                            body(record)
+                        } else {
+                            try damage(record)
+                        }
                     }
+                    if seen == nil { throw StoreError(.corrupt, "the index names no record") }
                 }
-                if seen == nil { throw StoreError(.corrupt, "the index names no record") }
             }
         }
     }

@@ -130,6 +130,9 @@ struct cpmem_checkpoint {
     uint64_t reserved[6];
 };
 _Static_assert(sizeof(struct cpmem_checkpoint) == 128, "checkpoint header size");
+_Static_assert(offsetof(struct cpmem_checkpoint, checksum) == 8, "checkpoint checksum");
+_Static_assert(offsetof(struct cpmem_checkpoint, length) == 16, "checkpoint length");
+_Static_assert(offsetof(struct cpmem_checkpoint, base_bits) == 72, "checkpoint base_bits");
 
 struct cpmem_checkpoint_segment {
     uint32_t generation;
@@ -139,5 +142,14 @@ struct cpmem_checkpoint_segment {
     uint64_t oldest_dead;
 };
 _Static_assert(sizeof(struct cpmem_checkpoint_segment) == 32, "checkpoint segment size");
+_Static_assert(offsetof(struct cpmem_checkpoint_segment, live_units) == 8, "live_units");
+
+struct cpmem_checkpoint_shard {
+    uint64_t word;
+    uint64_t items;
+    uint64_t free_list;
+};
+_Static_assert(sizeof(struct cpmem_checkpoint_shard) == 24, "checkpoint shard size");
+_Static_assert(offsetof(struct cpmem_checkpoint_shard, free_list) == 16, "free_list");
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /// Bytes that the keys of a node can share without being compared again; a multiple of 8.
-#define CPMEM_SHARED_BYTES 48
+enum { cpmem_shared_bytes = 48 };
 
 /// The first eight bytes, zeroes behind the end, as a number that orders like them.
 static inline uint64_t cpmem_sort_prefix(const void *bytes, size_t count) {
@@ -24,9 +24,9 @@ static inline uint64_t cpmem_sort_prefix(const void *bytes, size_t count) {
     return word;
 }
 
-/// Compares the first count bytes of a key, at most CPMEM_SHARED_BYTES, with those of a node.
+/// Compares the first count bytes of a key, at most cpmem_shared_bytes, with those of a node.
 static inline int cpmem_compare_shared(const void *key, const void *shared, size_t count) {
-    uint64_t words[CPMEM_SHARED_BYTES / 8];
+    uint64_t words[cpmem_shared_bytes / 8];
     for (size_t i = 0; i * 8 < count; i++)
         words[i] = cpmem_load_relaxed((const uint64_t *)shared + i);
     return memcmp(key, words, count);
@@ -34,9 +34,9 @@ static inline int cpmem_compare_shared(const void *key, const void *shared, size
 
 /// Stores the bytes that the keys of a node share.
 static inline void cpmem_store_shared(void *shared, const void *bytes, size_t count) {
-    uint64_t words[CPMEM_SHARED_BYTES / 8] = {0};
+    uint64_t words[cpmem_shared_bytes / 8] = {0};
     memcpy(words, bytes, count);
-    for (size_t i = 0; i < CPMEM_SHARED_BYTES / 8; i++)
+    for (size_t i = 0; i < cpmem_shared_bytes / 8; i++)
         cpmem_store_relaxed((uint64_t *)shared + i, words[i]);
 }
 

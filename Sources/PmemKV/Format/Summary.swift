@@ -65,6 +65,7 @@ struct SummaryView {
 }
 
 extension cpmem_summary_entry {
+    var hash: KeyHash { KeyHash(rawValue: key_hash) }
     var units: Int { Int(kind_and_units & 0x7FFF_FFFF) }
     var isTombstone: Bool { kind_and_units >> 31 != 0 }
 }

@@ -1,5 +1,6 @@
 import CPmem
 
+/// Looking for items.
 extension HashIndex {
     /// Looks for the item of a hash that `accept` recognises. Takes no lock.
     ///
@@ -9,116 +10,133 @@ extension HashIndex {
     /// - Complexity: O(1); one cache miss for a hit or a miss, more where buckets overflowed.
     @inline(__always)
     func find<R>(
-        _ hash: UInt64, _ accept: (Location) throws(StoreError) -> R?
+        _ hash: KeyHash, _ accept: (Location) throws(StoreError) -> R?
     ) throws(StoreError) -> R? {
-        let shard = shard(of: hash)
-        let address = address(of: hash)
-        let tag = UInt16(truncatingIfNeeded: hash >> 48)
+        let shard = shape.shard(of: hash)
         var round = 0
         while true {
-            let word = word(shard)
+            let word = word(of: shard)
             if word.isPublishing {
                 SpinWait.wait(round: round)
                 round += 1
                 continue
             }
-            var line = UnsafeRawPointer(pointer(bucket(address, word)))
+            var bucket = buckets[shape.bucket(of: hash, word)]
             while true {
-                var mask = cpmem_bucket_match(line, tag)
-                while mask != 0 {
-                    let slot = IndexSlot(
-                        rawValue: cpmem_load_acquire(line + mask.trailingZeroBitCount &* 8))
-                    mask &= mask &- 1
-                    if slot.matches(hash), let result = try accept(slot.location) {
-                        return result
-                    }
+                for number in bucket.slots(tagged: hash.tag) {
+                    let slot = bucket[number].load()
+                    if slot.matches(hash), let found = try accept(slot.location) { return found }
                 }
-                let last = IndexSlot(rawValue: cpmem_load_acquire(line + 56))
-                guard last.isLink else { break }
-                line = UnsafeRawPointer(overflowPointer(last.overflow))
+                guard let link = bucket.link else { break }
+                bucket = overflow[link]
             }
             cpmem_fence_acquire()
-            if self.word(shard) == word { return nil }
+            if self.word(of: shard) == word { return nil }
         }
     }
 
-    /// The slot that holds exactly this location, if the index still does. Shard locked.
-    func slot(_ hash: UInt64, holding location: Location) -> UnsafeMutableRawPointer? {
-        var line = pointer(bucket(address(of: hash), word(shard(of: hash))))
-        let wanted = IndexSlot(hash: hash, location: location).rawValue
+    /// The place of the item that `accept` recognises. Shard locked.
+    @inline(__always)
+    func locate<R>(
+        _ hash: KeyHash, _ accept: (Location) throws(StoreError) -> R?
+    ) throws(StoreError) -> (place: IndexPlace, found: R)? {
+        var found: R?
+        let place = try search(hash, word(of: shape.shard(of: hash))) {
+            location throws(StoreError) in
+            found = try accept(location)
+            return found != nil
+        }
+        guard let place, let found else { return nil }
+        return (place, found)
+    }
+
+    /// The place of the item that names exactly this location, if there still is one. Shard locked.
+    func place(of hash: KeyHash, holding location: Location) -> IndexPlace? {
+        search(hash, word(of: shape.shard(of: hash))) { $0 == location }
+    }
+
+    /// The first place in a hash's chain whose fingerprint and location are the right ones.
+    @inline(__always)
+    private func search<E: Error>(
+        _ hash: KeyHash, _ word: ShardWord, _ isRight: (Location) throws(E) -> Bool
+    ) throws(E) -> IndexPlace? {
+        var bucket = buckets[shape.bucket(of: hash, word)]
         while true {
-            for offset in stride(from: 0, to: 64, by: 8)
-            where cpmem_load_relaxed(line + offset) == wanted {
-                return line + offset
+            for number in bucket.slots(tagged: hash.tag) {
+                let place = bucket[number]
+                let slot = place.load()
+                if slot.matches(hash), try isRight(slot.location) { return place }
             }
-            let last = IndexSlot(rawValue: cpmem_load_relaxed(line + 56))
-            guard last.isLink else { return nil }
-            line = overflowPointer(last.overflow)
+            guard let link = bucket.link else { return nil }
+            bucket = overflow[link]
         }
     }
 
     /// Calls body with the locations in a hash's own bucket whose tag matches: a hint, neither
     /// complete nor exact.
     @inline(__always)
-    func forEachCandidate(_ hash: UInt64, _ body: (Location) -> Void) {
-        let line = pointer(bucket(address(of: hash), word(shard(of: hash))))
-        var mask = cpmem_bucket_match(line, UInt16(truncatingIfNeeded: hash >> 48))
-        while mask != 0 {
-            let slot = IndexSlot(
-                rawValue: cpmem_load_relaxed(line + mask.trailingZeroBitCount &* 8))
-            mask &= mask &- 1
+    func forEachCandidate(_ hash: KeyHash, _ body: (Location) -> Void) {
+        let bucket = buckets[shape.bucket(of: hash, word(of: shape.shard(of: hash)))]
+        for number in bucket.slots(tagged: hash.tag) {
+            let slot = bucket[number].load()
             if slot.isItem { body(slot.location) }
         }
     }
 
-    /// The slot of the item that `accept` recognises. Shard locked.
+    /// Starts to load the bucket of a key that is looked for soon.
     @inline(__always)
-    func locate<R>(
-        _ hash: UInt64, _ accept: (Location) throws(StoreError) -> R?
-    ) throws(StoreError) -> (slot: UnsafeMutableRawPointer, found: R)? {
-        let tag = UInt16(truncatingIfNeeded: hash >> 48)
-        var line = pointer(bucket(address(of: hash), word(shard(of: hash))))
-        while true {
-            var mask = cpmem_bucket_match(line, tag)
-            while mask != 0 {
-                let place = line + mask.trailingZeroBitCount &* 8
-                mask &= mask &- 1
-                let slot = IndexSlot(rawValue: cpmem_load_relaxed(place))
-                if slot.matches(hash), let found = try accept(slot.location) {
-                    return (place, found)
-                }
-            }
-            let last = IndexSlot(rawValue: cpmem_load_relaxed(line + 56))
-            guard last.isLink else { return nil }
-            line = overflowPointer(last.overflow)
+    func prefetch(_ hash: KeyHash) {
+        buckets[shape.bucket(of: hash, word(of: shape.shard(of: hash)))].prefetch()
+    }
+
+    /// Starts to load the bucket that the next insert of this shard is going to split.
+    @inline(__always)
+    func prefetchSplit(_ hash: KeyHash) {
+        let shard = shape.shard(of: hash)
+        let word = word(of: shard)
+        if isFull(word, items: self[shard, .items].loadRelaxed() &+ 1) {
+            buckets[shape.bucket(word.split, of: shard)].prefetch()
         }
     }
 
     /// Calls body with every location. Complete only while nothing is written; with writers
     /// about, items that move meanwhile may be met twice or not at all.
-    func forEachLocation(_ body: (Location) throws(StoreError) -> Void) throws(StoreError) {
-        for shard in 0..<shardCount { try forEachLocation(inShard: shard, body) }
+    func forEachLocation<E: Error>(_ body: (Location) throws(E) -> Void) throws(E) {
+        for shard in shards { try forEachLocation(inShard: shard, body) }
     }
 
     /// The same for one shard; complete when the shard is locked.
-    func forEachLocation(
-        inShard shard: Int, _ body: (Location) throws(StoreError) -> Void
-    ) throws(StoreError) {
-        for local in 0..<Int(word(shard).buckets) {
-            var line = pointer(local << shape.shardBits | shard)
-            while true {
-                var next: Int?
-                for offset in stride(from: 0, to: 64, by: 8) {
-                    let slot = IndexSlot(rawValue: cpmem_load_acquire(line + offset))
-                    if slot.isLink {
-                        next = slot.overflow
-                    } else if slot.isItem {
-                        try body(slot.location)
-                    }
-                }
-                guard let next else { break }
-                line = overflowPointer(next)
+    func forEachLocation<E: Error>(
+        inShard shard: ShardNumber, _ body: (Location) throws(E) -> Void
+    ) throws(E) {
+        try forEachPlace(inShard: shard) { _, slot throws(E) in
+            if slot.isItem { try body(slot.location) }
+        }
+    }
+
+    @inline(__always)
+    func forEachPlace<E: Error>(
+        inShard shard: ShardNumber, _ body: (IndexPlace, IndexSlot) throws(E) -> Void
+    ) throws(E) {
+        for local in 0..<word(of: shard).buckets {
+            try forEachPlace(inChainOf: buckets[shape.bucket(local, of: shard)], body)
+        }
+    }
+
+    /// Calls body with each slot of a bucket and its overflow buckets. Body may empty it.
+    @inline(__always)
+    func forEachPlace<E: Error>(
+        inChainOf start: Bucket, _ body: (IndexPlace, IndexSlot) throws(E) -> Void
+    ) throws(E) {
+        var bucket = start
+        while true {
+            let link = bucket.link
+            for number in 0..<BucketLayout.slots {
+                let place = bucket[number]
+                try body(place, place.load())
             }
+            guard let link else { return }
+            bucket = overflow[link]
         }
     }
 }

@@ -6,9 +6,6 @@ import CPmem
 /// overflow bucket. A shard grows by splitting one bucket at a time, so no operation ever rehashes
 /// more than a bucket.
 ///
-/// A bucket's number comes from the low `baseBits` bits of the hash and, above them, from the
-/// fingerprint that the slot keeps, so that a split needs no look at the medium.
-///
 /// Invariants:
 /// - A shard's buckets, links, counts and word change only under the shard's lock.
 /// - The shard word (level, split pointer, version, publishing mark) changes whenever an item
@@ -17,240 +14,132 @@ import CPmem
 /// - An overflow bucket is unlinked before it is reused; a reader still in it finds foreign items,
 ///   which fail its key comparison, and then the changed word.
 /// - While a batch is being published its shards carry the mark; readers wait it out.
-final class HashIndex: @unchecked Sendable {
-    struct Shape: Equatable {
-        var baseBits: Int
-        var shardBits: Int
-    }
-
-    let shape: Shape
+final class HashIndex: Sendable {
+    let shape: IndexShape
     let seed: UInt64
-    var shardCount: Int { 1 << shape.shardBits }
-    let buckets: UnsafeMutableRawPointer
-    let overflow: UnsafeMutableRawPointer
-    let bucketCapacity: Int
-    let overflowCapacity: Int
-    private let words: UnsafeMutableRawPointer
-    let control: UnsafeMutableRawPointer
-    private let bucketBytes: Int
-    private let overflowBytes: Int
-    private let baseMask: UInt64
-    private let shardMask: UInt64
-    private let releases: Bool
+    let buckets: BucketArray
+    let overflow: BucketArray
+    /// The shards' words, side by side: readers look at nothing else of a shard.
+    private let words: SharedLines
+    /// A line of ``Field``s for each shard, then one for what they share.
+    private let control: SharedLines
 
-    /// Average items in a bucket above which a shard splits one.
-    static let splitLoadTimes2 = 11
-    static let reserveThreshold = 1 << 20
+    /// Twice the average number of items in a bucket above which a shard splits one.
+    private static let splitLoadTimes2: UInt64 = 11
+    /// Bytes from which on the index takes address space of its own.
+    private static let reserveThreshold = 1 << 20
 
     /// The shape for a pool that can hold this many records.
-    static func shape(maximumKeys: Int) -> Shape {
+    static func shape(maximumKeys: Int) -> IndexShape {
         var bits = 3
         while bits < 12 && (1 << bits) * 16 < maximumKeys { bits += 1 }
-        return Shape(baseBits: bits, shardBits: max(1, min(8, bits - 3)))
+        return IndexShape(baseBits: bits, shardBits: max(1, min(8, bits - 3)))
     }
 
     /// An empty index with room to grow to maximumKeys.
-    init(shape: Shape, seed: UInt64, maximumKeys: Int) throws(StoreError) {
+    init(shape: IndexShape, seed: UInt64, maximumKeys: Int) throws(StoreError) {
         self.shape = shape
         self.seed = seed
-        baseMask = (1 << UInt64(shape.baseBits)) - 1
-        shardMask = (1 << UInt64(shape.shardBits)) - 1
-        bucketCapacity = (1 << shape.baseBits) + maximumKeys / 4
-        overflowCapacity = maximumKeys / 7 + (1 << shape.baseBits) + 1
-        bucketBytes = bucketCapacity * 64
-        overflowBytes = overflowCapacity * 64
-        releases = bucketBytes + overflowBytes >= Self.reserveThreshold
-        buckets = try Self.allocate(bucketBytes, reserve: releases)
-        overflow = try Self.allocate(overflowBytes, reserve: releases)
-        let shards = 1 << shape.shardBits
-        words = .allocate(byteCount: shards * 8, alignment: 64)
-        control = .allocate(byteCount: (shards + 1) * 64, alignment: 64)
-        control.initializeMemory(as: UInt8.self, repeating: 0, count: (shards + 1) * 64)
-        let word = ShardWord(level: shape.baseBits - shape.shardBits, split: 0, version: 0)
-        for shard in 0..<shards {
-            words.storeBytes(of: word.rawValue, toByteOffset: shard * 8, as: UInt64.self)
+        let count = (1 << shape.baseBits) + maximumKeys / 4
+        let overflowCount = maximumKeys / 7 + (1 << shape.baseBits) + 1
+        let isReserved = (count + overflowCount) * BucketLayout.bytes >= Self.reserveThreshold
+        buckets = try BucketArray(capacity: count, isReserved: isReserved)
+        overflow = try BucketArray(capacity: overflowCount, isReserved: isReserved)
+        let shards = shape.shards.count
+        words = SharedLines((shards + SharedLines.wordsPerLine - 1) / SharedLines.wordsPerLine)
+        control = SharedLines(shards + 1)
+        for shard in shape.shards {
+            store(ShardWord(level: shape.lowestLevel, split: 0, version: 0), of: shard)
         }
     }
 
-    deinit {
-        if releases {
-            cpmem_release(buckets, bucketBytes)
-            cpmem_release(overflow, overflowBytes)
-        } else {
-            buckets.deallocate()
-            overflow.deallocate()
-        }
-        words.deallocate()
-        control.deallocate()
-    }
+    @inline(__always)
+    func hash(_ key: UnsafeRawBufferPointer) -> KeyHash { unsafe KeyHash(of: key, seed: seed) }
 
-    private static func allocate(
-        _ bytes: Int, reserve: Bool
-    ) throws(StoreError) -> UnsafeMutableRawPointer {
-        guard reserve else {
-            let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-            memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-            return memory
-        }
-        guard let memory = cpmem_reserve(bytes, 1) else {
-            throw StoreError(.io, "no address space for an index of up to \(bytes) bytes")
-        }
-        return memory
-    }
+    // MARK: Shards
 
-    // MARK: Addresses
+    var shards: Range<ShardNumber> { shape.shards }
 
     @inline(__always)
-    func hash(_ key: UnsafeRawBufferPointer) -> UInt64 {
-        cpmem_key_hash(key.baseAddress, key.count, seed)
+    func word(of shard: ShardNumber) -> ShardWord {
+        ShardWord(rawValue: words[shard.rawValue].loadAcquire())
     }
 
     @inline(__always)
-    func shard(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash & shardMask) }
-
-    /// Buckets are chosen by these bits: the low ones of the hash, then the fingerprint's.
-    @inline(__always)
-    func address(of hash: UInt64) -> UInt64 {
-        hash & baseMask | (hash >> 40) << UInt64(truncatingIfNeeded: shape.baseBits)
+    func store(_ word: ShardWord, of shard: ShardNumber) {
+        words[shard.rawValue].storeRelease(word.rawValue)
     }
 
-    /// The address of an item found in a bucket.
-    @inline(__always)
-    func address(of slot: IndexSlot, inBucket bucket: Int) -> UInt64 {
-        UInt64(bucket) & baseMask | slot.fingerprint << UInt64(truncatingIfNeeded: shape.baseBits)
-    }
-
-    @inline(__always)
-    func bucket(_ address: UInt64, _ word: ShardWord) -> Int {
-        let local = address >> UInt64(truncatingIfNeeded: shape.shardBits)
-        var number = local & ((1 << word.level) - 1)
-        if number < word.split { number = local & ((2 << word.level) - 1) }
-        return Int(
-            truncatingIfNeeded:
-                number << UInt64(truncatingIfNeeded: shape.shardBits) | address & shardMask)
+    /// The words of a shard's line; all but the lock are written under it.
+    enum Field: Int {
+        case lock
+        case items
+        /// The ``FreeBucketLink`` to the first overflow bucket that is not in use.
+        case freeList
+        case puts
+        case removes
     }
 
     @inline(__always)
-    func pointer(_ bucket: Int) -> UnsafeMutableRawPointer { buckets + bucket &* 64 }
-
-    @inline(__always)
-    func overflowPointer(_ number: Int) -> UnsafeMutableRawPointer { overflow + number &* 64 }
-
-    @inline(__always)
-    func wordPointer(_ shard: Int) -> UnsafeMutableRawPointer { words + shard &* 8 }
-
-    @inline(__always)
-    func word(_ shard: Int) -> ShardWord {
-        ShardWord(rawValue: cpmem_load_acquire(wordPointer(shard)))
+    subscript(shard: ShardNumber, field: Field) -> AtomicWord {
+        control[shard.rawValue, field.rawValue]
     }
 
     @inline(__always)
-    func lock(_ shard: Int) -> SpinLock { SpinLock(AtomicWord(control + shard &* 64)) }
+    func lock(ofShard shard: ShardNumber) -> SpinLock { SpinLock(self[shard, .lock]) }
 
     @inline(__always)
-    func lock(_ hash: UInt64) -> SpinLock { lock(shard(of: hash)) }
+    func lock(of hash: KeyHash) -> SpinLock { lock(ofShard: shape.shard(of: hash)) }
 
-    /// Items of a shard; written under its lock.
-    @inline(__always)
-    func countPointer(_ shard: Int) -> UnsafeMutableRawPointer { control + shard &* 64 + 8 }
+    /// Overflow buckets ever taken.
+    var overflowUsed: AtomicWord { control[shards.count, 0] }
+    var overflowCount: Int { Int(truncatingIfNeeded: overflowUsed.loadRelaxed()) }
 
-    /// Head of a shard's list of free overflow buckets, plus one; zero when empty.
-    func freeListPointer(_ shard: Int) -> UnsafeMutableRawPointer { control + shard &* 64 + 16 }
-
-    /// Overflow buckets ever taken from the arena.
-    var overflowUsedPointer: UnsafeMutableRawPointer { control + shardCount * 64 }
+    // MARK: Counters
 
     /// What is counted in each shard, under its lock.
-    enum Counter: Int {
-        case puts = 24
-        case removes = 32
-    }
+    enum Counter {
+        case puts
+        case removes
 
-    @inline(__always)
-    func increment(_ counter: Counter, _ hash: UInt64) {
-        let word = control + shard(of: hash) &* 64 + counter.rawValue
-        cpmem_store_relaxed(word, cpmem_load_relaxed(word) &+ 1)
-    }
-
-    func total(_ counter: Counter) -> UInt64 {
-        (0..<shardCount).reduce(0) { $0 + cpmem_load_relaxed(control + $1 * 64 + counter.rawValue) }
-    }
-
-    /// Starts to load the bucket that the next insert of this shard is going to split.
-    @inline(__always)
-    func prefetchSplit(_ hash: UInt64) {
-        let shard = shard(of: hash)
-        let word = word(shard)
-        let count = cpmem_load_relaxed(countPointer(shard))
-        if (count &+ 1) &* 2 > word.buckets &* UInt64(Self.splitLoadTimes2) {
-            cpmem_prefetch(pointer(Int(word.split) &<< shape.shardBits | shard))
+        @inline(__always)
+        fileprivate var field: Field {
+            switch self {
+            case .puts: .puts
+            case .removes: .removes
+            }
         }
     }
 
-    /// Starts to load the bucket of a key that is looked for soon.
     @inline(__always)
-    func prefetch(_ hash: UInt64) {
-        let word = word(shard(of: hash))
-        cpmem_prefetch(pointer(bucket(address(of: hash), word)))
+    func increment(_ counter: Counter, _ hash: KeyHash) {
+        self[shape.shard(of: hash), counter.field].addAsOnlyWriter(1)
     }
+
+    func total(_ counter: Counter) -> UInt64 { total(counter.field) }
 
     /// Items in all shards. O(shards).
-    var count: Int {
-        (0..<shardCount).reduce(0) {
-            $0 &+ Int(truncatingIfNeeded: cpmem_load_relaxed(countPointer($1)))
-        }
+    var count: Int { Int(truncatingIfNeeded: total(.items)) }
+
+    private func total(_ field: Field) -> UInt64 {
+        shards.reduce(0) { $0 &+ self[$1, field].loadRelaxed() }
+    }
+
+    // MARK: Growth
+
+    /// Whether a shard splits a bucket when it has so many items.
+    @inline(__always)
+    func isFull(_ word: ShardWord, items: UInt64) -> Bool {
+        items &* 2 > UInt64(truncatingIfNeeded: word.buckets) &* Self.splitLoadTimes2
     }
 
     /// One more than the highest bucket in use.
     var bucketsUsed: Int {
-        var highest: UInt64 = 0
-        for shard in 0..<shardCount {
-            let word = word(shard)
-            highest = max(highest, (1 << word.level) + word.split)
-        }
-        return Int(highest) << shape.shardBits
+        (shards.map { word(of: $0).buckets }.max() ?? 0) << shape.shardBits
     }
 
     /// Bytes of DRAM that items take.
     var memoryBytes: Int {
-        (bucketsUsed + Int(cpmem_load_relaxed(overflowUsedPointer))) * 64
-    }
-}
-
-/// How far a shard has grown: `level` doublings, `split` buckets of the next one done.
-struct ShardWord: Equatable {
-    let rawValue: UInt64
-
-    @inline(__always)
-    init(rawValue: UInt64) { self.rawValue = rawValue }
-
-    init(level: Int, split: UInt64, version: UInt64) {
-        rawValue = UInt64(level) | split << 6 | (version & 0x1FF_FFFF) << 38
-    }
-
-    @inline(__always)
-    var level: UInt64 { rawValue & 63 }
-    @inline(__always)
-    var split: UInt64 { rawValue >> 6 & 0xFFFF_FFFF }
-    @inline(__always)
-    var isPublishing: Bool { rawValue >> 63 != 0 }
-    var version: UInt64 { rawValue >> 38 & 0x1FF_FFFF }
-    var buckets: UInt64 { (1 << level) + split }
-
-    /// The same word with the mark set.
-    var publishing: ShardWord { ShardWord(rawValue: rawValue | 1 << 63) }
-    /// The next word without the mark.
-    var published: ShardWord { ShardWord(rawValue: nextVersion.rawValue & ~(1 << 63)) }
-    var nextVersion: ShardWord { next(level: Int(level), split: split) }
-    var nextSplit: ShardWord {
-        split + 1 == 1 << level
-            ? next(level: Int(level) + 1, split: 0)
-            : next(level: Int(level), split: split + 1)
-    }
-
-    /// A later word that keeps the publishing mark.
-    private func next(level: Int, split: UInt64) -> ShardWord {
-        let word = ShardWord(level: level, split: split, version: version + 1)
-        return isPublishing ? word.publishing : word
+        (bucketsUsed + overflowCount) * BucketLayout.bytes
     }
 }

@@ -1,5 +1,3 @@
-import CPmem
-
 /// Filling the index from the store when it is opened.
 extension OrderedIndex {
     /// A key and its eight bytes behind what all keys have in common.
@@ -49,9 +47,7 @@ extension OrderedIndex {
         let length = max(10_000, (keys.count + threads - 1) / threads)
         var runs = try inParallel((keys.count + length - 1) / length, threads: threads) { part in
             keys[(part * length)..<min((part + 1) * length, keys.count)].map { key in
-                let tail = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
-                let prefix = cpmem_sort_prefix(tail.baseAddress, tail.count)
-                return SortedKey(prefix: prefix, key: key)
+                SortedKey(prefix: key.bytes.dropFirst(shared).sortPrefix, key: key)
             }.sorted { precedes($0, $1, shared) }
         }
         while runs.count > 1 {
@@ -88,16 +84,11 @@ extension OrderedIndex {
     @inline(__always)
     private static func precedes(_ a: SortedKey, _ b: SortedKey, _ shared: Int) -> Bool {
         if a.prefix != b.prefix { return a.prefix < b.prefix }
-        let tail = UnsafeRawBufferPointer(rebasing: b.key.bytes[shared...])
-        return a.key.compare(from: shared, tail) < 0
+        return a.key.bytes.dropFirst(shared).order(against: b.key.bytes.dropFirst(shared)) < 0
     }
 
     /// Bytes that all keys begin with.
     private static func sharedBytes(_ keys: [OrderedKey]) -> Int {
-        let first = keys[0]
-        return keys.reduce(first.count) {
-            $0 == 0
-                ? 0 : cpmem_common_prefix(first.address, $0, $1.address, $1.count)
-        }
+        keys.reduce(keys[0].bytes) { $0.prefix($0.commonPrefix(with: $1.bytes)) }.count
     }
 }

@@ -1,5 +1,3 @@
-import CPmem
-
 /// Nodes that come and go.
 ///
 /// Invariants:
@@ -12,7 +10,7 @@ import CPmem
 ///   unless no other leaf is left. Other nodes are not merged.
 extension OrderedIndex {
     /// Splits the full nodes on the way to a key's leaf.
-    func makeRoom(for key: UnsafeRawBufferPointer) {
+    func makeRoom(for key: KeyBytes) {
         structureLock.lock()
         defer { structureLock.unlock() }
         while true {
@@ -69,12 +67,11 @@ extension OrderedIndex {
 
     /// The shortest key above the one and not above the other.
     func makeSeparator(_ left: OrderedKey, _ right: OrderedKey) -> OrderedKey {
-        let length = cpmem_common_prefix(left.address, left.count, right.address, right.count) + 1
-        return makeKey(UnsafeRawBufferPointer(rebasing: right.bytes[..<length]))
+        makeKey(right.bytes.prefix(left.bytes.commonPrefix(with: right.bytes) + 1))
     }
 
     /// Unlinks the leaf of a key if it is still empty, and the inner nodes that led only to it.
-    func unlinkEmptyLeaf(of key: UnsafeRawBufferPointer) {
+    func unlinkEmptyLeaf(of key: KeyBytes) {
         structureLock.lock()
         defer { structureLock.unlock() }
         // The lowest node with another child, and what hangs below it towards the leaf.

@@ -3,65 +3,56 @@ import CPmem
 /// The ordered index: the keys of the store in a B+ tree in DRAM, beside the hash index.
 ///
 /// It holds keys only; where a key's record lies is the hash index's knowledge. So an overwrite and
-/// a compaction leave it alone, and only the first put of a key and its removal cost something here.
+/// a compaction leave it alone, and only the first put of a key and its removal cost something.
 ///
 /// Invariants:
 /// - A key enters and leaves under its shard's lock in the hash index, behind the change there:
 ///   the operations of one key come one after the other.
 /// - Readers take no lock. On the way down they check each node's version after they looked at it,
-///   and the parent's again after they have the child's (optimistic lock coupling: Leis, Haubenschild,
-///   Neumann, "Optimistic Lock Coupling", IEEE Data Eng. Bull. 42(1), 2019).
+///   and the parent's again after they have the child's (optimistic lock coupling: Leis,
+///   Haubenschild, Neumann, "Optimistic Lock Coupling", IEEE Data Eng. Bull. 42(1), 2019).
 /// - What stands in a leaf changes under the leaf's lock alone. Which nodes there are, and inner
 ///   nodes, change under the structure lock, and each of them under its own besides.
 /// - Nodes and keys that were taken out are freed two epochs later: whoever found one is inside an
 ///   epoch of this index.
 final class OrderedIndex: @unchecked Sendable {
-    private let epochs = Epochs()
-    private let retired: RetiredMemory
-    private let control: UnsafeMutableRawPointer
+    private let retired = RetiredMemory()
+    /// The structure lock, the root's address, bytes of DRAM taken.
+    private let control = SharedLines(1)
     /// Held while nodes come or go.
-    var structureLock: SpinLock { SpinLock(AtomicWord(control)) }
-    /// Set while the index is filled: a record whose key cannot be told, so that no scan is complete.
+    var structureLock: SpinLock { SpinLock(control[0]) }
+    private var rootWord: AtomicWord { control[1] }
+    private var bytesWord: AtomicWord { control[2] }
+    /// Set while the index is filled: a record whose key cannot be told, so that no scan is
+    /// complete.
     var unknownKey: StoreError?
-    private var rootWord: UnsafeMutableRawPointer { control + 8 }
-    private var bytesWord: UnsafeMutableRawPointer { control + 16 }
 
-    init() {
-        retired = RetiredMemory(epochs)
-        control = .allocate(byteCount: 64, alignment: 64)
-        control.initializeMemory(as: UInt8.self, repeating: 0, count: 64)
-        root = makeNode(isLeaf: true)
-    }
+    init() { root = makeNode(isLeaf: true) }
 
-    deinit {
-        free(root)
-        retired.deallocate()
-        control.deallocate()
-        epochs.deallocate()
-    }
+    deinit { free(root) }
 
     /// Changed under the structure lock.
     var root: OrderedNode {
-        get { OrderedNode(word: cpmem_load_acquire(rootWord)) }
-        set { cpmem_store_release(rootWord, newValue.word) }
+        get { OrderedNode(word: rootWord.loadAcquire()) }
+        set { rootWord.storeRelease(newValue.word) }
     }
 
     // MARK: Memory
 
     /// Bytes of DRAM that nodes and keys take.
-    var memoryBytes: Int { Int(truncatingIfNeeded: cpmem_load_relaxed(bytesWord)) }
+    var memoryBytes: Int { Int(truncatingIfNeeded: bytesWord.loadRelaxed()) }
 
     @inline(__always)
-    func account(_ bytes: Int) {
-        _ = cpmem_fetch_add_relaxed(bytesWord, UInt64(bitPattern: Int64(bytes)))
+    private func account(_ bytes: Int) {
+        bytesWord.addRelaxed(UInt64(truncatingIfNeeded: bytes))
     }
 
     func makeNode(isLeaf: Bool) -> OrderedNode {
         account(isLeaf ? OrderedNode.leafBytes : OrderedNode.innerBytes)
-        return .allocate(isLeaf: isLeaf)
+        return OrderedNode(isLeaf: isLeaf)
     }
 
-    func makeKey(_ bytes: UnsafeRawBufferPointer) -> OrderedKey {
+    func makeKey(_ bytes: KeyBytes) -> OrderedKey {
         let key = OrderedKey(copying: bytes)
         account(key.memoryBytes)
         return key
@@ -69,20 +60,20 @@ final class OrderedIndex: @unchecked Sendable {
 
     func retire(_ key: OrderedKey) {
         account(-key.memoryBytes)
-        retired.add(key.address)
+        unsafe retired.add(key.memory)
     }
 
     func retire(_ node: OrderedNode) {
         account(-(node.isLeaf ? OrderedNode.leafBytes : OrderedNode.innerBytes))
-        retired.add(node.base)
+        unsafe retired.add(node.memory)
     }
 
     private func free(_ node: OrderedNode) {
-        for slot in 0..<node.count { node.key(slot).address.deallocate() }
+        for slot in 0..<node.count { unsafe node.key(slot).memory.deallocate() }
         if !node.isLeaf {
             for number in 0...node.count { free(node.child(number)) }
         }
-        node.base.deallocate()
+        unsafe node.memory.deallocate()
     }
 
     // MARK: Finding a leaf
@@ -90,7 +81,7 @@ final class OrderedIndex: @unchecked Sendable {
     /// Where a search begins: at the first key at or above `key` upwards, or at the last one below
     /// it downwards. Without a key at the respective end.
     struct Bound {
-        let key: UnsafeRawBufferPointer?
+        let key: KeyBytes?
         let ascending: Bool
     }
 
@@ -109,11 +100,8 @@ final class OrderedIndex: @unchecked Sendable {
     }
 
     /// Calls body inside an epoch: what it finds stays until it returns.
-    func reading<R>(_ body: () -> R) -> R {
-        let ticket = epochs.enter()
-        defer { epochs.leave(ticket) }
-        return body()
-    }
+    @inline(__always)
+    func reading<R>(_ body: () -> R) -> R { retired.epochs.reading(body) }
 
     /// The leaf where a search begins. Inside `reading`. O(log n), no lock.
     func place(_ bound: Bound) -> Place {
@@ -160,7 +148,8 @@ final class OrderedIndex: @unchecked Sendable {
     // MARK: Changing
 
     /// Adds a key that is not there. Its shard is locked. O(log n).
-    func insert(_ key: UnsafeRawBufferPointer) {
+    func insert(_ bytes: UnsafeRawBufferPointer) {
+        let key = unsafe KeyBytes(bytes)
         let copy = makeKey(key)
         reading {
             while true {
@@ -177,7 +166,8 @@ final class OrderedIndex: @unchecked Sendable {
     }
 
     /// Takes a key out that is there. Its shard is locked. O(log n).
-    func remove(_ key: UnsafeRawBufferPointer) {
+    func remove(_ bytes: UnsafeRawBufferPointer) {
+        let key = unsafe KeyBytes(bytes)
         reading {
             let leaf = lockLeaf(of: key)
             let slot = leaf.ownPosition(of: key, pastEqual: false)
@@ -190,7 +180,7 @@ final class OrderedIndex: @unchecked Sendable {
         }
     }
 
-    private func lockLeaf(of key: UnsafeRawBufferPointer) -> OrderedNode {
+    private func lockLeaf(of key: KeyBytes) -> OrderedNode {
         while true {
             let place = place(Bound(key: key, ascending: true))
             if place.leaf.tryLock(place.version) { return place.leaf }

@@ -5,6 +5,8 @@ import CPmem
 struct OrderedPage {
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
+    /// The leaf's keys while the page is read.
+    private var found: [OrderedKey] = []
     /// Where the next page begins; nil behind the last one.
     private(set) var next: [UInt8]?
 
@@ -15,8 +17,9 @@ struct OrderedPage {
         _ number: Int, _ body: (UnsafeRawBufferPointer) throws(E) -> R
     ) throws(E) -> R {
         let start = number == 0 ? 0 : ends[number - 1]
-        return try bytes.withStoreBytes { all throws(E) in
-            try body(UnsafeRawBufferPointer(rebasing: all[start..<ends[number]]))
+        return try unsafe bytes.withUnsafeBufferPointer { all throws(E) in
+            let key = unsafe UnsafeBufferPointer(rebasing: all[start..<ends[number]])
+            return try unsafe body(UnsafeRawBufferPointer(key))
         }
     }
 
@@ -26,12 +29,28 @@ struct OrderedPage {
         next = nil
     }
 
-    fileprivate mutating func append(_ key: OrderedKey) {
-        bytes.append(contentsOf: key.bytes)
-        ends.append(bytes.count)
+    /// Loads the words of a leaf's keys in the order of the scan, and starts to load the keys.
+    fileprivate mutating func lookAt(_ slots: Range<Int>, of leaf: OrderedNode, ascending: Bool) {
+        found.removeAll(keepingCapacity: true)
+        for number in 0..<slots.count {
+            let key = leaf.key(
+                ascending ? slots.lowerBound + number : slots.upperBound - 1 - number)
+            key.prefetch()
+            found.append(key)
+        }
     }
 
-    fileprivate mutating func goOn(at key: OrderedKey?) { next = key.map { [UInt8]($0.bytes) } }
+    /// Copies as many of the keys as belong to the page; `next` begins behind all of them.
+    fileprivate mutating func take(_ limit: Int, ascending: Bool, next: OrderedKey?) {
+        let taken = min(limit, found.count)
+        for key in found[..<taken] {
+            unsafe bytes.append(contentsOf: key.bytes.raw)
+            ends.append(bytes.count)
+        }
+        // A search downwards begins below its key, one upwards at it.
+        let goOn = taken == found.count ? next : found[ascending ? taken : taken - 1]
+        self.next = goOn.map { unsafe [UInt8]($0.bytes.raw) }
+    }
 }
 
 extension OrderedIndex {
@@ -43,8 +62,8 @@ extension OrderedIndex {
         guard let key else {
             return read(Bound(key: nil, ascending: ascending), limit: limit, into: &page)
         }
-        key.withUnsafeBytes {
-            read(Bound(key: $0, ascending: ascending), limit: limit, into: &page)
+        unsafe key.withUnsafeBytes {
+            read(Bound(key: unsafe KeyBytes($0), ascending: ascending), limit: limit, into: &page)
         }
     }
 
@@ -65,25 +84,10 @@ extension OrderedIndex {
             else { return false }
             slots = bound.ascending ? position..<header.count : 0..<position
         }
-        return withUnsafeTemporaryAllocation(of: OrderedKey.self, capacity: slots.count) { keys in
-            for slot in slots {
-                let key = leaf.key(slot)
-                key.prefetch()
-                (keys.baseAddress! + (slot - slots.lowerBound)).initialize(to: key)
-            }
-            // From here on the keys are known to be some, and stay until the epoch is left.
-            guard place.isStill() else { return false }
-            let taken = min(limit, slots.count)
-            for number in 0..<taken {
-                page.append(keys[bound.ascending ? number : slots.count - 1 - number])
-            }
-            if taken == slots.count {
-                page.goOn(at: place.next)
-            } else {
-                // A search downwards begins below its key, one upwards at it.
-                page.goOn(at: keys[bound.ascending ? taken : slots.count - taken])
-            }
-            return true
-        }
+        page.lookAt(slots, of: leaf, ascending: bound.ascending)
+        // From here on the keys are known to be some, and stay until the epoch is left.
+        guard place.isStill() else { return false }
+        page.take(limit, ascending: bound.ascending, next: place.next)
+        return true
     }
 }

@@ -3,7 +3,7 @@ import CPmem
 /// Bytes of one record on their way to the log.
 struct RecordSource {
     let tombstone: Bool
-    let hash: UInt64
+    let hash: KeyHash
     let key: UnsafeRawBufferPointer
     let value: UnsafeRawBufferPointer
 

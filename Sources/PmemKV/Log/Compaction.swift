@@ -126,7 +126,7 @@ extension Engine {
 
     /// A record on the move.
     private struct Move {
-        let hash: UInt64
+        let hash: KeyHash
         let old: Location
         let new: Location
         let units: Int
@@ -156,7 +156,7 @@ extension Engine {
             case .moved(let target):
                 moves.append(
                     Move(
-                        hash: entry.key_hash, old: location, new: target, units: entry.units,
+                        hash: entry.hash, old: location, new: target, units: entry.units,
                         sequence: entry.sequence, isTombstone: entry.isTombstone))
             case .noRoom:
                 try finishMoves(moves)
@@ -180,10 +180,7 @@ extension Engine {
     /// while the put that a tombstone in it superseded is not yet counted as superseded; the
     /// tombstone would look droppable. Writers hold their shard until all is counted.
     private func awaitPublishers() {
-        for shard in 0..<index.shardCount {
-            index.lock(shard).lock()
-            index.lock(shard).unlock()
-        }
+        for shard in index.shards { index.lock(ofShard: shard).passThrough() }
     }
 
     private enum Outcome {
@@ -196,13 +193,13 @@ extension Engine {
     private func copyIfAlive(
         _ entry: cpmem_summary_entry, at location: Location, tombstonesBelow droppable: UInt64
     ) throws(StoreError) -> Outcome {
-        let lock = index.lock(entry.key_hash)
+        let lock = index.lock(of: entry.hash)
         lock.lock()
         if entry.isTombstone {
             lock.unlock()
             guard entry.sequence > droppable else { return .dead }
         } else {
-            let alive = index.slot(entry.key_hash, holding: location) != nil
+            let alive = index.place(of: entry.hash, holding: location) != nil
             lock.unlock()
             guard alive else { return .dead }
         }
@@ -223,22 +220,22 @@ extension Engine {
     private func move(
         _ entry: cpmem_summary_entry, at location: Location
     ) throws(StoreError) -> Outcome? {
-        let lock = index.lock(entry.key_hash)
+        let lock = index.lock(of: entry.hash)
         return try withRecord(at: location) { record throws(StoreError) -> Outcome? in
             guard self.isSound(record), record.units == entry.units,
                 record.sequence == entry.sequence, record.isTombstone == entry.isTombstone,
-                self.index.hash(record.key) == entry.key_hash
+                self.index.hash(record.key) == entry.hash
             else { return .damaged }
             if entry.isTombstone {
                 // A newer record of the key makes the tombstone superfluous.
                 lock.lock()
                 defer { lock.unlock() }
-                if try self.locate(record.key, entry.key_hash) != nil { return .dead }
+                if try self.locate(record.key, entry.hash) != nil { return .dead }
             }
             guard try self.readyCompactionHead(units: entry.units) else { return .noRoom }
             let copy = self.append(
                 RecordSource(
-                    tombstone: entry.isTombstone, hash: entry.key_hash, key: record.key,
+                    tombstone: entry.isTombstone, hash: entry.hash, key: record.key,
                     value: record.value),
                 sequence: entry.sequence, batchRemaining: 0, to: self.compactionHead,
                 site: .compactionRecord, deferred: false)
@@ -271,10 +268,10 @@ extension Engine {
         compactionHead.pointee.durableUnits = compactionHead.pointee.position
         for move in moves {
             if move.isTombstone { continue }
-            let lock = index.lock(move.hash)
+            let lock = index.lock(of: move.hash)
             lock.lock()
-            if let slot = index.slot(move.hash, holding: move.old) {
-                index.replace(slot, move.hash, move.new)
+            if let place = index.place(of: move.hash, holding: move.old) {
+                index.replace(place, of: move.hash, by: move.new)
                 segments.recordDied(move.old, units: move.units, sequence: move.sequence)
             } else {
                 // Overwritten or deleted meanwhile: the copy was dead before it was born.

@@ -101,10 +101,10 @@ struct LogHead {
     }
 
     @inline(__always)
-    mutating func note(hash: UInt64, sequence: UInt64, units: Int, tombstone: Bool) {
+    mutating func note(hash: KeyHash, sequence: UInt64, units: Int, tombstone: Bool) {
         if entryCount == entryCapacity { growEntries() }
         entries.unsafelyUnwrapped[entryCount] = cpmem_summary_entry(
-            key_hash: hash, sequence: sequence, offset_units: UInt32(position),
+            key_hash: hash.rawValue, sequence: sequence, offset_units: UInt32(position),
             kind_and_units: UInt32(units) | (tombstone ? 1 << 31 : 0))
         entryCount += 1
     }

@@ -53,12 +53,12 @@ struct CheckpointLoader {
             at: geometry.offset(ofSegment: segment), count: length
         ) { bytes throws(StoreError) -> HashIndex? in
             guard
-                let view = CheckpointView(
+                let view = unsafe CheckpointView(
                     bytes, salt: salt, segmentCount: geometry.segmentCount)
             else { return nil }
             let index = try HashIndex(
-                shape: view.shape, seed: block.pool_id, maximumKeys: maximum)
-            guard view.load(into: index) else { return nil }
+                shape: view.index.shape, seed: block.pool_id, maximumKeys: maximum)
+            guard index.load(view) else { return nil }
             try self.cover(view, index, &coverage)
             return index
         }
@@ -73,25 +73,24 @@ struct CheckpointLoader {
     ) throws(StoreError) {
         var isStale = false
         for segment in 0..<segments.geometry.segmentCount {
-            let known = view.segment(segment)
-            guard known.covered_units > 0 else { continue }
+            let known = view.coverage(of: SegmentNumber(segment))
+            guard known.covered > .zero else { continue }
             let state = segments.states[segment]
             guard state.phase == .open || state.phase == .sealed,
                 state.life.generation == known.generation,
-                Int(known.covered_units) <= state.life.span * segments.geometry.segmentUnits,
-                known.live_units <= UInt64(known.covered_units),
-                known.tombstone_units <= UInt64(known.covered_units)
+                known.covered.count <= state.life.span * segments.geometry.segmentUnits,
+                known.live <= known.covered, known.tombstones <= known.covered
             else {
                 isStale = true
                 continue
             }
-            coverage.units[segment] = Int(known.covered_units)
+            coverage.units[segment] = known.covered.count
             segments.setCounters(
-                segment, live: known.live_units, tombstones: known.tombstone_units,
-                oldestDead: known.oldest_dead)
+                segment, live: UInt64(known.live.count),
+                tombstones: UInt64(known.tombstones.count), oldestDead: known.oldestDead.rawValue)
         }
         guard isStale else { return }
-        for shard in 0..<index.shardCount {
+        for shard in index.shards {
             index.removeItems(inShard: shard) { location in
                 guard let segment = segments.geometry.segment(of: location) else { return true }
                 return coverage.units[Int(segments.states[segment].first)] == 0

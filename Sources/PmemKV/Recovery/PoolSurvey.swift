@@ -239,7 +239,8 @@ struct PoolSurvey {
                 at: geometry.offset(ofSegment: named.segment), count: length)
             note(read.unreadable)
             isWhole = read.bytes.withUnsafeBytes {
-                CheckpointView($0, salt: named.salt, segmentCount: geometry.segmentCount) != nil
+                unsafe CheckpointView(
+                    $0, salt: named.salt, segmentCount: geometry.segmentCount) != nil
             }
         }
         if !isWhole {

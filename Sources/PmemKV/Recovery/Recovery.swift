@@ -27,7 +27,7 @@ struct Recovery {
         let outcomes = try inParallel(work.count, threads: threads) { slot throws(StoreError) in
             try Self.replay(work[slot], engine, coverage)
         }
-        var tombstones: [(UInt64, Location)] = []
+        var tombstones: [(KeyHash, Location)] = []
         var highest: UInt64 = 0
         var replayed = 0
         for (segment, outcome) in zip(work, outcomes) {
@@ -35,8 +35,8 @@ struct Recovery {
             tombstones.append(contentsOf: outcome.tombstones)
         }
         for (hash, location) in tombstones {
-            if let slot = engine.index.slot(hash, holding: location) {
-                engine.index.remove(slot, hash)
+            if let place = engine.index.place(of: hash, holding: location) {
+                engine.index.remove(place, of: hash)
             }
         }
         finishSequences(highest)
@@ -84,7 +84,7 @@ struct Recovery {
     private struct Replayed {
         var contents: ExtentContents
         var applied = 0
-        var tombstones: [(UInt64, Location)] = []
+        var tombstones: [(KeyHash, Location)] = []
     }
 
     private static let lookahead = 12
@@ -106,11 +106,11 @@ struct Recovery {
         where Int(entry.offset_units) >= covered {
             // The buckets of later entries load while this one is applied.
             if number + lookahead < contents.entries.count {
-                engine.index.prefetch(contents.entries[number + lookahead].key_hash)
+                engine.index.prefetch(contents.entries[number + lookahead].hash)
             }
             let location = Location(units: base + UInt64(entry.offset_units))
             try engine.replay(entry, at: location)
-            if entry.isTombstone { result.tombstones.append((entry.key_hash, location)) }
+            if entry.isTombstone { result.tombstones.append((entry.hash, location)) }
             result.applied += 1
         }
         return result
@@ -212,7 +212,7 @@ struct Recovery {
         for entry in contents.entries {
             head.pointee.position = Int(entry.offset_units)
             head.pointee.note(
-                hash: entry.key_hash, sequence: entry.sequence, units: entry.units,
+                hash: entry.hash, sequence: entry.sequence, units: entry.units,
                 tombstone: entry.isTombstone)
         }
         head.pointee.position = contents.endUnits

@@ -5,7 +5,7 @@ extension Engine {
     /// What an item of the index stands for, its record's own word or, when that is damaged, the
     /// word of its extent's summary.
     private struct Known {
-        let hash: UInt64
+        let hash: KeyHash
         let sequence: UInt64
         let units: Int
         let isTombstone: Bool
@@ -15,20 +15,20 @@ extension Engine {
     /// Lets a record take part: it enters the index if it is newer than what stands there for
     /// its key. Safe from several threads.
     func replay(_ entry: cpmem_summary_entry, at location: Location) throws(StoreError) {
-        let lock = index.lock(entry.key_hash)
+        let lock = index.lock(of: entry.hash)
         lock.lock()
         defer { lock.unlock() }
-        let previous = try index.locate(entry.key_hash) {
+        let previous = try index.locate(entry.hash) {
             old throws(StoreError) -> (Location, Known)? in
             let known = try self.known(old)
-            guard known.hash == entry.key_hash else { return nil }
+            guard known.hash == entry.hash else { return nil }
             if known.isIntact {
                 guard try self.haveSameKey(old, location) else { return nil }
             }
             return (old, known)
         }
-        guard let (slot, (old, known)) = previous else {
-            try index.insert(entry.key_hash, location)
+        guard let (place, (old, known)) = previous else {
+            try index.insert(entry.hash, location)
             return count(entry, at: location, isNewest: true)
         }
         guard
@@ -37,7 +37,7 @@ extension Engine {
         else {
             return count(entry, at: location, isNewest: false)
         }
-        index.replace(slot, entry.key_hash, location)
+        index.replace(place, of: entry.hash, by: location)
         count(entry, at: location, isNewest: true)
         if !known.isTombstone {
             segments.recordDied(old, units: known.units, sequence: known.sequence)
@@ -78,7 +78,7 @@ extension Engine {
             throw ExtentReader(self).damage(segment, Int(offset))
         }
         return Known(
-            hash: entry.key_hash, sequence: entry.sequence, units: entry.units,
+            hash: entry.hash, sequence: entry.sequence, units: entry.units,
             isTombstone: entry.isTombstone, isIntact: false)
     }
 

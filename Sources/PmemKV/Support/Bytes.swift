@@ -4,12 +4,14 @@ import CPmem
 extension UnsafeRawBufferPointer {
     @inline(__always)
     func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
-        count == other.count && cpmem_same_bytes(baseAddress, other.baseAddress, count)
+        unsafe count == other.count && cpmem_same_bytes(baseAddress, other.baseAddress, count)
     }
 
     /// Negative, zero or positive, as these bytes order against the other.
     @inline(__always)
     func order(against other: [UInt8]) -> Int {
-        other.withUnsafeBytes { Int(cpmem_compare(baseAddress, count, $0.baseAddress, $0.count)) }
+        unsafe other.withUnsafeBytes {
+            Int(unsafe cpmem_compare(baseAddress, count, $0.baseAddress, $0.count))
+        }
     }
 }

@@ -11,55 +11,39 @@ import CPmem
 /// A reader that loaded E and was delayed before counting itself in counts as a reader of the
 /// epoch with the same parity. That only delays an advance; it cannot see what was unlinked
 /// before its counting, since both are sequentially consistent.
-struct Epochs: @unchecked Sendable {
-    private static let slots = 64
-    private static let stride = 64
-    private let memory: UnsafeMutableRawPointer
-    private var current: UnsafeMutableRawPointer { memory }
+struct Epochs: ~Copyable, Sendable {
+    /// A power of two.
+    private static let counterLines = 64
+    /// The epoch, then lines of two counters of readers each, one for either parity.
+    private let lines = SharedLines(1 + counterLines)
+    private var current: AtomicWord { lines[0, 0] }
 
-    init() {
-        let bytes = (Self.slots + 1) * Self.stride
-        memory = .allocate(byteCount: bytes, alignment: Self.stride)
-        memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    }
-
-    func deallocate() { memory.deallocate() }
-
-    /// The place a reader has to give back to ``leave(_:)``.
-    struct Ticket { let counter: UnsafeMutableRawPointer }
-
+    /// Calls body as a reader: what it finds stays where it is until it returns.
     @inline(__always)
-    func enter() -> Ticket {
-        let parity = Int(cpmem_load_acquire(current) & 1)
-        let slot = 1 + Int(truncatingIfNeeded: cpmem_thread_hint()) & (Self.slots - 1)
-        let counter = memory + slot * Self.stride + parity * 8
-        _ = cpmem_fetch_add(counter, 1)
-        return Ticket(counter: counter)
+    func reading<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        let parity = Int(truncatingIfNeeded: current.loadAcquire() & 1)
+        let line = 1 &+ Int(truncatingIfNeeded: cpmem_thread_hint()) & (Self.counterLines &- 1)
+        let readers = lines[line, parity]
+        readers.fetchAdd(1)
+        defer { readers.fetchSubtract(1) }
+        return try body()
     }
-
-    @inline(__always)
-    func leave(_ ticket: Ticket) { _ = cpmem_fetch_sub(ticket.counter, 1) }
 
     /// The epoch now.
-    var now: UInt64 { cpmem_load_seq_cst(current) }
+    var now: UInt64 { current.loadSequential() }
 
     /// Moves to the next epoch if no reader of the previous one is left. One caller at a time.
     func tryAdvance() -> Bool {
         cpmem_fence_seq_cst()
-        let epoch = cpmem_load_seq_cst(current)
-        let parity = Int((epoch + 1) & 1)
-        for slot in 1...Self.slots
-        where cpmem_load_seq_cst(memory + slot * Self.stride + parity * 8) != 0 {
-            return false
-        }
-        return cpmem_compare_exchange(current, epoch, epoch + 1)
+        let epoch = now
+        guard !hasReaders(parity: Int((epoch + 1) & 1)) else { return false }
+        return current.compareExchange(epoch, epoch + 1)
     }
 
     /// Whether any reader is inside.
-    var hasReaders: Bool {
-        (1...Self.slots).contains { slot in
-            let line = memory + slot * Self.stride
-            return cpmem_load_seq_cst(line) != 0 || cpmem_load_seq_cst(line + 8) != 0
-        }
+    var hasReaders: Bool { hasReaders(parity: 0) || hasReaders(parity: 1) }
+
+    private func hasReaders(parity: Int) -> Bool {
+        (1...Self.counterLines).contains { lines[$0, parity].loadSequential() != 0 }
     }
 }

@@ -1,4 +1,3 @@
-import CPmem
 import Dispatch
 
 /// Runs body for each number below count, on up to `threads` threads at once, and returns the
@@ -6,57 +5,45 @@ import Dispatch
 func inParallel<R>(
     _ count: Int, threads: Int, _ body: @escaping @Sendable (Int) throws(StoreError) -> R
 ) throws(StoreError) -> [R] {
-    let slots = ResultSlots<R>(count: count)
+    let work = NumberedWork<R>(count)
     let workers = max(1, min(threads, count))
     if workers == 1 {
-        for number in 0..<count { slots.run(number, body) }
+        work.run(body)
     } else {
-        DispatchQueue.concurrentPerform(iterations: workers) { _ in
-            while let number = slots.next() { slots.run(number, body) }
-        }
+        DispatchQueue.concurrentPerform(iterations: workers) { _ in work.run(body) }
     }
-    return try slots.results()
+    return try work.results()
 }
 
-/// A place for each result. Each is written by one thread, and read when all threads are done.
-private final class ResultSlots<R>: @unchecked Sendable {
-    private let nextNumber = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
-    private let slots: UnsafeMutablePointer<Result<R, StoreError>?>
+/// Numbers to be worked on, each handed out once, and a place for the result of each.
+///
+/// Invariant: the results change under the lock, and are read when all threads are done.
+private final class NumberedWork<R>: @unchecked Sendable {
+    /// The next number in one line, the lock in another.
+    private let lines = SharedLines(2)
     private let count: Int
+    private var outcomes: [Result<R, StoreError>?]
 
-    init(count: Int) {
+    init(_ count: Int) {
         self.count = count
-        nextNumber.storeBytes(of: 0, as: UInt64.self)
-        slots = .allocate(capacity: max(1, count))
-        slots.initialize(repeating: nil, count: count)
+        outcomes = .init(repeating: nil, count: count)
     }
 
-    deinit {
-        slots.deinitialize(count: count)
-        slots.deallocate()
-        nextNumber.deallocate()
-    }
-
-    /// Hands each number out once.
-    func next() -> Int? {
-        let number = Int(cpmem_fetch_add(nextNumber, 1))
-        return number < count ? number : nil
-    }
-
-    func run(_ number: Int, _ body: (Int) throws(StoreError) -> R) {
-        do throws(StoreError) {
-            slots[number] = .success(try body(number))
-        } catch {
-            slots[number] = .failure(error)
+    func run(_ body: (Int) throws(StoreError) -> R) {
+        while true {
+            let number = Int(truncatingIfNeeded: lines[0, 0].fetchAdd(1))
+            guard number < count else { return }
+            let outcome = Result { () throws(StoreError) in try body(number) }
+            SpinLock(lines[1, 0]).withLock { outcomes[number] = outcome }
         }
     }
 
     func results() throws(StoreError) -> [R] {
         var results: [R] = []
         results.reserveCapacity(count)
-        for number in 0..<count {
-            guard let result = slots[number] else { preconditionFailure("a number was left out") }
-            results.append(try result.get())
+        for outcome in outcomes {
+            guard let outcome else { preconditionFailure("a number was left out") }
+            results.append(try outcome.get())
         }
         return results
     }

@@ -10,7 +10,7 @@ package enum SpinWait {
 
     @inline(never)
     static func wait(round: Int) {
-        if let hook {
+        if let hook = unsafe hook {
             hook()
         } else if round < 16 {
             for _ in 0..<(1 << min(round, 6)) { cpmem_pause() }

@@ -10,9 +10,8 @@ struct HashIndexTests {
             shape: HashIndex.shape(maximumKeys: maximum), seed: 42, maximumKeys: maximum)
     }
 
-    private func hash(_ number: Int) -> UInt64 {
-        var value = UInt64(number)
-        return cpmem_key_hash(&value, 8, 42)
+    private func hash(_ number: Int) -> KeyHash {
+        withUnsafeBytes(of: UInt64(number)) { KeyHash(of: $0, seed: 42) }
     }
 
     private func location(_ number: Int) -> Location { Location(units: UInt64(number) + 1000) }
@@ -25,8 +24,8 @@ struct HashIndexTests {
         for round in 0..<200_000 {
             let number = Int.random(in: 0..<50_000, using: &random)
             let h = hash(number)
-            index.lock(h).lock()
-            defer { index.lock(h).unlock() }
+            index.lock(of: h).lock()
+            defer { index.lock(of: h).unlock() }
             let found = try index.locate(h) { $0.units / 100_000 == UInt64(number) ? $0 : nil }
             #expect((found != nil) == (model[number] != nil))
             let place = Location(units: UInt64(number) * 100_000 + UInt64(round % 100_000))
@@ -34,10 +33,10 @@ struct HashIndexTests {
             if let found {
                 #expect(found.found.units == UInt64(model[number]!))
                 if round % 3 == 0 {
-                    index.remove(found.slot, h)
+                    index.remove(found.place, of: h)
                     model[number] = nil
                 } else {
-                    index.replace(found.slot, h, place)
+                    index.replace(found.place, of: h, by: place)
                     model[number] = Int(place.units)
                 }
             } else {
@@ -51,7 +50,7 @@ struct HashIndexTests {
             #expect(found == true)
         }
         var met = 0
-        try index.forEachLocation { _ in met += 1 }
+        index.forEachLocation { _ in met += 1 }
         #expect(met == model.count)
     }
 
@@ -75,9 +74,9 @@ struct HashIndexTests {
             if thread == 0 {
                 for number in 2000..<300_000 {
                     let h = hash(number)
-                    index.lock(h).lock()
+                    index.lock(of: h).lock()
                     try? index.insert(h, location(number))
-                    index.lock(h).unlock()
+                    index.lock(of: h).unlock()
                 }
                 cpmem_store_release(shared + 8, 1)
                 return

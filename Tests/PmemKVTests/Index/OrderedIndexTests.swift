@@ -1,4 +1,3 @@
-import CPmem
 import Testing
 
 @testable import PmemKV
@@ -43,7 +42,7 @@ struct OrderedIndexTests {
 
     private func order(_ a: [UInt8], _ b: [UInt8]) -> Bool { a.lexicographicallyPrecedes(b) }
 
-    /// Grows to thousands of keys and shrinks to none again and again; searches upwards and downwards
+    /// Grows to thousands of keys and shrinks to none again and again; searches up and downwards
     /// from keys that are there and others that are not.
     @Test func followsASortedSet() throws {
         let index = OrderedIndex()
@@ -100,8 +99,10 @@ struct OrderedIndexTests {
     func loadingEqualsInserting(count: Int) throws {
         let loaded = OrderedIndex()
         let distinct = Array(Set((0..<count).map(Self.key)))
-        try loaded.load(
-            distinct.map { key in key.withUnsafeBytes { loaded.makeKey($0) } }, threads: 3)
+        let copies = distinct.map { key in
+            key.withUnsafeBytes { loaded.makeKey(KeyBytes($0)) }
+        }
+        try loaded.load(copies, threads: 3)
         loaded.checkStructure()
         #expect(keys(loaded, page: 64) == distinct.sorted(by: order))
         let more = (count..<(count + 2000)).map(Self.key).filter { !distinct.contains($0) }
@@ -111,7 +112,7 @@ struct OrderedIndexTests {
     }
 
     /// Keys that stay are met by every scan, each once and in order, while the keys before them and
-    /// between them come and go: within one leaf, with leaves that split and die, and in a large tree.
+    /// between them come and go: in one leaf, with leaves that split and die, and in a large tree.
     @Test(arguments: [(stable: 3, between: 15), (4, 300), (200, 97)])
     func scansMeetWhatStays(stable count: Int, between: Int) {
         let index = OrderedIndex()
@@ -160,7 +161,7 @@ struct OrderedIndexTests {
             for number in stride(from: 0, to: 4000, by: 10) { insert(key(number), index) }
             return index.reading {
                 let place = key(start).withUnsafeBytes {
-                    index.place(OrderedIndex.Bound(key: $0, ascending: ascending))
+                    index.place(OrderedIndex.Bound(key: KeyBytes($0), ascending: ascending))
                 }
                 #expect(place.isStill())
                 change(index)
@@ -215,7 +216,7 @@ struct OrderedIndexTests {
             leaf.unlock()
             let found = index.place(at: key(200))
             #expect(found.leaf == leaf && found.isStill())
-            key(200).withUnsafeBytes { index.unlinkEmptyLeaf(of: $0) }
+            key(200).withUnsafeBytes { index.unlinkEmptyLeaf(of: KeyBytes($0)) }
             #expect(!found.isStill())
             #expect(!leaf.tryLock(found.version) && !leaf.tryLock(leaf.version))
         }
@@ -227,7 +228,7 @@ struct OrderedIndexTests {
 
 extension OrderedIndex {
     fileprivate func place(at key: [UInt8]) -> Place {
-        key.withUnsafeBytes { place(Bound(key: $0, ascending: true)) }
+        key.withUnsafeBytes { place(Bound(key: KeyBytes($0), ascending: true)) }
     }
 }
 
@@ -250,16 +251,15 @@ extension OrderedIndex {
         for slot in 0..<node.count {
             let key = node.key(slot)
             if let previous {
-                let order = previous.compare(from: 0, key.bytes)
+                let order = previous.bytes.order(against: key.bytes)
                 precondition(order < 0 || order == 0 && slot == 0, "out of order")
             }
-            precondition(high.map { key.compare(from: 0, $0.bytes) < 0 } ?? true, "out of range")
+            precondition(
+                high.map { key.bytes.order(against: $0.bytes) < 0 } ?? true, "out of range")
             let shared = node.header.shared
             precondition(key.count >= shared && key.count > 0)
-            let tail = UnsafeRawBufferPointer(rebasing: key.bytes[shared...])
-            precondition(node.prefix(slot) == cpmem_sort_prefix(tail.baseAddress, tail.count))
-            precondition(
-                cpmem_compare_shared(key.address, node.base + 16, shared) == 0, "shared bytes")
+            precondition(node.prefix(slot) == key.bytes.dropFirst(shared).sortPrefix)
+            precondition(node.orderAgainstShared(key.bytes, shared) == 0, "shared bytes")
             previous = key
         }
         guard !node.isLeaf else { return }

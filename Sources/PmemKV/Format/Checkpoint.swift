@@ -1,0 +1,194 @@
+import CPmem
+
+// The index as a clean close left it on the medium, in an extent of its own (docs/format.md,
+// "Index checkpoint"): header, coverage of the segments, state of the shards, buckets, overflow
+// buckets. The words of the last three are those of the index in DRAM, so that loading is one
+// sequential read. What reads it is CheckpointView.
+//
+// Invariants (numbers from docs/crash-model.md):
+// - I12: a checkpoint is a cache. It is named by the superblock only after it is durable, and it
+//   says for each segment which life it knows and how far; whatever is not covered is replayed from
+//   the log, and items of another life are dropped. So an old one is never wrong.
+// - One checksum, salted with the life of the extent, covers every byte but its own.
+
+/// What a checkpoint knows of the extent that begins with a segment.
+struct ExtentCoverage {
+    /// The life that it knows.
+    var generation: UInt32
+    /// How far it knows the extent; zero when no log extent begins here.
+    var covered: Units
+    /// What the live records there take.
+    var live: Units
+    var tombstones: Units
+    /// The lowest number of a superseded put there.
+    var oldestDead: SequenceNumber
+
+    init(
+        generation: UInt32, covered: Units, live: Units, tombstones: Units,
+        oldestDead: SequenceNumber
+    ) {
+        self.generation = generation
+        self.covered = covered
+        self.live = live
+        self.tombstones = tombstones
+        self.oldestDead = oldestDead
+    }
+
+    /// A length that no extent has stays one that no extent has.
+    init(_ entry: cpmem_checkpoint_segment) {
+        generation = entry.generation
+        covered = Units(Int(entry.covered_units))
+        live = Units(Int(clamping: entry.live_units))
+        tombstones = Units(Int(clamping: entry.tombstone_units))
+        oldestDead = SequenceNumber(entry.oldest_dead)
+    }
+
+    fileprivate var entry: cpmem_checkpoint_segment {
+        cpmem_checkpoint_segment(
+            generation: generation, covered_units: UInt32(covered.count),
+            live_units: UInt64(live.count), tombstone_units: UInt64(tombstones.count),
+            oldest_dead: oldestDead.rawValue)
+    }
+}
+
+/// What a checkpoint knows of a shard besides its buckets.
+struct ShardState {
+    var word: ShardWord
+    var items: UInt64
+    var freeList: FreeBucketLink
+
+    init(word: ShardWord, items: UInt64, freeList: FreeBucketLink) {
+        self.word = word
+        self.items = items
+        self.freeList = freeList
+    }
+
+    init(_ entry: cpmem_checkpoint_shard) {
+        word = ShardWord(rawValue: entry.word)
+        items = entry.items
+        freeList = FreeBucketLink(rawValue: entry.free_list)
+    }
+
+    fileprivate var entry: cpmem_checkpoint_shard {
+        cpmem_checkpoint_shard(
+            word: word.rawValue, items: items, free_list: freeList.rawValue)
+    }
+}
+
+/// The index as it goes into a checkpoint, and comes out of one.
+///
+/// A handle: the bytes of the buckets belong to somebody else, who leaves them alone meanwhile.
+@safe
+struct IndexImage {
+    let shape: IndexShape
+    let shards: [ShardState]
+    let buckets: UnsafeRawBufferPointer
+    let overflow: UnsafeRawBufferPointer
+}
+
+/// Where the parts of a checkpoint lie, in bytes from its start. Every part begins on a line.
+struct CheckpointLayout {
+    let segmentsOffset: Int
+    let shardsOffset: Int
+    let bucketsOffset: Int
+    let overflowOffset: Int
+    let length: Int
+
+    init(shards: Int, buckets: Int, overflow: Int, segments: Int) {
+        func lines<T>(of type: T.Type, _ count: Int) -> Int {
+            Units(roundingUp: count * MemoryLayout<T>.size).bytes
+        }
+        segmentsOffset = lines(of: cpmem_checkpoint.self, 1)
+        shardsOffset = segmentsOffset + lines(of: cpmem_checkpoint_segment.self, segments)
+        bucketsOffset = shardsOffset + lines(of: cpmem_checkpoint_shard.self, shards)
+        overflowOffset = bucketsOffset + buckets * BucketLayout.bytes
+        length = overflowOffset + overflow * BucketLayout.bytes
+    }
+
+    func offset(ofSegment segment: SegmentNumber) -> Int {
+        segmentsOffset + segment.rawValue * MemoryLayout<cpmem_checkpoint_segment>.size
+    }
+
+    func offset(ofShard shard: ShardNumber) -> Int {
+        shardsOffset + shard.rawValue * MemoryLayout<cpmem_checkpoint_shard>.size
+    }
+
+    /// CRC32C over the salt, the head (everything before the buckets) without the checksum in it,
+    /// the buckets and the overflow buckets.
+    @unsafe
+    static func checksum(
+        salt: UInt64, head: UnsafeRawBufferPointer, _ index: IndexImage
+    ) -> UInt32 {
+        let own = MemoryLayout<cpmem_checkpoint>.offset(of: \.checksum)!
+        let behind = own + MemoryLayout<UInt32>.size
+        var state: UInt32 = ~0
+        func add(_ bytes: UnsafeRawBufferPointer) {
+            state = unsafe cpmem_crc32c_update(state, bytes.baseAddress, bytes.count)
+        }
+        unsafe withUnsafeBytes(of: salt) { unsafe add($0) }
+        unsafe add(UnsafeRawBufferPointer(rebasing: head[..<own]))
+        unsafe add(UnsafeRawBufferPointer(rebasing: head[behind...]))
+        unsafe add(index.buckets)
+        unsafe add(index.overflow)
+        return ~state
+    }
+}
+
+/// A checkpoint about to be written.
+struct CheckpointDraft {
+    private let index: IndexImage
+    private let layout: CheckpointLayout
+    /// Everything before the buckets.
+    private let head: [UInt8]
+
+    /// - Parameters:
+    ///   - coverage: that of each segment of the pool.
+    ///   - salt: that of the life of the extent it is written to.
+    init(
+        _ index: IndexImage, coverage: [ExtentCoverage], nextSequence: SequenceNumber,
+        salt: UInt64
+    ) {
+        let buckets = unsafe index.buckets
+        let overflow = unsafe index.overflow
+        let layout = CheckpointLayout(
+            shards: index.shards.count, buckets: buckets.count / BucketLayout.bytes,
+            overflow: overflow.count / BucketLayout.bytes, segments: coverage.count)
+        var header = cpmem_checkpoint()
+        header.magic = CPMEM_CHECKPOINT_MAGIC
+        header.length = UInt64(layout.length)
+        header.key_count = index.shards.reduce(0) { $0 &+ $1.items }
+        header.shard_count = UInt64(index.shards.count)
+        header.bucket_count = UInt64(buckets.count / BucketLayout.bytes)
+        header.overflow_count = UInt64(overflow.count / BucketLayout.bytes)
+        header.segment_count = UInt64(coverage.count)
+        header.maximum_sequence = nextSequence.rawValue
+        header.base_bits = UInt64(index.shape.baseBits)
+        var head = [UInt8](repeating: 0, count: layout.bucketsOffset)
+        unsafe head.withUnsafeMutableBytes { head in
+            for (number, known) in coverage.enumerated() {
+                unsafe head.storeBytes(
+                    of: known.entry, toByteOffset: layout.offset(ofSegment: SegmentNumber(number)),
+                    as: cpmem_checkpoint_segment.self)
+            }
+            for (shard, state) in zip(index.shape.shards, index.shards) {
+                unsafe head.storeBytes(
+                    of: state.entry, toByteOffset: layout.offset(ofShard: shard),
+                    as: cpmem_checkpoint_shard.self)
+            }
+            unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
+            header.checksum = unsafe CheckpointLayout.checksum(
+                salt: salt, head: UnsafeRawBufferPointer(head), index)
+            unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
+        }
+        self.index = index
+        self.layout = layout
+        self.head = head
+    }
+
+    /// Calls body with the bytes of each part and where they belong, from the checkpoint's start.
+    func forEachPart(_ body: (_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Void) {
+        unsafe head.withUnsafeBytes { unsafe body($0, 0) }
+        unsafe body(index.buckets, layout.bucketsOffset)
+        if unsafe !index.overflow.isEmpty { unsafe body(index.overflow, layout.overflowOffset) }
+    }
+}

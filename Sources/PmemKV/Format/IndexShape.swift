@@ -1,0 +1,75 @@
+/// Which bucket an item belongs to: an address made of the low bits of its hash and, above them,
+/// the fingerprint that its slot keeps, so that a shard can grow without a look at the medium.
+///
+/// Part of the format, since a checkpoint holds the buckets (docs/format.md, "Index checkpoint").
+struct IndexShape {
+    /// Bits of an address that are the low ones of the hash.
+    let baseBits: Int
+    /// The lowest of these choose the shard.
+    let shardBits: Int
+    private let baseMask: UInt64
+    private let shardMask: UInt64
+
+    private static let possibleBaseBits = 1...12
+    private static let maximumShards = 256
+
+    /// The shape that a checkpoint's header states; nil when it is impossible.
+    init?(baseBits: UInt64, shards: UInt64) {
+        guard let bits = Int(exactly: baseBits), Self.possibleBaseBits.contains(bits),
+            let count = Int(exactly: shards), (1...Self.maximumShards).contains(count),
+            count & (count - 1) == 0, count <= 1 << bits
+        else { return nil }
+        self.init(baseBits: bits, shardBits: count.trailingZeroBitCount)
+    }
+
+    /// - Precondition: the bits of the base hold those of the shard.
+    init(baseBits: Int, shardBits: Int) {
+        precondition(
+            Self.possibleBaseBits.contains(baseBits) && (0...baseBits).contains(shardBits)
+                && 1 << shardBits <= Self.maximumShards)
+        self.baseBits = baseBits
+        self.shardBits = shardBits
+        baseMask = (1 << UInt64(baseBits)) - 1
+        shardMask = (1 << UInt64(shardBits)) - 1
+    }
+
+    var shards: Range<ShardNumber> { ShardNumber(0)..<ShardNumber(1 << shardBits) }
+
+    /// The level of a shard that has not grown.
+    var lowestLevel: Int { baseBits - shardBits }
+
+    @inline(__always)
+    func shard(of hash: KeyHash) -> ShardNumber {
+        ShardNumber(Int(truncatingIfNeeded: hash.rawValue & shardMask))
+    }
+
+    /// The bucket of a hash in a shard that has grown as far as the word says.
+    @inline(__always)
+    func bucket(of hash: KeyHash, _ word: ShardWord) -> Int {
+        bucket(address: address(hash.rawValue, hash.fingerprint), word)
+    }
+
+    /// The bucket that an item found in another bucket belongs to as the shard grows.
+    func bucket(of slot: IndexSlot, foundIn bucket: Int, _ word: ShardWord) -> Int {
+        self.bucket(address: address(UInt64(bucket), slot.fingerprint), word)
+    }
+
+    /// A shard's bucket by its number within the shard.
+    @inline(__always)
+    func bucket(_ local: Int, of shard: ShardNumber) -> Int {
+        local &<< shardBits | shard.rawValue
+    }
+
+    @inline(__always)
+    private func address(_ low: UInt64, _ fingerprint: UInt64) -> UInt64 {
+        low & baseMask | fingerprint &<< UInt64(truncatingIfNeeded: baseBits)
+    }
+
+    @inline(__always)
+    private func bucket(address: UInt64, _ word: ShardWord) -> Int {
+        let local = Int(truncatingIfNeeded: address &>> UInt64(truncatingIfNeeded: shardBits))
+        var number = local & ((1 &<< word.level) &- 1)
+        if number < word.split { number = local & ((2 &<< word.level) &- 1) }
+        return bucket(number, of: ShardNumber(Int(truncatingIfNeeded: address & shardMask)))
+    }
+}

@@ -1,0 +1,71 @@
+import CPmem
+
+/// Changes of the index. The caller holds the shard's lock.
+extension HashIndex {
+    /// Adds an item for a key that is not there. O(1): at most one bucket is split.
+    func insert(_ hash: KeyHash, _ location: Location) throws(StoreError) {
+        let shard = shape.shard(of: hash)
+        let word = word(of: shard)
+        let bucket = buckets[shape.bucket(of: hash, word)]
+        try put(IndexSlot(hash: hash, location: location), inChainOf: bucket, of: shard)
+        let items = self[shard, .items].loadRelaxed() &+ 1
+        self[shard, .items].storeRelaxed(items)
+        if isFull(word, items: items) { try splitOneBucket(of: shard) }
+    }
+
+    /// Lets the item at a place name another location.
+    @inline(__always)
+    func replace(_ place: IndexPlace, of hash: KeyHash, by location: Location) {
+        place.store(IndexSlot(hash: hash, location: location))
+    }
+
+    /// Takes the item at a place out.
+    func remove(_ place: IndexPlace, of hash: KeyHash) {
+        place.store(.empty)
+        let items = self[shape.shard(of: hash), .items]
+        items.storeRelaxed(items.loadRelaxed() &- 1)
+    }
+
+    /// Takes out all items of a shard that the condition holds for. No readers may be inside.
+    func removeItems(inShard shard: ShardNumber, where isUnwanted: (Location) -> Bool) {
+        var removed: UInt64 = 0
+        forEachPlace(inShard: shard) { place, slot in
+            if slot.isItem, isUnwanted(slot.location) {
+                place.store(.empty)
+                removed += 1
+            }
+        }
+        let items = self[shard, .items]
+        items.storeRelaxed(items.loadRelaxed() &- removed)
+    }
+
+    /// Keeps readers of a shard waiting from ``beginPublishing(_:)`` to ``endPublishing(_:)``.
+    func beginPublishing(_ shard: ShardNumber) {
+        store(word(of: shard).publishing, of: shard)
+        cpmem_fence_seq_cst()
+    }
+
+    func endPublishing(_ shard: ShardNumber) { store(word(of: shard).published, of: shard) }
+
+    /// Puts an item into the first empty slot of a chain, which grows when there is none.
+    func put(
+        _ item: IndexSlot, inChainOf start: Bucket, of shard: ShardNumber
+    ) throws(StoreError) {
+        var bucket = start
+        while true {
+            for number in 0..<BucketLayout.slots {
+                let place = bucket[number]
+                if place.load().isEmpty { return place.store(item) }
+            }
+            let last = bucket[BucketLayout.linkSlot]
+            guard let link = last.load().link else {
+                // The last item moves behind the link: both are stored before the link shows.
+                let number = try takeOverflow(shard)
+                overflow[number][0].store(last.load())
+                overflow[number][1].store(item)
+                return last.store(IndexSlot(linkTo: number))
+            }
+            bucket = overflow[link]
+        }
+    }
+}
