@@ -89,6 +89,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "CLITests", dependencies: ["PmemKVText"], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
         .executableTarget(
             name: "pmemkv-torture", dependencies: ["PmemKV"], path: "Tests/dax-vm/torture",
             swiftSettings: strict),
