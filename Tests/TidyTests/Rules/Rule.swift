@@ -23,7 +23,7 @@ protocol Rule {
 enum Tidy {
     static var rules: [any Rule.Type] {
         [
-            ReadingRule.self
+            ReadingRule.self, RoomRule.self, ExtensionRule.self,
         ]
     }
 
