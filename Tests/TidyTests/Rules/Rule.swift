@@ -23,7 +23,8 @@ protocol Rule {
 enum Tidy {
     static var rules: [any Rule.Type] {
         [
-            ReadingRule.self, RoomRule.self, ExtensionRule.self,
+            ReadingRule.self, RoomRule.self, ExtensionRule.self, FormatNameRule.self,
+            BytePositionRule.self,
         ]
     }
 
