@@ -24,7 +24,8 @@ enum Tidy {
     static var rules: [any Rule.Type] {
         [
             ReadingRule.self, RoomRule.self, ExtensionRule.self, FormatNameRule.self,
-            BytePositionRule.self,
+            BytePositionRule.self, LengthRule.self, ModuleRule.self, WordRule.self,
+            InvariantRule.self, DocumentationRule.self,
         ]
     }
 
