@@ -50,7 +50,7 @@ final class ByteOutput {
     }
 
     private func writeBuffer() {
-        buffer.withStoreBytes { put($0) }
+        buffer.withUnsafeBytes { put($0) }
         buffer.removeAll(keepingCapacity: true)
     }
 

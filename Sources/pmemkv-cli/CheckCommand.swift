@@ -60,13 +60,13 @@ enum DamageText {
     /// A key as the shell quotes it.
     static func key(_ key: [UInt8]) -> String {
         var text: [UInt8] = []
-        key.withStoreBytes { ShellWords.quote($0, into: &text) }
+        key.withUnsafeBytes { ShellWords.quote($0, into: &text) }
         return String(decoding: text, as: UTF8.self)
     }
 
     static func base64(_ key: [UInt8]) -> JSON {
         var text: [UInt8] = []
-        key.withStoreBytes { Base64.append($0, to: &text) }
+        key.withUnsafeBytes { Base64.append($0, to: &text) }
         return .text(String(decoding: text, as: UTF8.self))
     }
 }

@@ -87,9 +87,9 @@ struct DamageTests {
         #expect(whole > 0 && refused > 0)
     }
 
-    /// Fuzzing made a summary, with a checksum that fits, in which a record took less room than on the
-    /// medium. Compaction kept that little free, and the summary of the segment it copied to was written
-    /// behind the pool.
+    /// Fuzzing made a summary, with a checksum that fits, in which a record took less room than on
+    /// the medium. Compaction kept that little free, and the summary of the segment it copied to
+    /// was written behind the pool.
     @Test("A summary that contradicts its records is damage, not a guide")
     func summaryAgainstRecords() {
         let input: [UInt8] = [
@@ -105,15 +105,7 @@ struct DamageTests {
     func noRoomForTheSummary() throws {
         let pool = try SamplePool(
             "one record", shape: PoolShape(), script: "put 0 9", closes: false)
-        let data = pool.image.size - pool.shape.segments * pool.shape.segmentSize
-        let record = pool.image.bytes + data
-        var header = record.loadUnaligned(as: cpmem_record.self)
-        let keyLength = Int(cpmem_shape_key_length(header.shape))
-        let grown = pool.shape.segmentSize - MemoryLayout<cpmem_record>.size - keyLength
-        header.shape = cpmem_shape(
-            cpmem_shape_kind(header.shape), UInt32(keyLength), UInt64(grown))
-        record.storeBytes(of: header, as: cpmem_record.self)
-        ImageRepair.repair(pool.image, shape: pool.shape)
+        pool.stretchFirstRecord(leaving: 0)
         var options = pool.shape.options
         do throws(StoreError) {
             _ = try PmemStore.open(on: ScratchMedium(pool.image), options: options)
@@ -124,11 +116,13 @@ struct DamageTests {
         }
         options.readOnly = true
         let reader = try PmemStore.open(on: ScratchMedium(pool.image), options: options)
+        let grown = pool.shape.segmentSize - MemoryLayout<cpmem_record>.size - 1
         #expect(try reader.get(PoolShape.key(0))?.count == grown)
         reader.abandon()
     }
 
-    /// Fuzzing set the counter of a superblock to the highest number there is, and opening added one.
+    /// Fuzzing set the counter of a superblock to the highest number there is, and opening added
+    /// one.
     @Test("Counters that no pool reaches are damage")
     func overflowingNumbers() throws {
         let shape = PoolShape()

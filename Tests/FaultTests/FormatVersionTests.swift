@@ -1,4 +1,5 @@
-// Pools that earlier programs left keep opening: Tests/Pools has some of each version of the format.
+// Pools that earlier programs left keep opening: Tests/Pools has some of each version of the
+// format.
 //
 // The bytes are looked at by position here, and not through the structures of the library: a
 // structure that changes must not change what these tests read.

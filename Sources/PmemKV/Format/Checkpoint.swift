@@ -43,6 +43,13 @@ struct ExtentCoverage {
         oldestDead = SequenceNumber(entry.oldest_dead)
     }
 
+    /// Whether this is still true of the extent that the segment table has there, which may have
+    /// grown, but not been freed since.
+    func holds(for life: LifeWord, capacity: Units) -> Bool {
+        life.state == .log && life.generation == generation && covered > .zero
+            && covered <= capacity && live <= covered && tombstones <= covered
+    }
+
     fileprivate var entry: cpmem_checkpoint_segment {
         cpmem_checkpoint_segment(
             generation: generation, covered_units: UInt32(covered.count),

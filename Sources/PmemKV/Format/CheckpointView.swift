@@ -53,6 +53,12 @@ struct CheckpointView {
                 as: cpmem_checkpoint_segment.self))
     }
 
+    /// Calls body with every item of the buckets, whatever leads to it.
+    func forEachItem(_ body: (IndexSlot) -> Void) {
+        unsafe CheckpointBuckets(index.buckets).forEachItem(body)
+        unsafe CheckpointBuckets(index.overflow).forEachItem(body)
+    }
+
     /// Whether words, links and counts agree with the buckets that are there.
     ///
     /// - Complexity: O(buckets), one pass.
@@ -124,6 +130,15 @@ private struct CheckpointBuckets {
         let offset = bucket &* BucketLayout.bytes &+ slot &* MemoryLayout<IndexSlot>.size
         return IndexSlot(
             rawValue: unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    func forEachItem(_ body: (IndexSlot) -> Void) {
+        for bucket in 0..<count {
+            for number in 0..<BucketLayout.slots {
+                let slot = slot(number, of: bucket)
+                if slot.isItem { body(slot) }
+            }
+        }
     }
 
     /// What a bucket holds; nil when a link stands where none may.

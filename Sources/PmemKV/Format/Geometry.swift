@@ -21,8 +21,7 @@ package struct Geometry: Sendable, Equatable {
     package static let minimumPoolSize = Int(CPMEM_TABLE_OFFSET) + 4096
     package static let maximumPoolSize = (1 << 39) * 64 - 1
 
-    /// Units of one segment.
-    package var segmentUnits: Int { segmentSize / Self.line }
+    package var segmentUnits: Units { Units(segmentSize / Self.line) }
 
     /// The geometry of a new pool.
     package init(poolSize: Int, segmentSize requested: Int?) throws(StoreError) {
@@ -57,7 +56,8 @@ package struct Geometry: Sendable, Equatable {
     }
 
     /// The geometry that a superblock states; nil when it is impossible for a medium of this size.
-    package init?(_ block: cpmem_superblock, mediumSize: Int) {
+    package init?(_ superblock: Superblock, mediumSize: Int) {
+        let block = superblock.raw
         guard let pool = Int(exactly: block.pool_size), pool <= mediumSize,
             let segment = Int(exactly: block.segment_size),
             segment >= Self.minimumSegmentSize, segment <= Self.maximumSegmentSize,
@@ -96,25 +96,36 @@ package struct Geometry: Sendable, Equatable {
         }
     }
 
-    @inline(__always)
-    func offset(ofSegment segment: Int) -> Int { dataOffset + segment * segmentSize }
+    // MARK: Places
+
+    /// All segments.
+    package var segments: Range<SegmentNumber> { SegmentNumber(0)..<SegmentNumber(segmentCount) }
 
     @inline(__always)
-    func line(ofSegment segment: Int) -> Int { tableOffset + segment * Self.line }
+    package func offset(of segment: SegmentNumber) -> Int {
+        dataOffset + segment.rawValue * segmentSize
+    }
 
     @inline(__always)
-    func firstLocation(ofSegment segment: Int) -> Location {
-        Location(units: UInt64(offset(ofSegment: segment) / Self.line))
+    func firstLocation(of segment: SegmentNumber) -> Location {
+        Location(units: UInt64(offset(of: segment) / Self.line))
     }
 
     /// The segment a location lies in; nil outside the segments.
     @inline(__always)
-    func segment(of location: Location) -> Int? {
-        let offset = location.offset &- dataOffset
+    func segment(of location: Location) -> SegmentNumber? { segment(ofOffset: location.offset) }
+
+    /// The segment a byte of the pool lies in; nil outside the segments.
+    @inline(__always)
+    func segment(ofOffset offset: Int) -> SegmentNumber? {
+        let offset = offset &- dataOffset
         guard offset >= 0 else { return nil }
         let segment = offset &>> segmentShift
-        return segment < segmentCount ? segment : nil
+        return segment < segmentCount ? SegmentNumber(segment) : nil
     }
+
+    /// Bytes of the segment table.
+    var tableBytes: Int { segmentCount * Self.line }
 }
 
 /// A place in the pool in units of 64 bytes from its start.
@@ -127,4 +138,15 @@ package struct Location: Hashable, Sendable {
     /// Bytes from the start of the pool.
     @inline(__always)
     package var offset: Int { Int(truncatingIfNeeded: units) &* 64 }
+
+    @inline(__always)
+    static func + (location: Location, distance: Units) -> Location {
+        Location(units: location.units &+ UInt64(truncatingIfNeeded: distance.count))
+    }
+
+    /// The distance from an earlier place.
+    @inline(__always)
+    static func - (location: Location, start: Location) -> Units {
+        Units(Int(truncatingIfNeeded: location.units &- start.units))
+    }
 }

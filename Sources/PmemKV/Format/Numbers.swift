@@ -83,7 +83,7 @@ package struct KeyHash: Hashable, Sendable, Comparable {
 
     /// - Complexity: O(bytes), 16 bytes a multiplication.
     @inline(__always)
-    package init(of key: UnsafeRawBufferPointer, seed: UInt64) {
+    package init(of key: ByteView, seed: UInt64) {
         rawValue = unsafe cpmem_key_hash(key.baseAddress, key.count, seed)
     }
 

@@ -1,92 +1,170 @@
 import CPmem
 
+/// What a record says about its key. The one place that knows what kinds there are.
+package enum RecordKind: UInt8, Sendable {
+    /// The key has this value.
+    case put = 1
+    /// The key is absent. Stays for as long as an older put of the key could be found without it.
+    case tombstone = 2
+
+    /// Whether a reader is given records of this kind: the index points at them, and they are
+    /// alive for as long as it does. The others only hide older versions.
+    @inline(__always)
+    var isFound: Bool { self == .put }
+}
+
 /// The size rules of records.
 enum RecordLayout {
     static let headerSize = MemoryLayout<cpmem_record>.size
     static let maximumKeyLength = 65_536
     static let maximumValueLength = (1 << 40) - 1
-    /// Sequence numbers, and the superblock's counters, are below this: ten million writes a second
-    /// reach it in 14,000 years. What states more is damaged, and nothing has to mind an overflow.
-    static let sequenceEnd: UInt64 = 1 << 62
 
     /// Units a record of this key and value takes.
     @inline(__always)
-    static func units(keyLength: Int, valueLength: Int) -> Int {
-        (headerSize + keyLength + valueLength + 63) >> 6
+    static func units(keyLength: Int, valueLength: Int) -> Units {
+        Units(roundingUp: headerSize + keyLength + valueLength)
     }
 }
 
-/// A record as it lies in memory: whole, but hostile until ``verify(salt:)`` has passed.
+/// What a record needs to know of the extent it lies in.
+struct ExtentBounds {
+    /// Of the extent's life.
+    let salt: UInt64
+    /// Bytes from the start of the pool.
+    let end: Int
+}
+
+/// A record as it lies in memory: whole, but hostile until its checksums have been compared.
+@safe
 struct RecordView {
-    let base: UnsafeRawPointer
+    private let base: UnsafeRawPointer
     let location: Location
+    private let extent: ExtentBounds
 
-    @inline(__always)
-    var header: UnsafePointer<cpmem_record> { base.assumingMemoryBound(to: cpmem_record.self) }
-    @inline(__always)
-    var keyLength: Int { Int(cpmem_shape_key_length(header.pointee.shape)) }
-    @inline(__always)
-    var valueLength: Int { Int(cpmem_shape_value_length(header.pointee.shape)) }
-    var kind: UInt8 { cpmem_shape_kind(header.pointee.shape) }
-    var isTombstone: Bool { kind == UInt8(CPMEM_RECORD_TOMBSTONE.rawValue) }
-    var sequence: UInt64 { header.pointee.sequence }
-    @inline(__always)
-    var units: Int { RecordLayout.units(keyLength: keyLength, valueLength: valueLength) }
-    @inline(__always)
-    var key: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: base + RecordLayout.headerSize, count: keyLength)
-    }
-    @inline(__always)
-    var value: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(
-            start: base + RecordLayout.headerSize + keyLength, count: valueLength)
-    }
-
-    /// Whether header and key are what was written here in this life of the segment.
-    @inline(__always)
-    func verifyHeader(salt: UInt64) -> Bool {
-        cpmem_header_checksum(
-            header, base + RecordLayout.headerSize, UInt32(keyLength), salt, location.units)
-            == header.pointee.header_checksum
-    }
-
-    /// Whether the value is what the header says.
-    @inline(__always)
-    func verifyValue() -> Bool {
-        cpmem_crc32c(base + RecordLayout.headerSize + keyLength, valueLength)
-            == header.pointee.value_checksum
+    /// - Parameter base: the header's bytes; those of key and value only once their lengths fit.
+    @unsafe @inline(__always)
+    init(base: UnsafeRawPointer, location: Location, in extent: ExtentBounds) {
+        unsafe self.base = base
+        self.location = location
+        self.extent = extent
     }
 
     @inline(__always)
-    func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
-        key.hasSameBytes(as: other)
+    private var header: cpmem_record { unsafe base.assumingMemoryBound(to: cpmem_record.self)[0] }
+    @inline(__always)
+    var keyLength: Int { Int(cpmem_shape_key_length(header.shape)) }
+    @inline(__always)
+    var valueLength: Int { Int(cpmem_shape_value_length(header.shape)) }
+    /// Nil for a kind that this version does not know.
+    @inline(__always)
+    var kind: RecordKind? { RecordKind(rawValue: cpmem_shape_kind(header.shape)) }
+    @inline(__always)
+    var sequence: SequenceNumber { SequenceNumber(header.sequence) }
+    /// How far the extent was durable when this record was written.
+    var durableEnd: Units { Units(Int(header.durable_units)) }
+    /// Records of the same batch that follow.
+    var batchRemaining: UInt32 { header.batch_remaining }
+    @inline(__always)
+    var units: Units { RecordLayout.units(keyLength: keyLength, valueLength: valueLength) }
+    /// Bytes of header, key and value.
+    @inline(__always)
+    var byteCount: Int { RecordLayout.headerSize &+ keyLength &+ valueLength }
+    @inline(__always)
+    var key: ByteView {
+        unsafe ByteView(base: base + RecordLayout.headerSize, count: keyLength)
     }
+    @inline(__always)
+    var value: ByteView {
+        unsafe ByteView(base: base + RecordLayout.headerSize + keyLength, count: valueLength)
+    }
+
+    /// Whether two headers state the same kind and lengths.
+    func hasShape(of other: RecordView) -> Bool { header.shape == other.header.shape }
+
+    /// Whether the lengths that the header states stay inside the extent.
+    @inline(__always)
+    var fits: Bool { location.offset &+ byteCount <= extent.end }
+
+    /// Whether header and key, which fit, are what was written here in this life of the extent.
+    @inline(__always)
+    func verifyHeader() -> Bool {
+        unsafe cpmem_header_checksum(
+            base.assumingMemoryBound(to: cpmem_record.self), base + RecordLayout.headerSize,
+            UInt32(keyLength), extent.salt, location.units) == header.header_checksum
+    }
+
+    /// Whether the value, which fits, is what the header says.
+    @inline(__always)
+    func verifyValue() -> Bool { value.checksum == header.value_checksum }
+
+    /// Whether the record can tell its key: lengths, header and key are what was written.
+    @inline(__always)
+    var knowsKey: Bool { fits && verifyHeader() }
+
+    /// Whether lengths, header, key and value are what was written.
+    @inline(__always)
+    var isSound: Bool { knowsKey && verifyValue() }
+
+    @inline(__always)
+    func hasKey(_ other: ByteView) -> Bool { key.hasSameBytes(as: other) }
 }
 
-/// A record header about to be written.
+/// A record about to be written: its bytes as they will stand on the medium.
+@safe
 struct RecordDraft {
-    var header: cpmem_record
+    private var header: cpmem_record
+    private let key: ByteView
+    private let value: ByteView
 
     @inline(__always)
     init(
-        tombstone: Bool, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer,
-        sequence: UInt64, batchRemaining: UInt32
+        kind: RecordKind, key: ByteView, value: ByteView, sequence: SequenceNumber,
+        batchRemaining: UInt32
     ) {
-        let kind = UInt8(tombstone ? CPMEM_RECORD_TOMBSTONE.rawValue : CPMEM_RECORD_PUT.rawValue)
+        self.key = key
+        self.value = value
         header = cpmem_record(
-            header_checksum: 0, value_checksum: cpmem_crc32c(value.baseAddress, value.count),
-            sequence: sequence, durable_units: 0, batch_remaining: batchRemaining,
-            shape: cpmem_shape(kind, UInt32(key.count), UInt64(value.count)))
+            header_checksum: 0, value_checksum: value.checksum, sequence: sequence.rawValue,
+            durable_units: 0, batch_remaining: batchRemaining,
+            shape: cpmem_shape(kind.rawValue, UInt32(key.count), UInt64(value.count)))
     }
 
     /// Fixes the place: the checksum holds at this location in this life only.
     @inline(__always)
-    mutating func seal(
-        key: UnsafeRawBufferPointer, location: Location, salt: UInt64, durableUnits: UInt32
-    ) {
-        header.durable_units = durableUnits
-        header.header_checksum = withUnsafePointer(to: header) {
-            cpmem_header_checksum($0, key.baseAddress, UInt32(key.count), salt, location.units)
+    mutating func seal(at location: Location, salt: UInt64, durableEnd: Units) {
+        header.durable_units = UInt32(truncatingIfNeeded: durableEnd.count)
+        header.header_checksum = unsafe withUnsafePointer(to: header) {
+            unsafe cpmem_header_checksum(
+                $0, key.baseAddress, UInt32(key.count), salt, location.units)
+        }
+    }
+
+    /// Writes the whole record in whole units, zeroes behind its end.
+    ///
+    /// - Parameter staging: room for all of its units.
+    @unsafe @inline(__always)
+    func write(to staging: UnsafeMutableRawPointer, units: Units) {
+        unsafe staging.storeBytes(of: header, as: cpmem_record.self)
+        var end = RecordLayout.headerSize
+        unsafe Self.copy(key, to: staging + end)
+        end &+= key.count
+        unsafe Self.copy(value, to: staging + end)
+        end &+= value.count
+        unsafe cpmem_zero(staging + end, units.bytes &- end)
+    }
+
+    /// Gives header, key and value to body, one after the other.
+    func forEachPart(_ body: (ByteView) -> Void) {
+        unsafe withUnsafeBytes(of: header) { unsafe body(ByteView($0)) }
+        body(key)
+        body(value)
+    }
+
+    @inline(__always)
+    private static func copy(_ bytes: ByteView, to target: UnsafeMutableRawPointer) {
+        if bytes.count > 0 {
+            unsafe target.copyMemory(
+                from: bytes.baseAddress.unsafelyUnwrapped, byteCount: bytes.count)
         }
     }
 }

@@ -9,26 +9,44 @@ package struct LifeWord: Equatable, Sendable {
         case checkpoint = 3
     }
 
+    /// The most segments an extent can have.
+    static let maximumSpan = 0xFFFF
+    /// A segment of this generation is not used again.
+    static let lastGeneration = UInt32.max
+
     package let rawValue: UInt64
 
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 
-    init(poolID: UInt64, segment: Int, generation: UInt32, span: Int, state: State) {
+    package init(
+        poolID: UInt64, segment: SegmentNumber, generation: UInt32, span: Int, state: State
+    ) {
         rawValue = cpmem_life_word(
-            poolID, UInt32(segment), generation, UInt16(span), state.rawValue)
+            poolID, UInt32(segment.rawValue), generation, UInt16(span), state.rawValue)
     }
 
+    @inline(__always)
     package var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) }
     /// Segments in this extent, itself included.
-    package var span: Int { Int(rawValue >> 16 & 0xFFFF) }
+    @inline(__always)
+    package var span: Int { Int(truncatingIfNeeded: rawValue >> 16 & 0xFFFF) }
     package var state: State? { State(rawValue: UInt8(rawValue >> 14 & 3)) }
 
     /// Whether the word belongs to this segment of this pool and is whole.
-    func isValid(poolID: UInt64, segment: Int) -> Bool {
-        guard let state, span > 0 else { return false }
+    func isValid(poolID: UInt64, segment: SegmentNumber) -> Bool {
+        guard let state, state == .free ? span == 1 : span > 0 else { return false }
         return self
             == LifeWord(
                 poolID: poolID, segment: segment, generation: generation, span: span, state: state)
+    }
+
+    /// What the checksums of everything written in this life begin with.
+    func salt(poolID: UInt64, segment: SegmentNumber) -> UInt64 {
+        Self.salt(poolID: poolID, segment: segment, generation: generation)
+    }
+
+    static func salt(poolID: UInt64, segment: SegmentNumber, generation: UInt32) -> UInt64 {
+        cpmem_salt(poolID, UInt32(segment.rawValue), generation)
     }
 }
 
@@ -37,13 +55,11 @@ struct SealWord: Equatable {
     let rawValue: UInt64
 
     init(rawValue: UInt64) { self.rawValue = rawValue }
-    init(salt: UInt64, endUnits: Int) {
-        rawValue = cpmem_seal_word(salt, UInt32(endUnits))
-    }
+    init(salt: UInt64, end: Units) { rawValue = cpmem_seal_word(salt, UInt32(end.count)) }
 
-    var endUnits: Int { Int(rawValue >> 32) }
+    var end: Units { Units(Int(rawValue >> 32)) }
 
-    func isValid(salt: UInt64) -> Bool { self == SealWord(salt: salt, endUnits: endUnits) }
+    func isValid(salt: UInt64) -> Bool { self == SealWord(salt: salt, end: end) }
 }
 
 /// How far an extent was durable at a clean close that did not seal it; valid for one life only,
@@ -54,11 +70,11 @@ struct TailWord: Equatable {
     private static let tag: UInt64 = 0x5441_494C_5441_494C
 
     init(rawValue: UInt64) { self.rawValue = rawValue }
-    init(salt: UInt64, endUnits: Int) {
-        rawValue = cpmem_seal_word(salt ^ Self.tag, UInt32(endUnits))
+    init(salt: UInt64, end: Units) {
+        rawValue = cpmem_seal_word(salt ^ Self.tag, UInt32(end.count))
     }
 
-    var endUnits: Int { Int(rawValue >> 32) }
+    var end: Units { Units(Int(rawValue >> 32)) }
 
-    func isValid(salt: UInt64) -> Bool { self == TailWord(salt: salt, endUnits: endUnits) }
+    func isValid(salt: UInt64) -> Bool { self == TailWord(salt: salt, end: end) }
 }

@@ -1,119 +1,137 @@
 import CPmem
 
-/// The two copies of the superblock.
+/// The superblock: what a pool is, and where everything else in it lies.
 ///
 /// Invariants:
-/// - An update writes the copy that is not the newest, with a higher counter, then drains; a torn
-///   write leaves the other copy valid.
 /// - Magic, version and checksum lie at the same bytes in every format version, so that a pool of
 ///   another version is told apart from a damaged one.
-struct SuperblockPair {
-    private(set) var block: cpmem_superblock
-    /// Which copy is the newest.
-    private var newest: Int
-    /// Copies that did not pass their checksum when the pool was opened.
-    let damagedCopies: [Int]
+/// - There are two copies; the valid one with the higher counter counts. An update writes the other
+///   one (see ``Superblocks``), so that a torn write leaves a valid copy.
+package struct Superblock: Sendable {
+    var raw: cpmem_superblock
 
-    init(creating block: cpmem_superblock) {
-        self.block = block
-        newest = 1
-        damagedCopies = []
+    /// The index checkpoint, as the superblock names it.
+    struct CheckpointName: Equatable {
+        var segment: UInt64
+        var generation: UInt64
+        /// Bytes.
+        var length: UInt64
     }
 
-    /// What one copy looks like.
-    private enum Copy {
-        case valid(cpmem_superblock)
-        case newerVersion(UInt32)
-        case damaged
-        case foreign
+    static let copies = 2
+    static let byteCount = MemoryLayout<cpmem_superblock>.size
+    static func offset(ofCopy copy: Int) -> Int { copy * Int(CPMEM_SUPERBLOCK_STRIDE) }
+
+    /// The superblock of a new, empty pool.
+    init(creating geometry: Geometry, poolID: UInt64, created: UInt64) {
+        raw = cpmem_superblock()
+        raw.magic = CPMEM_MAGIC
+        raw.version = UInt32(CPMEM_FORMAT_VERSION)
+        raw.pool_id = poolID
+        raw.pool_size = UInt64(geometry.poolSize)
+        raw.segment_size = UInt64(geometry.segmentSize)
+        raw.segment_count = UInt64(geometry.segmentCount)
+        raw.table_offset = UInt64(geometry.tableOffset)
+        raw.data_offset = UInt64(geometry.dataOffset)
+        raw.created = created
+        sequenceLimit = SequenceNumber(1)
+        checkpoint = nil
+        isClean = true
     }
 
-    /// Reads both copies and takes the newest valid one.
-    init(reading medium: Medium, path: String) throws(StoreError) {
-        var best: (block: cpmem_superblock, copy: Int)?
-        var damaged: [Int] = []
-        var sawMagic = false
-        for copy in 0..<2 {
-            switch try Self.read(copy, medium) {
-            case .valid(let block):
-                sawMagic = true
-                if best.map({ block.update_counter > $0.block.update_counter }) ?? true {
-                    best = (block, copy)
-                }
-            case .newerVersion(let version):
-                throw StoreError(
-                    .unsupportedVersion,
-                    """
-                    \(path) has format version \(version); this program reads version \
-                    \(CPMEM_FORMAT_VERSION): use the program that wrote it, or dump and load
-                    """)
-            case .damaged:
-                sawMagic = true
-                damaged.append(copy)
-            case .foreign:
-                damaged.append(copy)
-            }
-        }
-        guard let best else {
-            throw sawMagic
-                ? StoreError(
-                    .corrupt,
-                    "both superblock copies of \(path) are damaged; 'pmemkv repair' "
-                        + "salvages what is readable")
-                : StoreError(.notAPool, "\(path) is not a pool: it has no superblock")
-        }
-        guard best.block.incompatible_features == 0 else {
-            throw StoreError(
-                .unsupportedVersion,
-                """
-                \(path) (format version \(best.block.version)) uses features \
-                0x\(String(best.block.incompatible_features, radix: 16)), which this program \
-                (format version \(CPMEM_FORMAT_VERSION), features 0x0) does not know
-                """)
-        }
-        block = best.block
-        newest = best.copy
-        damagedCopies = damaged
+    private init(raw: cpmem_superblock) { self.raw = raw }
+
+    package var poolID: UInt64 { raw.pool_id }
+    var poolSize: UInt64 { raw.pool_size }
+    var updateCounter: UInt64 { raw.update_counter }
+
+    /// Whether the last user closed the pool.
+    var isClean: Bool {
+        get { raw.state == UInt64(CPMEM_POOL_CLEAN.rawValue) }
+        set { raw.state = UInt64((newValue ? CPMEM_POOL_CLEAN : CPMEM_POOL_OPEN).rawValue) }
     }
 
-    private static func read(_ copy: Int, _ medium: Medium) throws(StoreError) -> Copy {
-        let size = MemoryLayout<cpmem_superblock>.size
-        return try medium.withBytes(
-            at: copy * Int(CPMEM_SUPERBLOCK_STRIDE), count: size
-        ) { bytes in
-            let block = bytes.loadUnaligned(as: cpmem_superblock.self)
-            guard block.magic == CPMEM_MAGIC else { return .foreign }
-            guard checksum(of: block) == block.checksum else { return .damaged }
-            guard block.version == UInt32(CPMEM_FORMAT_VERSION) else {
-                return .newerVersion(block.version)
-            }
-            guard
-                max(block.update_counter, block.sequence_limit) < RecordLayout.sequenceEnd
-            else { return .damaged }
-            return .valid(block)
+    /// Every sequence number ever used is below it (I5).
+    var sequenceLimit: SequenceNumber {
+        get { SequenceNumber(raw.sequence_limit) }
+        set { raw.sequence_limit = newValue.rawValue }
+    }
+
+    var checkpoint: CheckpointName? {
+        get {
+            guard raw.checkpoint_segment != CPMEM_NO_CHECKPOINT else { return nil }
+            return CheckpointName(
+                segment: raw.checkpoint_segment, generation: raw.checkpoint_generation,
+                length: raw.checkpoint_length)
         }
+        set {
+            raw.checkpoint_segment = newValue?.segment ?? CPMEM_NO_CHECKPOINT
+            // Without a name the other two words say nothing and stay as they are.
+            guard let newValue else { return }
+            raw.checkpoint_generation = newValue.generation
+            raw.checkpoint_length = newValue.length
+        }
+    }
+
+    // MARK: Bytes
+
+    /// Counts the update, puts the checksum right and gives the bytes to body.
+    mutating func withUpdatedBytes<R>(_ body: (ByteView) -> R) -> R {
+        raw.update_counter += 1
+        raw.checksum = Self.checksum(of: raw)
+        return unsafe withUnsafeBytes(of: &raw) { unsafe body(ByteView($0)) }
     }
 
     private static func checksum(of block: cpmem_superblock) -> UInt32 {
         var copy = block
         copy.checksum = 0
-        return withUnsafeBytes(of: &copy) { cpmem_crc32c($0.baseAddress, $0.count) }
+        return unsafe withUnsafeBytes(of: &copy) { unsafe ByteView($0).checksum }
     }
 
-    /// Changes the block and makes the change durable.
-    mutating func update(
-        _ medium: Medium, _ change: (inout cpmem_superblock) -> Void
-    ) throws(StoreError) {
-        var next = block
-        change(&next)
-        next.update_counter += 1
-        next.checksum = Self.checksum(of: next)
-        let copy = 1 - newest
-        withUnsafeBytes(of: &next) {
-            medium.copy($0, to: copy * Int(CPMEM_SUPERBLOCK_STRIDE), site: .superblock)
+    /// What one copy looks like.
+    enum Copy {
+        case valid(Superblock)
+        case otherVersion(UInt32)
+        /// Does not match its checksum, or states what no pool reaches.
+        case damaged(Superblock)
+        /// Not a superblock at all.
+        case foreign
+    }
+
+    /// Parses the bytes of one copy.
+    static func parse(_ bytes: ByteView) -> Copy {
+        let raw = unsafe bytes.buffer.loadUnaligned(as: cpmem_superblock.self)
+        let block = Superblock(raw: raw)
+        guard raw.magic == CPMEM_MAGIC else { return .foreign }
+        guard checksum(of: raw) == raw.checksum else { return .damaged(block) }
+        guard raw.version == UInt32(CPMEM_FORMAT_VERSION) else {
+            return .otherVersion(raw.version)
         }
-        try medium.drain(site: .superblockDrain)
-        block = next
-        newest = copy
+        guard max(raw.update_counter, raw.sequence_limit) < SequenceNumber.end.rawValue else {
+            return .damaged(block)
+        }
+        return .valid(block)
+    }
+
+    /// Refuses a pool that uses features this program does not know.
+    func checkFeatures(path: String) throws(StoreError) {
+        guard raw.incompatible_features == 0 else {
+            throw StoreError(
+                .unsupportedVersion,
+                """
+                \(path) (format version \(raw.version)) uses features \
+                0x\(String(raw.incompatible_features, radix: 16)), which this program \
+                (format version \(CPMEM_FORMAT_VERSION), features 0x0) does not know
+                """)
+        }
+    }
+
+    static func unknownVersion(_ version: UInt32, path: String) -> StoreError {
+        StoreError(
+            .unsupportedVersion,
+            """
+            \(path) has format version \(version); this program reads version \
+            \(CPMEM_FORMAT_VERSION): use the program that wrote it, or dump and load
+            """)
     }
 }

@@ -53,9 +53,6 @@ final class HashIndex: Sendable {
         }
     }
 
-    @inline(__always)
-    func hash(_ key: UnsafeRawBufferPointer) -> KeyHash { unsafe KeyHash(of: key, seed: seed) }
-
     // MARK: Shards
 
     var shards: Range<ShardNumber> { shape.shards }

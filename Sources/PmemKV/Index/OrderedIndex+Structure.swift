@@ -10,7 +10,7 @@
 ///   unless no other leaf is left. Other nodes are not merged.
 extension OrderedIndex {
     /// Splits the full nodes on the way to a key's leaf.
-    func makeRoom(for key: KeyBytes) {
+    func makeRoom(for key: ByteView) {
         structureLock.lock()
         defer { structureLock.unlock() }
         while true {
@@ -71,7 +71,7 @@ extension OrderedIndex {
     }
 
     /// Unlinks the leaf of a key if it is still empty, and the inner nodes that led only to it.
-    func unlinkEmptyLeaf(of key: KeyBytes) {
+    func unlinkEmptyLeaf(of key: ByteView) {
         structureLock.lock()
         defer { structureLock.unlock() }
         // The lowest node with another child, and what hangs below it towards the leaf.

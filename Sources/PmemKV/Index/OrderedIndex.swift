@@ -52,7 +52,7 @@ final class OrderedIndex: @unchecked Sendable {
         return OrderedNode(isLeaf: isLeaf)
     }
 
-    func makeKey(_ bytes: KeyBytes) -> OrderedKey {
+    func makeKey(_ bytes: ByteView) -> OrderedKey {
         let key = OrderedKey(copying: bytes)
         account(key.memoryBytes)
         return key
@@ -81,7 +81,7 @@ final class OrderedIndex: @unchecked Sendable {
     /// Where a search begins: at the first key at or above `key` upwards, or at the last one below
     /// it downwards. Without a key at the respective end.
     struct Bound {
-        let key: KeyBytes?
+        let key: ByteView?
         let ascending: Bool
     }
 
@@ -148,8 +148,7 @@ final class OrderedIndex: @unchecked Sendable {
     // MARK: Changing
 
     /// Adds a key that is not there. Its shard is locked. O(log n).
-    func insert(_ bytes: UnsafeRawBufferPointer) {
-        let key = unsafe KeyBytes(bytes)
+    func insert(_ key: ByteView) {
         let copy = makeKey(key)
         reading {
             while true {
@@ -166,8 +165,7 @@ final class OrderedIndex: @unchecked Sendable {
     }
 
     /// Takes a key out that is there. Its shard is locked. O(log n).
-    func remove(_ bytes: UnsafeRawBufferPointer) {
-        let key = unsafe KeyBytes(bytes)
+    func remove(_ key: ByteView) {
         reading {
             let leaf = lockLeaf(of: key)
             let slot = leaf.ownPosition(of: key, pastEqual: false)
@@ -180,7 +178,7 @@ final class OrderedIndex: @unchecked Sendable {
         }
     }
 
-    private func lockLeaf(of key: KeyBytes) -> OrderedNode {
+    private func lockLeaf(of key: ByteView) -> OrderedNode {
         while true {
             let place = place(Bound(key: key, ascending: true))
             if place.leaf.tryLock(place.version) { return place.leaf }

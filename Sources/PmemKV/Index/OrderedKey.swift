@@ -1,46 +1,5 @@
 import CPmem
 
-/// The bytes of a key, wherever they are, as the ordered index compares them.
-///
-/// A handle: whoever made it keeps the bytes.
-@safe
-struct KeyBytes {
-    let raw: UnsafeRawBufferPointer
-
-    @unsafe @inline(__always)
-    init(_ raw: UnsafeRawBufferPointer) { unsafe self.raw = raw }
-
-    @inline(__always)
-    var count: Int { unsafe raw.count }
-
-    @inline(__always)
-    func dropFirst(_ skipped: Int) -> KeyBytes {
-        unsafe KeyBytes(UnsafeRawBufferPointer(rebasing: raw[skipped...]))
-    }
-
-    func prefix(_ length: Int) -> KeyBytes {
-        unsafe KeyBytes(UnsafeRawBufferPointer(rebasing: raw[..<length]))
-    }
-
-    /// The first eight bytes, zeroes behind the end, as a number that orders like them.
-    @inline(__always)
-    var sortPrefix: UInt64 { unsafe cpmem_sort_prefix(raw.baseAddress, raw.count) }
-
-    /// Negative, zero or positive, as these bytes order against the other.
-    @inline(__always)
-    func order(against other: KeyBytes) -> Int {
-        Int(
-            unsafe cpmem_compare(
-                raw.baseAddress, raw.count, other.raw.baseAddress, other.raw.count))
-    }
-
-    /// Bytes that both begin with.
-    func commonPrefix(with other: KeyBytes) -> Int {
-        unsafe cpmem_common_prefix(
-            raw.baseAddress, raw.count, other.raw.baseAddress, other.raw.count)
-    }
-}
-
 /// A key in DRAM: its address in bits 0 to 47, its length less one in bits 48 to 63.
 ///
 /// One word, so that a node moves and publishes it in one store. Whoever takes it out of the
@@ -56,9 +15,10 @@ struct OrderedKey: Equatable {
     init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// A copy of 1 to 65,536 bytes.
-    init(copying bytes: KeyBytes) {
+    init(copying bytes: ByteView) {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 8)
-        unsafe memory.copyMemory(from: bytes.raw.baseAddress!, byteCount: bytes.count)
+        unsafe memory.copyMemory(
+            from: bytes.baseAddress.unsafelyUnwrapped, byteCount: bytes.count)
         rawValue = UInt64(UInt(bitPattern: memory)) | UInt64(bytes.count - 1) << 48
     }
 
@@ -74,8 +34,8 @@ struct OrderedKey: Equatable {
 
     /// The key is one, and is not freed while the bytes are used.
     @inline(__always)
-    var bytes: KeyBytes {
-        unsafe KeyBytes(UnsafeRawBufferPointer(start: memory, count: count))
+    var bytes: ByteView {
+        unsafe ByteView(base: memory, count: count)
     }
 
     /// Starts to load the bytes. Harmless even for a key that is no longer one.

@@ -7,7 +7,7 @@ extension OrderedNode {
     ///   both go on behind eight equal bytes.
     @inline(__always)
     func position(
-        of key: KeyBytes, pastEqual: Bool, _ header: Header, _ version: UInt64
+        of key: ByteView, pastEqual: Bool, _ header: Header, _ version: UInt64
     ) -> Int? {
         let shared = header.shared
         if shared > 0 {
@@ -42,7 +42,7 @@ extension OrderedNode {
 
     /// The same in a node that nobody else may change: a locked one, or, under the structure lock,
     /// any inner one.
-    func ownPosition(of key: KeyBytes, pastEqual: Bool) -> Int {
+    func ownPosition(of key: ByteView, pastEqual: Bool) -> Int {
         let version = word(.version).loadRelaxed()
         guard let slot = position(of: key, pastEqual: pastEqual, header, version) else {
             preconditionFailure("a node changed under its owner's lock")
@@ -51,7 +51,7 @@ extension OrderedNode {
     }
 
     /// Whether a slot holds exactly this key. Node locked.
-    func holds(_ key: KeyBytes, at slot: Int) -> Bool {
+    func holds(_ key: ByteView, at slot: Int) -> Bool {
         slot < count && self.key(slot).bytes.order(against: key) == 0
     }
 }

@@ -28,6 +28,10 @@ struct OrderedNode: Equatable {
 
     private let base: UnsafeMutableRawPointer
 
+    static func == (left: OrderedNode, right: OrderedNode) -> Bool {
+        unsafe left.base == right.base
+    }
+
     /// From a word that holds a node's address.
     @inline(__always)
     init(word: UInt64) {
@@ -161,18 +165,18 @@ struct OrderedNode: Equatable {
 
     /// How a key orders against the bytes that all keys here share, as far as it goes.
     @inline(__always)
-    func orderAgainstShared(_ key: KeyBytes, _ shared: Int) -> Int32 {
+    func orderAgainstShared(_ key: ByteView, _ shared: Int) -> Int32 {
         unsafe cpmem_compare_shared(
-            key.raw.baseAddress, base + Row.shared.rawValue, min(shared, key.count))
+            key.baseAddress, base + Row.shared.rawValue, min(shared, key.count))
     }
 
     /// How many of the shared bytes a key begins with. Node locked.
-    func commonPrefix(with key: KeyBytes, _ shared: Int) -> Int {
+    func commonPrefix(with key: ByteView, _ shared: Int) -> Int {
         unsafe cpmem_common_prefix(
-            key.raw.baseAddress, key.count, base + Row.shared.rawValue, shared)
+            key.baseAddress, key.count, base + Row.shared.rawValue, shared)
     }
 
-    func storeShared(_ bytes: KeyBytes) {
-        unsafe cpmem_store_shared(base + Row.shared.rawValue, bytes.raw.baseAddress, bytes.count)
+    func storeShared(_ bytes: ByteView) {
+        unsafe cpmem_store_shared(base + Row.shared.rawValue, bytes.baseAddress, bytes.count)
     }
 }

@@ -14,12 +14,11 @@ struct OrderedPage {
 
     /// Gives one key to body.
     func withKey<R, E: Error>(
-        _ number: Int, _ body: (UnsafeRawBufferPointer) throws(E) -> R
+        _ number: Int, _ body: (ByteView) throws(E) -> R
     ) throws(E) -> R {
         let start = number == 0 ? 0 : ends[number - 1]
-        return try unsafe bytes.withUnsafeBufferPointer { all throws(E) in
-            let key = unsafe UnsafeBufferPointer(rebasing: all[start..<ends[number]])
-            return try unsafe body(UnsafeRawBufferPointer(key))
+        return try bytes.withByteView { all throws(E) in
+            try body(all.slice(start..<ends[number]))
         }
     }
 
@@ -44,12 +43,12 @@ struct OrderedPage {
     fileprivate mutating func take(_ limit: Int, ascending: Bool, next: OrderedKey?) {
         let taken = min(limit, found.count)
         for key in found[..<taken] {
-            unsafe bytes.append(contentsOf: key.bytes.raw)
+            unsafe bytes.append(contentsOf: key.bytes.buffer)
             ends.append(bytes.count)
         }
         // A search downwards begins below its key, one upwards at it.
         let goOn = taken == found.count ? next : found[ascending ? taken : taken - 1]
-        self.next = goOn.map { unsafe [UInt8]($0.bytes.raw) }
+        self.next = goOn.map(\.bytes.array)
     }
 }
 
@@ -62,8 +61,8 @@ extension OrderedIndex {
         guard let key else {
             return read(Bound(key: nil, ascending: ascending), limit: limit, into: &page)
         }
-        unsafe key.withUnsafeBytes {
-            read(Bound(key: unsafe KeyBytes($0), ascending: ascending), limit: limit, into: &page)
+        key.withByteView {
+            read(Bound(key: $0, ascending: ascending), limit: limit, into: &page)
         }
     }
 

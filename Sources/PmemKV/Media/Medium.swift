@@ -1,108 +1,196 @@
 import CPmem
 
-/// The engine's handle on its medium.
+/// The engine's handle on what a pool lives on.
 ///
-/// The flush-and-fence path is written out here so that it compiles to direct calls; a dynamic
-/// call would cost several nanoseconds on a path of two hundred. Every other medium pays
-/// microseconds for durability and goes through its ``PersistentMedium``.
+/// Persistent memory that is mapped synchronously is reached here, in the open, so that the path
+/// of a put compiles to direct calls; a dynamic call would cost several nanoseconds on a path of
+/// two hundred. There, durable means: every line written back, then a fence. On a platform with
+/// eADR the caches are inside the persistence domain and the fence alone remains. Every other
+/// medium pays microseconds for durability and goes through its ``PersistentMedium``, whose rules
+/// hold for both.
 ///
 /// Invariant: the writable pointer never leaves this file; the engine sees ``base``, read-only.
+@safe
 package final class Medium: @unchecked Sendable {
+    private enum Way {
+        case direct(PoolMapping)
+        case called(any PersistentMedium)
+    }
+
     /// Usable bytes.
     let size: Int
     /// The read-only view, or nil when reads are system calls.
-    let base: UnsafeRawPointer?
-    let backing: any PersistentMedium
+    @unsafe let base: UnsafeRawPointer?
     /// See ``PersistentMedium/drainCoversAllThreads``.
     let drainCoversAllThreads: Bool
 
+    private let way: Way
     private let direct: UnsafeMutableRawPointer?
     private let flushes: Bool
-    private let faultsAtOpen: UInt64
+    private let faultsAtOpen = cpmem_guard_total_faults()
 
-    package init(_ backing: any PersistentMedium) {
-        self.backing = backing
-        size = backing.size
-        base = backing.readBase
-        drainCoversAllThreads = backing.drainCoversAllThreads
-        let mapped = backing as? DirectMedium
-        direct = mapped?.writable
-        flushes = mapped?.needsFlush ?? true
-        faultsAtOpen = cpmem_guard_total_faults()
+    package init(_ medium: any PersistentMedium) {
+        way = .called(medium)
+        size = medium.size
+        unsafe base = medium.readBase
+        drainCoversAllThreads = medium.drainCoversAllThreads
+        unsafe direct = nil
+        flushes = true
     }
 
+    /// Persistent memory, mapped synchronously.
+    ///
+    /// - Parameter flushes: false where the platform keeps its caches through a power loss.
+    init(mapping: PoolMapping, flushes: Bool) {
+        way = .direct(mapping)
+        size = mapping.length
+        unsafe base = UnsafeRawPointer(mapping.address)
+        drainCoversAllThreads = false
+        unsafe direct = mapping.address
+        self.flushes = flushes
+    }
+
+    /// The medium behind the protocol. Only where there is no direct way.
+    private var called: any PersistentMedium {
+        guard case .called(let medium) = way else {
+            preconditionFailure("a mapping that is reached directly has no other way")
+        }
+        return medium
+    }
+
+    // MARK: Storing
+
     @inline(__always)
-    func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
+    func copy(_ source: ByteView, to offset: Int, site: PersistSite) {
         assert(offset >= 0 && offset + source.count <= size)
-        guard let direct else { return backing.copy(source, to: offset, site: site) }
+        guard let direct = unsafe direct else {
+            return unsafe called.copy(source.buffer, to: offset, site: site)
+        }
         if flushes {
-            cpmem_copy_flush(direct + offset, source.baseAddress, source.count)
+            unsafe cpmem_copy_flush(direct + offset, source.baseAddress, source.count)
         } else {
-            cpmem_copy_only(direct + offset, source.baseAddress, source.count)
+            unsafe cpmem_copy_only(direct + offset, source.baseAddress, source.count)
         }
     }
 
-    func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
-        guard let direct else { return backing.copyDeferred(source, to: offset, site: site) }
-        cpmem_copy_only(direct + offset, source.baseAddress, source.count)
+    func copyDeferred(_ source: ByteView, to offset: Int, site: PersistSite) {
+        assert(offset >= 0 && offset + source.count <= size)
+        guard let direct = unsafe direct else {
+            return unsafe called.copyDeferred(source.buffer, to: offset, site: site)
+        }
+        unsafe cpmem_copy_only(direct + offset, source.baseAddress, source.count)
     }
 
     func flush(at offset: Int, count: Int, site: PersistSite) {
-        guard let direct else { return backing.flush(at: offset, count: count, site: site) }
-        if flushes { cpmem_flush(direct + offset, count) }
+        assert(offset >= 0 && offset + count <= size)
+        guard let direct = unsafe direct else {
+            return called.flush(at: offset, count: count, site: site)
+        }
+        if flushes { unsafe cpmem_flush(direct + offset, count) }
     }
 
     func store(_ word: UInt64, to offset: Int, site: PersistSite) {
-        assert(offset & 7 == 0)
-        guard let direct else { return backing.store(word, to: offset, site: site) }
-        cpmem_store_release(direct + offset, word)
-        if flushes { cpmem_flush(direct + offset, 8) }
+        assert(offset & 7 == 0 && offset >= 0 && offset < size)
+        guard let direct = unsafe direct else {
+            return called.store(word, to: offset, site: site)
+        }
+        unsafe AtomicWord(direct + offset).storeRelease(word)
+        if flushes { unsafe cpmem_flush(direct + offset, MemoryLayout<UInt64>.size) }
     }
 
     @inline(__always)
     func drain(site: PersistSite) throws(StoreError) {
-        guard direct != nil else { return try backing.drain(site: site) }
+        guard unsafe direct != nil else { return try called.drain(site: site) }
         cpmem_fence()
         // A store that hit a lost page went to an anonymous one: it must not be acknowledged.
-        if cpmem_guard_total_faults() != faultsAtOpen { try backing.drain(site: site) }
+        if cpmem_guard_total_faults() != faultsAtOpen { try checkMapping() }
     }
 
-    /// Whether ``prepare(at:count:)`` has something to do.
-    var firstTouchIsSlow: Bool { direct != nil }
+    private func checkMapping() throws(StoreError) {
+        if case .direct(let mapping) = way, mapping.faultCount > 0 { throw mapping.faultError }
+    }
 
     /// Throws when a write that no drain follows has failed. Costs nothing on a mapping, where such
     /// a failure is a fault that every read looks for.
     @inline(__always)
     func checkWrites() throws(StoreError) {
-        if direct == nil, let failure = backing.writeFailure { throw failure }
+        if unsafe direct == nil, let failure = called.writeFailure { throw failure }
     }
 
-    func prepare(at offset: Int, count: Int) { backing.prepare(at: offset, count: count) }
+    /// Whether ``prepare(at:count:)`` has something to do.
+    var firstTouchIsSlow: Bool { unsafe direct != nil }
 
-    var faultCount: Int { backing.faultCount }
+    func prepare(at offset: Int, count: Int) {
+        guard let direct = unsafe direct else { return called.prepare(at: offset, count: count) }
+        _ = unsafe cpmem_populate_write(direct + offset, count)
+    }
+
+    var faultCount: Int {
+        switch way {
+        case .direct(let mapping): mapping.faultCount
+        case .called(let medium): medium.faultCount
+        }
+    }
+
+    /// Gives up the medium. Nothing may use it afterwards.
+    func close() {
+        switch way {
+        case .direct(let mapping): mapping.close()
+        case .called(let medium): medium.close()
+        }
+    }
+
+    // MARK: Reading
 
     /// Gives the bytes of a range to body: in place when mapped, from a buffer otherwise.
     @inline(__always)
     func withBytes<R>(
-        at offset: Int, count: Int,
-        _ body: (UnsafeRawBufferPointer) throws(StoreError) -> R
+        at offset: Int, count: Int, _ body: (ByteView) throws(StoreError) -> R
     ) throws(StoreError) -> R {
-        if let base {
-            return try body(UnsafeRawBufferPointer(start: base + offset, count: count))
+        if let base = unsafe base {
+            return try body(unsafe ByteView(base: base + offset, count: count))
         }
         return try withReadBytes(at: offset, count: count, body)
     }
 
     @inline(never)
     private func withReadBytes<R>(
-        at offset: Int, count: Int,
-        _ body: (UnsafeRawBufferPointer) throws(StoreError) -> R
+        at offset: Int, count: Int, _ body: (ByteView) throws(StoreError) -> R
     ) throws(StoreError) -> R {
         let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(count, 1), alignment: 64)
-        defer { buffer.deallocate() }
-        let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-        try backing.read(at: offset, into: wanted)
-        return try body(UnsafeRawBufferPointer(wanted))
+            byteCount: max(count, 1), alignment: Geometry.line)
+        defer { unsafe buffer.deallocate() }
+        let wanted = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+        unsafe try called.read(at: offset, into: wanted)
+        return try body(unsafe ByteView(UnsafeRawBufferPointer(wanted)))
+    }
+
+    /// Copies a range.
+    @unsafe
+    func read(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        guard let direct = unsafe direct else {
+            return unsafe try called.read(at: offset, into: buffer)
+        }
+        unsafe buffer.copyMemory(
+            from: UnsafeRawBufferPointer(start: direct + offset, count: buffer.count))
+    }
+
+    // MARK: For assertions
+
+    /// Whether what was stored can be expected to be there.
+    private var isIntact: Bool {
+        guard faultCount == 0, case .called(let medium) = way else { return faultCount == 0 }
+        return medium.writeFailure == nil
+    }
+
+    /// Whether what was stored can be looked at, and can be expected to be there.
+    var canReadBack: Bool { unsafe base != nil && isIntact }
+
+    /// Whether a word reads back as it was stored.
+    func holds(_ word: UInt64, at offset: Int) -> Bool {
+        guard let base = unsafe base, isIntact else { return true }
+        return unsafe cpmem_load_acquire(base + offset) == word
     }
 }

@@ -41,11 +41,11 @@ enum MediumOpening {
         let mapping = try PoolMapping.map(file)
         // A mapping for reading alone did not come from libpmem.
         if !file.isReadOnly { info = try describe(mapping: mapping.isPmem) }
-        let medium: any PersistentMedium =
+        let medium =
             info.strategy.isSynchronous
-            ? DirectMedium(pool: mapping, needsFlush: info.strategy == .flushAndFence)
-            : MsyncMedium(pool: mapping)
-        return (Medium(medium), info)
+            ? Medium(mapping: mapping, flushes: info.strategy == .flushAndFence)
+            : Medium(MsyncMedium(pool: mapping))
+        return (medium, info)
     }
 
     private static func requireSynchronous(_ info: MediumInfo) throws(StoreError) {

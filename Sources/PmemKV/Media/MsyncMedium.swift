@@ -23,30 +23,30 @@ package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
     }
 
     package var size: Int { pool.length }
-    package var readBase: UnsafeRawPointer? { UnsafeRawPointer(pool.address) }
+    package var readBase: UnsafeRawPointer? { unsafe UnsafeRawPointer(pool.address) }
     package var drainCoversAllThreads: Bool { true }
     package var faultCount: Int { pool.faultCount }
 
     package func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
-        buffer.copyMemory(
+        unsafe buffer.copyMemory(
             from: UnsafeRawBufferPointer(start: pool.address + offset, count: buffer.count))
     }
 
     package func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
-        cpmem_copy_only(pool.address + offset, source.baseAddress, source.count)
+        unsafe cpmem_copy_only(pool.address + offset, source.baseAddress, source.count)
         note(offset, source.count)
     }
 
     package func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
-        copy(source, to: offset, site: site)
+        unsafe copy(source, to: offset, site: site)
     }
 
     package func flush(at offset: Int, count: Int, site: PersistSite) { note(offset, count) }
 
     package func store(_ word: UInt64, to offset: Int, site: PersistSite) {
-        cpmem_store_release(pool.address + offset, word)
+        unsafe AtomicWord(pool.address + offset).storeRelease(word)
         note(offset, 8)
     }
 
@@ -81,7 +81,7 @@ package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
         let range = hull.clamped(to: 0..<pool.length)
         guard !range.isEmpty else { return }
         do throws(Errno) {
-            try pool.calls.uninterrupted { $0.syncMapping(pool.address, range) }
+            try pool.calls.uninterrupted { unsafe $0.syncMapping(pool.address, range) }
         } catch {
             throw StoreError(
                 .io,

@@ -1,9 +1,9 @@
 /// The one seam between the engine and the world: everything the engine does to a medium goes
 /// through these calls.
 ///
-/// Implementations: ``DirectMedium`` (flush and fence, or the fence alone with eADR),
-/// ``MsyncMedium`` (mapped, made durable by msync), ``SyscallMedium`` (read(2)/write(2)), and the
-/// simulated medium of the tests.
+/// Implementations: ``MsyncMedium`` (mapped, made durable by msync), ``SyscallMedium``
+/// (read(2)/write(2)), and the simulated medium of the tests. ``Medium``, which the engine holds,
+/// has the same calls, and the one way that is none of these: flush and fence.
 ///
 /// Rules every implementation keeps:
 /// - Offsets count bytes from the start of the pool.

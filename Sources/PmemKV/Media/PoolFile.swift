@@ -112,7 +112,7 @@ final class PoolFile: @unchecked Sendable {
             try file.allocate(size)
             try file.syncDirectory()
         } catch {
-            if !exists { unlink(path) }
+            if !exists { unsafe unlink(path) }
             throw error
         }
         return file
@@ -183,7 +183,7 @@ final class PoolFile: @unchecked Sendable {
             return size
         }
         var status = stat()
-        guard fstat(descriptor.rawValue, &status) == 0 else {
+        guard unsafe fstat(descriptor.rawValue, &status) == 0 else {
             throw StoreError(
                 .io, "cannot ask for the size of \(path)", cause: Errno(rawValue: errno))
         }
@@ -193,11 +193,11 @@ final class PoolFile: @unchecked Sendable {
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
         var done = 0
         while done < buffer.count {
-            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
             let count: Int
             do throws(Errno) {
                 count = try calls.uninterrupted {
-                    $0.read(descriptor.rawValue, into: rest, at: offset + done)
+                    unsafe $0.read(descriptor.rawValue, into: rest, at: offset + done)
                 }
             } catch {
                 throw StoreError(
@@ -216,11 +216,11 @@ final class PoolFile: @unchecked Sendable {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StoreError) {
         var done = 0
         while done < bytes.count {
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
             var cause: Errno?
             do throws(Errno) {
                 let count = try calls.uninterrupted {
-                    $0.write(descriptor.rawValue, rest, at: offset + done)
+                    unsafe $0.write(descriptor.rawValue, rest, at: offset + done)
                 }
                 done += count
                 // No progress and no reason: trying again could go on for ever.

@@ -9,8 +9,9 @@ import SystemPackage
 /// - A mapping is guarded from before its first access until it is unmapped.
 /// - A writable mapping comes from pmem_map_file, which alone knows whether flushing makes stores
 ///   durable; a read-only one from mmap, since pmem_map_file always asks to write.
+@safe
 final class PoolMapping: @unchecked Sendable {
-    let address: UnsafeMutableRawPointer
+    @unsafe let address: UnsafeMutableRawPointer
     let length: Int
     /// libpmem's word on whether stores become durable by flushing.
     let isPmem: Bool
@@ -23,14 +24,14 @@ final class PoolMapping: @unchecked Sendable {
     private init(
         _ address: UnsafeMutableRawPointer, length: Int, isPmem: Bool, file: PoolFile
     ) throws(StoreError) {
-        self.address = address
+        unsafe self.address = address
         self.length = length
         self.isPmem = isPmem
         self.file = file
         path = file.path
-        guardSlot = cpmem_guard_add(address, length)
+        guardSlot = unsafe cpmem_guard_add(address, length)
         guard guardSlot >= 0 else {
-            pmem_unmap(address, length)
+            unsafe pmem_unmap(address, length)
             throw StoreError(.io, "no SIGBUS guard for \(file.path): too many pools are open")
         }
     }
@@ -43,10 +44,10 @@ final class PoolMapping: @unchecked Sendable {
 
     private static func mapReadOnly(_ file: PoolFile) throws(StoreError) -> PoolMapping {
         let length = try file.currentSize()
-        guard let address = cpmem_map_readonly(file.descriptor.rawValue, length) else {
+        guard let address = unsafe cpmem_map_readonly(file.descriptor.rawValue, length) else {
             throw StoreError(.io, "cannot map \(file.path)", cause: Errno(rawValue: errno))
         }
-        return try PoolMapping(address, length: length, isPmem: false, file: file)
+        return try unsafe PoolMapping(address, length: length, isPmem: false, file: file)
     }
 
     private static func mapWritable(_ file: PoolFile) throws(StoreError) -> PoolMapping {
@@ -56,15 +57,15 @@ final class PoolMapping: @unchecked Sendable {
         // path names by now.
         let name = "/proc/self/fd/\(file.descriptor.rawValue)"
         let address =
-            pmem_map_file(name, 0, 0, 0, &length, &isPmem)
+            unsafe pmem_map_file(name, 0, 0, 0, &length, &isPmem)
             ?? pmem_map_file(file.path, 0, 0, 0, &length, &isPmem)
-        guard let address else {
+        guard let address = unsafe address else {
             let cause = Errno(rawValue: errno)
+            let reason = unsafe String(cString: pmem_errormsg())
             throw StoreError(
-                .io, "libpmem cannot map \(file.path) (\(String(cString: pmem_errormsg())))",
-                cause: cause)
+                .io, "libpmem cannot map \(file.path) (\(reason))", cause: cause)
         }
-        return try PoolMapping(address, length: length, isPmem: isPmem != 0, file: file)
+        return try unsafe PoolMapping(address, length: length, isPmem: isPmem != 0, file: file)
     }
 
     var faultCount: Int { Int(clamping: cpmem_guard_faults(guardSlot)) }
@@ -82,7 +83,7 @@ final class PoolMapping: @unchecked Sendable {
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        pmem_unmap(address, length)
+        unsafe pmem_unmap(address, length)
         cpmem_guard_remove(guardSlot)
         file.close()
     }

@@ -23,25 +23,25 @@ package final class SyscallMedium: PersistentMedium, @unchecked Sendable {
     package func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
-        try file.read(at: offset, into: buffer)
+        unsafe try file.read(at: offset, into: buffer)
     }
 
     package func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         do throws(StoreError) {
-            try file.write(source, at: offset)
+            unsafe try file.write(source, at: offset)
         } catch {
             group.fail(error)
         }
     }
 
     package func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
-        copy(source, to: offset, site: site)
+        unsafe copy(source, to: offset, site: site)
     }
 
     package func flush(at offset: Int, count: Int, site: PersistSite) {}
 
     package func store(_ word: UInt64, to offset: Int, site: PersistSite) {
-        withUnsafeBytes(of: word.littleEndian) { copy($0, to: offset, site: site) }
+        unsafe withUnsafeBytes(of: word.littleEndian) { unsafe copy($0, to: offset, site: site) }
     }
 
     package func drain(site: PersistSite) throws(StoreError) {

@@ -1,25 +1,61 @@
-import CPmem
+/// Applies the records of extents to the index. Safe from several threads.
+struct Replay: Sendable {
+    let log: Log
+    let records: RecordIndex
+    let liveness: Liveness
+    let reader: ExtentReader
 
-/// Applying one record of the log to the index.
-extension Engine {
+    struct Outcome {
+        var contents: ExtentContents
+        var applied = 0
+        var tombstones: [(KeyHash, Location)] = []
+    }
+
+    /// Entries whose buckets are on their way to the processor.
+    private static let lookahead = 12
+
+    /// Replays what a checkpoint does not cover of an extent.
+    func run(_ extent: SegmentNumber, covered: Units) throws(StoreError) -> Outcome {
+        // Whoever writes adopts or seals an open extent and needs all of it.
+        let first = log.gate.isReadOnly ? covered : .zero
+        let contents =
+            log.segments.phase(extent) == .sealed
+            ? try reader.sealed(log.segments.extent(extent))
+            : try reader.walk(log.segments.extent(extent), from: first)
+        if let lost = contents.lost.first { throw reader.lostRecord(extent, at: lost).refusal }
+        var result = Outcome(contents: contents)
+        let start = log.geometry.firstLocation(of: extent)
+        for (number, entry) in contents.entries.enumerated() where entry.offset >= covered {
+            if number + Self.lookahead < contents.entries.count {
+                records.index.prefetch(contents.entries[number + Self.lookahead].hash)
+            }
+            let location = start + entry.offset
+            try apply(entry, at: location)
+            if !entry.kind.isFound { result.tombstones.append((entry.hash, location)) }
+            result.applied += 1
+        }
+        return result
+    }
+
     /// What an item of the index stands for, its record's own word or, when that is damaged, the
     /// word of its extent's summary.
     private struct Known {
         let hash: KeyHash
-        let sequence: UInt64
-        let units: Int
-        let isTombstone: Bool
+        let sequence: SequenceNumber
+        let units: Units
+        let kind: RecordKind
         let isIntact: Bool
     }
 
-    /// Lets a record take part: it enters the index if it is newer than what stands there for
-    /// its key. Safe from several threads.
-    func replay(_ entry: cpmem_summary_entry, at location: Location) throws(StoreError) {
+    /// Lets a record take part: it enters the index if it counts more than what stands there for
+    /// its key.
+    private func apply(_ entry: SummaryEntry, at location: Location) throws(StoreError) {
+        let index = records.index
         let lock = index.lock(of: entry.hash)
         lock.lock()
         defer { lock.unlock() }
         let previous = try index.locate(entry.hash) {
-            old throws(StoreError) -> (Location, Known)? in
+            old throws(StoreError) -> (location: Location, known: Known)? in
             let known = try self.known(old)
             guard known.hash == entry.hash else { return nil }
             if known.isIntact {
@@ -27,70 +63,52 @@ extension Engine {
             }
             return (old, known)
         }
-        guard let (place, (old, known)) = previous else {
+        guard let previous else {
             try index.insert(entry.hash, location)
             return count(entry, at: location, isNewest: true)
         }
-        guard
-            entry.sequence > known.sequence
-                || entry.sequence == known.sequence && isUnfinishedCopy(old, of: location)
-        else {
+        let (old, known) = previous.found
+        guard liveness.supersedes(entry.number, at: location, known.sequence, at: old) else {
             return count(entry, at: location, isNewest: false)
         }
-        index.replace(place, of: entry.hash, by: location)
+        index.replace(previous.place, of: entry.hash, by: location)
         count(entry, at: location, isNewest: true)
-        if !known.isTombstone {
-            segments.recordDied(old, units: known.units, sequence: known.sequence)
-        }
+        if known.kind.isFound { liveness.noteDead(old, known.units, known.sequence) }
     }
 
-    /// Of a record and its copy (I7) the one in a sealed extent counts, so that the extent of a
-    /// compaction that a crash cut short can be given back.
-    private func isUnfinishedCopy(_ copy: Location, of original: Location) -> Bool {
-        segments.states[segments.first(of: copy)].phase == .open
-            && segments.states[segments.first(of: original)].phase == .sealed
-    }
-
-    private func count(_ entry: cpmem_summary_entry, at location: Location, isNewest: Bool) {
-        segments.recordAppended(
-            segments.first(of: location), units: entry.units, tombstone: entry.isTombstone)
-        if !isNewest && !entry.isTombstone {
-            segments.recordDied(location, units: entry.units, sequence: entry.sequence)
+    private func count(_ entry: SummaryEntry, at location: Location, isNewest: Bool) {
+        log.segments.noteAppended(
+            log.segments.extent(of: location), entry.kind, entry.units)
+        if !isNewest && entry.kind.isFound {
+            liveness.noteDead(location, entry.units, entry.number)
         }
     }
 
     private func known(_ location: Location) throws(StoreError) -> Known {
-        let own = try withRecord(at: location) { record -> Known? in
-            guard self.fits(record), record.verifyHeader(salt: self.salt(of: record)) else {
-                return nil
-            }
+        let own = try log.withRecord(at: location) { record -> Known? in
+            guard record.knowsKey, let kind = record.kind else { return nil }
             return Known(
-                hash: self.index.hash(record.key), sequence: record.sequence,
-                units: record.units, isTombstone: record.isTombstone, isIntact: true)
+                hash: self.records.hash(record.key), sequence: record.sequence,
+                units: record.units, kind: kind, isIntact: true)
         }
         if let own { return own }
-        let segment = segments.first(of: location)
-        let offset = location.units - geometry.firstLocation(ofSegment: segment).units
-        let entries = try ExtentReader(self).sealed(
-            segment, endUnits: Int(segments.states[segment].endUnits)
-        ).entries
-        guard let entry = entries.first(where: { UInt64($0.offset_units) == offset }) else {
-            throw ExtentReader(self).damage(segment, Int(offset))
+        let extent = log.segments.extent(of: location)
+        let offset = location - log.geometry.firstLocation(of: extent)
+        let entries = try reader.sealed(log.segments.extent(extent)).entries
+        guard let entry = entries.first(where: { $0.offset == offset }) else {
+            throw reader.lostRecord(extent, at: offset).refusal
         }
         return Known(
-            hash: entry.hash, sequence: entry.sequence, units: entry.units,
-            isTombstone: entry.isTombstone, isIntact: false)
+            hash: entry.hash, sequence: entry.number, units: entry.units, kind: entry.kind,
+            isIntact: false)
     }
 
     /// Two records with the same 64-bit hash: whether their keys are the same. A damaged one is
     /// taken at its hash's word.
     private func haveSameKey(_ old: Location, _ new: Location) throws(StoreError) -> Bool {
-        let same = try withRecord(at: old) { first throws(StoreError) -> Bool? in
-            try self.withRecord(at: new) { second -> Bool? in
-                guard self.fits(second), second.verifyHeader(salt: self.salt(of: second)) else {
-                    return true
-                }
-                return second.hasKey(first.key)
+        let same = try log.withRecord(at: old) { first throws(StoreError) -> Bool? in
+            try self.log.withRecord(at: new) { second -> Bool? in
+                second.knowsKey ? second.hasKey(first.key) : true
             }
         }
         return same ?? true

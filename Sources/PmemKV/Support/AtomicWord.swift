@@ -12,6 +12,10 @@ struct AtomicWord {
     @unsafe @inline(__always)
     init(_ address: UnsafeMutableRawPointer) { unsafe self.address = address }
 
+    /// The word so many words behind this one.
+    @unsafe @inline(__always)
+    func next(_ count: Int) -> AtomicWord { unsafe AtomicWord(address + count &* 8) }
+
     @inline(__always)
     func loadRelaxed() -> UInt64 { unsafe cpmem_load_relaxed(address) }
 
@@ -42,6 +46,10 @@ struct AtomicWord {
     /// Adds where nobody else writes: no locked instruction.
     @inline(__always)
     func addAsOnlyWriter(_ amount: UInt64) { storeRelaxed(loadRelaxed() &+ amount) }
+
+    /// Sets bits, sequentially consistent; returns the value before.
+    @discardableResult
+    func fetchOr(_ bits: UInt64) -> UInt64 { unsafe cpmem_fetch_or(address, bits) }
 
     /// Replaces an expected value, sequentially consistent. Returns whether it was there.
     @inline(__always)

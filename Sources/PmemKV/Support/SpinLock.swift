@@ -5,12 +5,12 @@ import Glibc
 /// A lock may be held for as long as a medium takes to become durable.
 package enum SpinWait {
     /// Called instead of giving the processor away, when set: a deterministic scheduler of the
-    /// tests switches threads here. Set before any store is open.
-    nonisolated(unsafe) package static var hook: (@Sendable () -> Void)?
+    /// tests switches threads here. Set before any store is open, so that reading it is no race.
+    @safe nonisolated(unsafe) package static var hook: (@Sendable () -> Void)?
 
     @inline(never)
     static func wait(round: Int) {
-        if let hook = unsafe hook {
+        if let hook {
             hook()
         } else if round < 16 {
             for _ in 0..<(1 << min(round, 6)) { cpmem_pause() }

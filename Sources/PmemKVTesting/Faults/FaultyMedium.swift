@@ -47,6 +47,7 @@ package final class FaultyMedium: PersistentMedium, @unchecked Sendable {
     package var size: Int { base.size }
     package var readBase: UnsafeRawPointer? { base.readBase }
     package var drainCoversAllThreads: Bool { true }
+    package var writeFailure: StoreError? { failure }
 
     package func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer

@@ -30,7 +30,8 @@ package enum ImageRepair {
         }
     }
 
-    private static func repairSuperblock(_ bytes: UnsafeMutableRawPointer) {
+    /// Makes what stands in one copy of the superblock pass for one of this version.
+    package static func repairSuperblock(_ bytes: UnsafeMutableRawPointer) {
         var block = bytes.loadUnaligned(as: cpmem_superblock.self)
         block.magic = CPMEM_MAGIC
         block.version = UInt32(CPMEM_FORMAT_VERSION)

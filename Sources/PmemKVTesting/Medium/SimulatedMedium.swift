@@ -90,6 +90,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package var readBase: UnsafeRawPointer? { visible.view }
     package var drainCoversAllThreads: Bool { model.drainCoversAllThreads }
     package var faultCount: Int { 0 }
+    package var writeFailure: StoreError? { isDead ? Self.crash : nil }
 
     package func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer

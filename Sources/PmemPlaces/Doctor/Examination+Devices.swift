@@ -28,6 +28,14 @@ extension Examination {
             finding.remedy = facts.refusal?.remedy
             return finding
         }
+        describeBacking(of: device, in: &finding)
+        return finding
+    }
+
+    /// What the memory is made of, and what that is worth.
+    private func describeBacking(
+        of device: PmemDevice, in finding: inout PlaceReport.Finding
+    ) {
         let origin = [device.region, device.busProvider.map { "bus provider \($0)" }]
             .compactMap { $0 }.joined(separator: ", ")
         switch device.backing {
@@ -83,7 +91,6 @@ extension Examination {
             finding.why = "no libnvdimm region stands above it in sysfs"
             finding.remedy = "mount | grep sysfs; ndctl list -RN"
         }
-        return finding
     }
 
     private var isVirtualMachine: Bool {

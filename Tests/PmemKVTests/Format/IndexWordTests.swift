@@ -42,7 +42,7 @@ struct IndexWordTests {
     @Test func aSlotTellsItsBucket() {
         let shape = IndexShape(baseBits: 5, shardBits: 2)
         for number in 0..<2000 {
-            let hash = withUnsafeBytes(of: UInt64(number)) { KeyHash(of: $0, seed: 9) }
+            let hash = withUnsafeBytes(of: UInt64(number)) { KeyHash(of: ByteView($0), seed: 9) }
             let slot = IndexSlot(hash: hash, location: Location(units: 1))
             let shard = shape.shard(of: hash)
             #expect(shard.rawValue == Int(hash.rawValue & 3))

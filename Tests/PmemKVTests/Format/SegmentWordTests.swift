@@ -9,23 +9,32 @@ struct SegmentWordTests {
     /// positions, so trying all of them once is a proof.
     @Test func lifeWordNoticesEverySingleAndDoubleFlip() {
         let word = LifeWord(
-            poolID: 0x1234_5678_9ABC_DEF0, segment: 77, generation: 9, span: 3, state: .log)
-        #expect(word.isValid(poolID: 0x1234_5678_9ABC_DEF0, segment: 77))
+            poolID: 0x1234_5678_9ABC_DEF0, segment: SegmentNumber(77), generation: 9, span: 3,
+            state: .log)
+        #expect(word.isValid(poolID: 0x1234_5678_9ABC_DEF0, segment: SegmentNumber(77)))
         for first in 0..<64 {
             for second in first..<64 {
                 let flipped = LifeWord(
                     rawValue: word.rawValue ^ (1 << first) ^ (first == second ? 0 : 1 << second))
-                #expect(!flipped.isValid(poolID: 0x1234_5678_9ABC_DEF0, segment: 77))
+                #expect(!flipped.isValid(poolID: 0x1234_5678_9ABC_DEF0, segment: SegmentNumber(77)))
             }
         }
     }
 
+    /// A free segment is one segment, or opening and checking would go on from different lines.
+    @Test func freeLivesHaveNoSpan() {
+        let segment = SegmentNumber(3)
+        let long = LifeWord(poolID: 5, segment: segment, generation: 2, span: 2, state: .free)
+        #expect(!long.isValid(poolID: 5, segment: segment))
+    }
+
     @Test func wordsBelongToOnePlaceAndOneLife() {
-        let word = LifeWord(poolID: 5, segment: 1, generation: 2, span: 1, state: .free)
-        #expect(!word.isValid(poolID: 5, segment: 2))
-        #expect(!word.isValid(poolID: 6, segment: 1))
-        #expect(!LifeWord(rawValue: 0).isValid(poolID: 5, segment: 0))
-        let seal = SealWord(salt: 17, endUnits: 100)
+        let word = LifeWord(
+            poolID: 5, segment: SegmentNumber(1), generation: 2, span: 1, state: .free)
+        #expect(!word.isValid(poolID: 5, segment: SegmentNumber(2)))
+        #expect(!word.isValid(poolID: 6, segment: SegmentNumber(1)))
+        #expect(!LifeWord(rawValue: 0).isValid(poolID: 5, segment: SegmentNumber(0)))
+        let seal = SealWord(salt: 17, end: Units(100))
         #expect(seal.isValid(salt: 17))
         #expect(!seal.isValid(salt: 18))
         #expect(!SealWord(rawValue: seal.rawValue + (1 << 32)).isValid(salt: 17))
@@ -36,23 +45,18 @@ struct SegmentWordTests {
         #expect(good.segmentCount * 4096 + good.dataOffset <= 1 << 20)
         #expect(throws: StoreError.self) { try Geometry(poolSize: 1 << 20, segmentSize: 3000) }
         #expect(throws: StoreError.self) { try Geometry(poolSize: 1 << 20, segmentSize: 1 << 20) }
-        var block = cpmem_superblock()
-        block.pool_size = 1 << 20
-        block.segment_size = 4096
-        block.segment_count = UInt64(good.segmentCount)
-        block.table_offset = 8192
-        block.data_offset = UInt64(good.dataOffset)
+        let block = Superblock(creating: good, poolID: 1, created: 0)
         #expect(Geometry(block, mediumSize: 1 << 20) == good)
         #expect(Geometry(block, mediumSize: (1 << 20) - 1) == nil)
         for hostile in [UInt64.max, 1 << 63, 0, 63] {
             var changed = block
-            changed.segment_size = hostile
+            changed.raw.segment_size = hostile
             #expect(Geometry(changed, mediumSize: 1 << 20) == nil)
             changed = block
-            changed.segment_count = hostile == 63 ? 1 << 40 : hostile
+            changed.raw.segment_count = hostile == 63 ? 1 << 40 : hostile
             #expect(Geometry(changed, mediumSize: 1 << 20) == nil)
             changed = block
-            changed.data_offset = hostile
+            changed.raw.data_offset = hostile
             #expect(Geometry(changed, mediumSize: 1 << 20) == nil)
         }
     }

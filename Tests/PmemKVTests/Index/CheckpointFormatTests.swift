@@ -9,7 +9,7 @@ struct CheckpointFormatTests {
     private static let keys = 9000
 
     private func hash(_ number: Int) -> KeyHash {
-        withUnsafeBytes(of: UInt64(number)) { KeyHash(of: $0, seed: 42) }
+        withUnsafeBytes(of: UInt64(number)) { KeyHash(of: ByteView($0), seed: 42) }
     }
 
     private func location(_ number: Int) -> Location { Location(units: UInt64(number) + 1000) }

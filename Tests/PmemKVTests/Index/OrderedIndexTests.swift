@@ -17,11 +17,11 @@ struct OrderedIndexTests {
     }
 
     private func insert(_ key: [UInt8], _ index: OrderedIndex) {
-        key.withUnsafeBytes { index.insert($0) }
+        key.withByteView { index.insert($0) }
     }
 
     private func remove(_ key: [UInt8], _ index: OrderedIndex) {
-        key.withUnsafeBytes { index.remove($0) }
+        key.withByteView { index.remove($0) }
     }
 
     /// The keys from a bound on, page by page.
@@ -34,7 +34,7 @@ struct OrderedIndexTests {
         var next = start
         repeat {
             index.read(from: next, ascending: ascending, limit: limit, into: &page)
-            for number in 0..<page.count { result.append(page.withKey(number) { [UInt8]($0) }) }
+            for number in 0..<page.count { result.append(page.withKey(number) { $0.array }) }
             next = page.next
         } while next != nil && result.count < count
         return Array(result.prefix(count))
@@ -100,7 +100,7 @@ struct OrderedIndexTests {
         let loaded = OrderedIndex()
         let distinct = Array(Set((0..<count).map(Self.key)))
         let copies = distinct.map { key in
-            key.withUnsafeBytes { loaded.makeKey(KeyBytes($0)) }
+            key.withUnsafeBytes { loaded.makeKey(ByteView($0)) }
         }
         try loaded.load(copies, threads: 3)
         loaded.checkStructure()
@@ -161,7 +161,7 @@ struct OrderedIndexTests {
             for number in stride(from: 0, to: 4000, by: 10) { insert(key(number), index) }
             return index.reading {
                 let place = key(start).withUnsafeBytes {
-                    index.place(OrderedIndex.Bound(key: KeyBytes($0), ascending: ascending))
+                    index.place(OrderedIndex.Bound(key: ByteView($0), ascending: ascending))
                 }
                 #expect(place.isStill())
                 change(index)
@@ -216,7 +216,7 @@ struct OrderedIndexTests {
             leaf.unlock()
             let found = index.place(at: key(200))
             #expect(found.leaf == leaf && found.isStill())
-            key(200).withUnsafeBytes { index.unlinkEmptyLeaf(of: KeyBytes($0)) }
+            key(200).withUnsafeBytes { index.unlinkEmptyLeaf(of: ByteView($0)) }
             #expect(!found.isStill())
             #expect(!leaf.tryLock(found.version) && !leaf.tryLock(leaf.version))
         }
@@ -228,7 +228,7 @@ struct OrderedIndexTests {
 
 extension OrderedIndex {
     fileprivate func place(at key: [UInt8]) -> Place {
-        key.withUnsafeBytes { place(Bound(key: KeyBytes($0), ascending: true)) }
+        key.withUnsafeBytes { place(Bound(key: ByteView($0), ascending: true)) }
     }
 }
 

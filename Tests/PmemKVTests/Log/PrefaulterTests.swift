@@ -53,17 +53,16 @@ struct PrefaulterTests {
         let pool = TemporaryPool()
         let store = try pool.create(4 << 20, segmentSize: 64 << 10)
         defer { store.abandon() }
+        let segments = store.engine.log.segments
         guard store.mediumInfo.strategy != .msync else {
-            let segments = store.engine.segments
-            #expect((0..<60).allSatisfy { !segments.states[$0].isPrepared || $0 < 2 })
+            #expect(segments.geometry.segments.dropFirst(2).allSatisfy { !segments.isPrepared($0) })
             return
         }
         try store.put("value", forKey: "key")
-        let segments = store.engine.segments
-        let open = (0..<60).filter { segments.states[$0].phase == .open }
-        for _ in 0..<2000 where !segments.states[open.max()! + 2].isPrepared { usleep(1000) }
-        #expect(segments.states[open.max()! + 1].isPrepared)
-        #expect(segments.states[open.max()! + 2].isPrepared)
-        #expect(!segments.states[open.max()! + 3].isPrepared)
+        let open = try #require(segments.geometry.segments.last { segments.phase($0) == .open })
+        for _ in 0..<2000 where !segments.isPrepared(open + 2) { usleep(1000) }
+        #expect(segments.isPrepared(open + 1))
+        #expect(segments.isPrepared(open + 2))
+        #expect(!segments.isPrepared(open + 3))
     }
 }

@@ -6,7 +6,7 @@ enum ModuleRule: Rule {
     static let name = "modules"
 
     private static let below: [String: Set<String>] = [
-        "PmemPlaces": ["CPmem", "CLibPmem"],
+        "PmemPlaces": ["CPmem", "CLibPmem", "CZlib"],
         "PmemKV": ["CPmem", "CLibPmem", "PmemPlaces"],
         "PmemKVText": [],
         "PmemKVTesting": ["CPmem", "PmemPlaces", "PmemKV"],

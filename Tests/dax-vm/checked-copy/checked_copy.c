@@ -1,9 +1,10 @@
 // Takes the usercopy bypass out of a running 6.1 kernel, as a live patch.
 //
 // Since 5.2 the DAX copy routines use the unchecked forms _copy_from_iter_flushcache and
-// _copy_mc_to_iter; before, they used the forms that call check_copy_size() first, and with hardened
-// usercopy that reads the struct page of the bytes on the medium. This puts the check back in front
-// of the same copies, so that one kernel shows both behaviours. Only for the counting machine.
+// _copy_mc_to_iter; before, they used the forms that call check_copy_size() first, and with
+// hardened usercopy that reads the struct page of the bytes on the medium. This puts the check back
+// in front of the same copies, so that one kernel shows both behaviours. Only for the counting
+// machine.
 #include <linux/dax.h>
 #include <linux/livepatch.h>
 #include <linux/module.h>

@@ -1,0 +1,198 @@
+/// The records of a store by their keys: the hash index and the log it points into.
+///
+/// Invariants:
+/// - A miss is believed only when no record that might be the key's is damaged.
+/// - Readers are inside an epoch: what they found stays where it is.
+final class RecordIndex: Sendable {
+    let index: HashIndex
+    let log: Log
+    let gate: Gate
+    let epochs = Epochs()
+    private let verifiesReads: Bool
+
+    init(index: HashIndex, log: Log, verifiesReads: Bool) {
+        self.index = index
+        self.log = log
+        gate = log.gate
+        self.verifiesReads = verifiesReads
+    }
+
+    @inline(__always)
+    func hash(_ key: ByteView) -> KeyHash { KeyHash(of: key, seed: index.seed) }
+
+    // MARK: For readers
+
+    /// Gives the record of a key to body, verified, or returns nil when there is no such key.
+    ///
+    /// Lock-free. The record stays where it is while body runs.
+    @inline(__always)
+    func withRecord<R>(
+        _ key: ByteView, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
+    ) throws(StoreError) -> R? {
+        guard let base = unsafe log.medium.base else {
+            return try withUnmappedRecord(key, hash, body)
+        }
+        return try epochs.reading { () throws(StoreError) -> R? in
+            try gate.checkReadable()
+            var doubt: StoreError?
+            let result = try index.find(hash) { location throws(StoreError) -> R? in
+                guard let extent = self.log.bounds(of: location) else { return nil }
+                let record = unsafe RecordView(
+                    base: base + location.offset, location: location, in: extent)
+                guard self.isRecord(record, of: key, &doubt) else { return nil }
+                // That it fits has been seen.
+                if self.verifiesReads, !record.verifyHeader() || !record.verifyValue() {
+                    throw self.log.damage(record)
+                }
+                return try body(record)
+            }
+            if result == nil, let doubt { throw doubt }
+            return result
+        }
+    }
+
+    /// The same where reading takes a system call.
+    @inline(never)
+    private func withUnmappedRecord<R>(
+        _ key: ByteView, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
+    ) throws(StoreError) -> R? {
+        try epochs.reading { () throws(StoreError) in
+            try gate.checkReadable()
+            var doubt: StoreError?
+            let result = try index.find(hash) { location throws(StoreError) -> R? in
+                try self.log.withUnmappedRecord(at: location) { record throws(StoreError) -> R? in
+                    guard self.isRecord(record, of: key, &doubt) else { return nil }
+                    guard record.isSound else { throw self.log.damage(record) }
+                    return try body(record)
+                }
+            }
+            if result == nil, let doubt { throw doubt }
+            return result
+        }
+    }
+
+    /// Whether a key is there; its value is not looked at.
+    func contains(_ key: ByteView, _ hash: KeyHash) throws(StoreError) -> Bool {
+        try epochs.reading { () throws(StoreError) in
+            try gate.checkReadable()
+            var doubt: StoreError?
+            let found = try index.find(hash) { location throws(StoreError) -> Bool? in
+                try self.log.withRecord(at: location) { record -> Bool? in
+                    self.isRecord(record, of: key, &doubt) ? true : nil
+                }
+            }
+            if found == nil, let doubt { throw doubt }
+            return found ?? false
+        }
+    }
+
+    /// Whether a record is one of this key.
+    ///
+    /// A record of another key with the same fingerprint is rare enough to be verified: if it is
+    /// damaged it may have been this key's, and unless the key turns up elsewhere, "no such key"
+    /// would be a wrong answer. That doubt is left to the caller.
+    @inline(__always)
+    private func isRecord(
+        _ record: RecordView, of key: ByteView, _ doubt: inout StoreError?
+    ) -> Bool {
+        guard record.fits else {
+            doubt = log.damage(record)
+            return false
+        }
+        if record.hasKey(key) { return true }
+        if !record.verifyHeader() { doubt = log.damage(record) }
+        return false
+    }
+
+    /// Starts to load the records that a search for this hash will look at.
+    @inline(__always)
+    func prefetchRecord(_ hash: KeyHash, lines: Int = 1) {
+        index.forEachCandidate(hash) { log.prefetchRecord(at: $0, lines: lines) }
+    }
+
+    // MARK: For writers, who hold the key's shard
+
+    /// What the index has for a key, and where.
+    struct Found {
+        let place: IndexPlace
+        let location: Location
+        let units: Units
+        let sequence: SequenceNumber
+    }
+
+    /// Finds the record that a write of this key supersedes. Shard locked.
+    ///
+    /// A record with the same fingerprint that is too damaged to tell its key is passed over:
+    /// should it be this key's, the newer record now found beside it is the right one.
+    @inline(__always)
+    func locate(_ key: ByteView, _ hash: KeyHash) throws(StoreError) -> Found? {
+        let found = try index.locate(hash) {
+            location throws(StoreError) -> (Location, Units, SequenceNumber)? in
+            try self.log.withRecord(at: location) { record in
+                guard record.fits, record.hasKey(key) else { return nil }
+                return (location, record.units, record.sequence)
+            }
+        }
+        return found.map {
+            Found(place: $0.place, location: $0.found.0, units: $0.found.1, sequence: $0.found.2)
+        }
+    }
+
+    // MARK: For scans
+
+    /// Records ahead of the one looked at that are on their way to the processor.
+    private static let lookahead = 8
+
+    /// Calls body with every record the index holds in these shards, or in all, and `damage` with
+    /// those that cannot tell their key; each shard is looked at under its lock.
+    func forEachRecord(
+        inShards shards: Range<ShardNumber>? = nil, _ body: (RecordView) -> Void,
+        damage: (RecordView) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        try epochs.reading { () throws(StoreError) in
+            try gate.checkReadable()
+            for shard in shards ?? index.shards {
+                let places = index.lock(ofShard: shard).withLock { locations(inShard: shard) }
+                for (number, location) in places.enumerated() {
+                    if number + Self.lookahead < places.count {
+                        log.prefetchRecord(at: places[number + Self.lookahead])
+                    }
+                    let seen: Void? = try log.withRecord(at: location) {
+                        record throws(StoreError) in
+                        if record.knowsKey { body(record) } else { try damage(record) }
+                    }
+                    if seen == nil { throw Self.strayLocation }
+                }
+            }
+        }
+    }
+
+    /// Gives body the locations of all records as of one moment; they stay readable while it runs.
+    ///
+    /// All shards are locked at once, so no write and no batch is half in it; the epoch keeps
+    /// superseded records from being reused.
+    func withSnapshot<R>(
+        _ body: ([Location]) throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        try epochs.reading { () throws(StoreError) in
+            try gate.checkReadable()
+            var all: [Location] = []
+            all.reserveCapacity(index.count + index.count / 8)
+            for shard in index.shards { index.lock(ofShard: shard).lock() }
+            for shard in index.shards { all += locations(inShard: shard) }
+            for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
+            return try body(all)
+        }
+    }
+
+    /// Shard locked.
+    private func locations(inShard shard: ShardNumber) -> [Location] {
+        var locations: [Location] = []
+        index.forEachLocation(inShard: shard) { locations.append($0) }
+        return locations
+    }
+
+    static var strayLocation: StoreError {
+        StoreError(.corrupt, "the index names a place that is none of a record")
+    }
+}

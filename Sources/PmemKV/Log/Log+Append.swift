@@ -1,0 +1,158 @@
+/// One record on its way to the log.
+struct RecordSource {
+    let kind: RecordKind
+    let hash: KeyHash
+    let key: ByteView
+    let value: ByteView
+
+    static func tombstone(_ key: ByteView, _ hash: KeyHash) -> RecordSource {
+        RecordSource(kind: .tombstone, hash: hash, key: key, value: .empty)
+    }
+
+    @inline(__always)
+    var units: Units { RecordLayout.units(keyLength: key.count, valueLength: value.count) }
+}
+
+/// Writing records: begin, append each, finish.
+extension Log {
+    /// To be called before the first record of a write.
+    @inline(__always)
+    func beginWrite(to head: borrowing OwnedHead, relaxed: Bool) {
+        if relaxed { head.beginRelaxed() } else { flushRelaxed(head) }
+    }
+
+    /// Writes one record at the head's position and moves the position behind it.
+    ///
+    /// The record is not durable before the next drain, and not visible before the index says so.
+    /// All lines are written whole: zeroes fill the last one, so that no line has to be read in.
+    @inline(__always)
+    func append(
+        _ source: RecordSource, sequence: SequenceNumber, batchRemaining: UInt32 = 0,
+        to head: borrowing OwnedHead, site: PersistSite = .record, deferred: Bool = false
+    ) -> Location {
+        let location = head.location
+        let units = source.units
+        assert(head.fits(units: units, entries: 1))
+        var draft = RecordDraft(
+            kind: source.kind, key: source.key, value: source.value, sequence: sequence,
+            batchRemaining: batchRemaining)
+        draft.seal(at: location, salt: head.salt, durableEnd: head.durableEnd)
+        if units.bytes <= OwnedHead.stagingBytes {
+            unsafe draft.write(to: head.staging, units: units)
+            emit(unsafe ByteView(base: head.staging, count: units.bytes), location, site, deferred)
+        } else {
+            appendLong(draft, at: location, head, site: site, deferred: deferred)
+        }
+        if let extent = head.extent { segments.noteAppended(extent, source.kind, units) }
+        head.advance(source.hash, sequence, units, source.kind)
+        assert(wasWritten(source, at: location))
+        return location
+    }
+
+    @inline(__always)
+    private func emit(
+        _ bytes: ByteView, _ location: Location, _ site: PersistSite, _ deferred: Bool
+    ) {
+        if deferred {
+            medium.copyDeferred(bytes, to: location.offset, site: .relaxedRecord)
+        } else {
+            medium.copy(bytes, to: location.offset, site: site)
+        }
+    }
+
+    /// A record longer than the staging buffer: its edges go through the buffer, whole lines of
+    /// the value straight from the caller's memory.
+    @inline(never)
+    private func appendLong(
+        _ draft: RecordDraft, at location: Location, _ head: borrowing OwnedHead,
+        site: PersistSite, deferred: Bool
+    ) {
+        var writer = unsafe LineWriter(staging: head.staging, location: location)
+        let emit = { self.emit($0, $1, site, deferred) }
+        draft.forEachPart { writer.write($0, emit) }
+        writer.finish(emit)
+    }
+
+    /// Makes what was appended durable, unless it is relaxed, and gives the head back; the other
+    /// way round where one drain covers all threads, so that many writers share it.
+    @inline(__always)
+    func finishWrite(_ head: consuming OwnedHead, relaxed: Bool) throws(StoreError) {
+        if relaxed {
+            head.release()
+            return try gate.failing { () throws(StoreError) in try medium.checkWrites() }
+        }
+        if medium.drainCoversAllThreads && !head.isPrivate {
+            return try finishShared(head)
+        }
+        try gate.failing { () throws(StoreError) in try medium.drain(site: .recordDrain) }
+        head.noteAllDurable()
+        head.release()
+    }
+
+    private func finishShared(_ owned: consuming OwnedHead) throws(StoreError) {
+        let head = owned.head
+        let extent = owned.extent
+        let salt = owned.salt
+        let end = owned.position
+        owned.release()
+        try gate.failing { () throws(StoreError) in try medium.drain(site: .recordDrain) }
+        // A hint for the next record of this head, not worth waiting for. Waiting would also be a
+        // deadlock: this thread holds a shard, and the head's owner may be waiting for that shard.
+        guard let again = head.tryOwn() else { return }
+        if again.extent == extent, again.salt == salt { again.noteDurable(upTo: end) }
+    }
+}
+
+/// Writes a stream of bytes in whole lines.
+@safe
+private struct LineWriter {
+    private let staging: UnsafeMutableRawPointer
+    private var location: Location
+    private var staged = 0
+
+    init(staging: UnsafeMutableRawPointer, location: Location) {
+        unsafe self.staging = staging
+        self.location = location
+    }
+
+    mutating func write(_ bytes: ByteView, _ emit: (ByteView, Location) -> Void) {
+        var rest = bytes
+        while !rest.isEmpty {
+            if staged & 63 == 0, rest.count >= OwnedHead.stagingBytes {
+                flush(emit)
+                let lines = rest.count & ~63
+                pass(rest.prefix(lines), emit)
+                rest = rest.dropFirst(lines)
+                continue
+            }
+            // Up to the next line when whole lines can follow, else as much as fits.
+            let room = OwnedHead.stagingBytes - staged
+            let toLine = 64 - staged & 63
+            let count = min(rest.count, rest.count >= OwnedHead.stagingBytes ? toLine : room)
+            unsafe (staging + staged).copyMemory(
+                from: rest.baseAddress.unsafelyUnwrapped, byteCount: count)
+            staged += count
+            rest = rest.dropFirst(count)
+            if staged == OwnedHead.stagingBytes { flush(emit) }
+        }
+    }
+
+    mutating func finish(_ emit: (ByteView, Location) -> Void) {
+        let whole = Units(roundingUp: staged).bytes
+        unsafe (staging + staged).initializeMemory(
+            as: UInt8.self, repeating: 0, count: whole - staged)
+        staged = whole
+        flush(emit)
+    }
+
+    private mutating func flush(_ emit: (ByteView, Location) -> Void) {
+        guard staged > 0 else { return }
+        pass(unsafe ByteView(base: staging, count: staged), emit)
+        staged = 0
+    }
+
+    private mutating func pass(_ bytes: ByteView, _ emit: (ByteView, Location) -> Void) {
+        emit(bytes, location)
+        location = location + Units(roundingUp: bytes.count)
+    }
+}

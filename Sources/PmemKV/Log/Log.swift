@@ -1,0 +1,169 @@
+import Synchronization
+
+/// The log: the heads that are appended to, and what becomes of what was appended.
+///
+/// Invariants (numbers from docs/crash-model.md):
+/// - I3: a record is appended by the owner of its head, and made durable before it is given back,
+///   unless a drain covers all threads.
+/// - I9: a valid seal word stands before no invalid summary, since the summary is durable first.
+/// - The last head belongs to compaction; the others are any writer's.
+final class Log: Sendable {
+    let medium: Medium
+    let geometry: Geometry
+    let segments: Segments
+    let root: Superblocks
+    let sequences: Sequences
+    let gate: Gate
+    /// Heads that writers use.
+    let headCount: Int
+    private let heads: [LogHead]
+    let compactionHead: LogHead
+    /// Writers with a head of their own.
+    let privateWriters = Atomic<Int>(0)
+
+    init(
+        medium: Medium, segments: Segments, root: Superblocks, sequences: Sequences, gate: Gate,
+        heads count: Int
+    ) {
+        self.medium = medium
+        self.segments = segments
+        self.root = root
+        self.sequences = sequences
+        self.gate = gate
+        geometry = segments.geometry
+        headCount = max(1, min(count, geometry.segmentCount / 4))
+        heads = (0..<headCount).map { _ in LogHead.allocate() }
+        compactionHead = LogHead.allocate()
+    }
+
+    deinit {
+        heads.forEach { $0.deallocate() }
+        compactionHead.deallocate()
+    }
+
+    /// One of the heads that writers use.
+    @inline(__always)
+    func head(_ number: Int) -> LogHead { heads[number] }
+
+    var writerHeads: [LogHead] { heads }
+    var allHeads: [LogHead] { heads + [compactionHead] }
+
+    // MARK: Durability
+
+    /// Makes all relaxed records of all heads durable.
+    func sync() throws(StoreError) {
+        for head in heads {
+            let owned = head.own()
+            if gate.isClosed { return }
+            try makeDurable(owned)
+        }
+    }
+
+    /// The same with one drain for all, when nobody else uses the store any more.
+    func syncAtOnce() throws(StoreError) {
+        for head in allHeads { flushRelaxed(head.own()) }
+        try gate.guarded { () throws(StoreError) in try medium.drain(site: .syncDrain) }
+        for head in allHeads { head.own().noteAllDurable() }
+    }
+
+    /// Makes everything in a head durable. The drain stays inside the ownership: nobody may append
+    /// behind what it is to cover.
+    func makeDurable(_ head: borrowing OwnedHead) throws(StoreError) {
+        flushRelaxed(head)
+        try gate.guarded { () throws(StoreError) in try medium.drain(site: .syncDrain) }
+        head.noteAllDurable()
+    }
+
+    /// Makes the relaxed records of all heads durable before space is reused: what they superseded
+    /// may have been the only durable version of its key (I6).
+    ///
+    /// Waits for owners of heads. An owner that waits for compaction has no relaxed records left
+    /// (see ``Space/acquireHead(units:entries:for:)``), so the caller may hold the compaction lock
+    /// and a head of its own.
+    func settleRelaxed() throws(StoreError) {
+        for head in heads {
+            var round = 0
+            while head.hasRelaxed {
+                guard let owned = head.tryOwn() else {
+                    SpinWait.wait(round: round)
+                    round += 1
+                    continue
+                }
+                try makeDurable(owned)
+            }
+        }
+    }
+
+    /// Whether any head holds relaxed records that are not durable yet.
+    var hasRelaxed: Bool { heads.contains(where: \.hasRelaxed) }
+
+    /// Makes earlier relaxed records of a head ready for the next drain, so that nothing later is
+    /// acknowledged before them. They count as relaxed until that drain has returned: others ask
+    /// for them before they reuse space.
+    @inline(__always)
+    func flushRelaxed(_ head: borrowing OwnedHead) {
+        guard let first = head.firstRelaxed else { return }
+        flush(head, from: first)
+    }
+
+    @inline(never)
+    private func flush(_ head: borrowing OwnedHead, from first: Units) {
+        guard let extent = head.extent else { return }
+        medium.flush(
+            at: geometry.offset(of: extent) + first.bytes, count: (head.position - first).bytes,
+            site: .relaxedFlush)
+    }
+
+    // MARK: Extents
+
+    /// Closes a head's extent for good: its summary, then, durably after it, the seal. Frees it
+    /// when nothing was written.
+    ///
+    /// The seal itself becomes durable with this thread's next drain: until then a crash finds an
+    /// open extent, whose walk ends in the same place.
+    func seal(_ head: borrowing OwnedHead) throws(StoreError) {
+        guard let extent = head.extent else { return }
+        guard !head.isEmpty else {
+            head.leave()
+            // Open until it is free: a sealed extent is one that compaction may choose.
+            return try gate.guarded { () throws(StoreError) in try segments.release(extent) }
+        }
+        flushRelaxed(head)
+        let end = head.position
+        assert(head.fits(units: .zero, entries: 0))
+        head.withEntries { entries in
+            Summary.withBytes(of: entries, salt: head.salt) {
+                medium.copy($0, to: geometry.offset(of: extent) + end.bytes, site: .summary)
+            }
+        }
+        try gate.guarded { () throws(StoreError) in try medium.drain(site: .summaryDrain) }
+        medium.store(
+            SealWord(salt: head.salt, end: end).rawValue,
+            to: geometry.sealOffset(of: extent), site: .seal)
+        segments.markSealed(extent, end: end)
+        head.leave()
+    }
+
+    /// Seals or frees the extent of a private head that is being given back.
+    func endPrivate(_ head: consuming OwnedHead) {
+        do throws(StoreError) {
+            if !gate.isFailed { try seal(head) }
+        } catch {
+            gate.fail(error)
+        }
+        privateWriters.subtract(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// I14: what stays open is durable up to here, so that damage in it cannot pass for a torn
+    /// tail later. The words are durable before the superblock calls the pool clean.
+    func noteTails() throws(StoreError) {
+        for head in allHeads {
+            let owned = head.own()
+            guard let extent = owned.extent, !owned.isEmpty else { continue }
+            medium.store(
+                TailWord(salt: owned.salt, end: owned.position).rawValue,
+                to: geometry.tailOffset(of: extent), site: .tail)
+        }
+        try medium.drain(site: .tailDrain)
+    }
+}

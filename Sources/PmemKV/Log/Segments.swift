@@ -1,0 +1,272 @@
+/// What DRAM knows of all segments, and how their lives begin and end on the medium.
+///
+/// Invariants (numbers from docs/crash-model.md):
+/// - I1: the life word of a new life is durable before the first record of that life.
+/// - I6: a segment is free only after its free life word is durable; only then is it reused, alone
+///   or inside a longer extent.
+/// - Roles, lives and ends change under the lock; every word is atomic, so that anybody may look.
+/// - A generation is never used twice: it only grows, and a segment whose generation would wrap is
+///   not used again.
+final class Segments: @unchecked Sendable {
+    let geometry: Geometry
+    let poolID: UInt64
+    private let medium: Medium
+    /// One line a segment; see ``Word``.
+    private let lines: SharedLines
+    /// Two words an extent, at its first segment: what was appended, by kind. Away from the lines
+    /// that readers look at, since every put writes here.
+    private let appended: SharedLines
+    /// The lock's word, then that of ``freeCount``.
+    private let shared = SharedLines(1)
+    var lock: SpinLock { SpinLock(shared[0]) }
+    /// Where the next search for free segments begins. Under the lock.
+    var searchStart = 0
+    let prefaulter: Prefaulter?
+
+    init(geometry: Geometry, poolID: UInt64, medium: Medium) {
+        self.geometry = geometry
+        self.poolID = poolID
+        self.medium = medium
+        prefaulter = medium.firstTouchIsSlow ? Prefaulter() : nil
+        lines = SharedLines(geometry.segmentCount)
+        appended = SharedLines(geometry.segmentCount / 4 + 1)
+    }
+
+    // MARK: Words
+
+    private enum Word: Int {
+        case role, salt, life, sealedEnd, provenEnd, retiredEpoch, isPrepared
+    }
+
+    @inline(__always)
+    private subscript(segment: SegmentNumber, word: Word) -> AtomicWord {
+        lines[segment.rawValue, word.rawValue]
+    }
+
+    @inline(__always)
+    func role(_ segment: SegmentNumber) -> SegmentRole {
+        SegmentRole(rawValue: self[segment, .role].loadRelaxed())
+    }
+
+    func setRole(_ segment: SegmentNumber, _ role: SegmentRole) {
+        self[segment, .role].storeRelease(role.rawValue)
+    }
+
+    @inline(__always)
+    func phase(_ segment: SegmentNumber) -> SegmentPhase { role(segment).phase }
+
+    /// Segments of the extent that begins here; one for a free segment.
+    @inline(__always)
+    func span(_ segment: SegmentNumber) -> Int { role(segment).span }
+
+    func capacity(_ segment: SegmentNumber) -> Units { geometry.units(ofSpan: span(segment)) }
+
+    /// What the checksums of an extent's records begin with, by its first segment.
+    @inline(__always)
+    func salt(_ segment: SegmentNumber) -> UInt64 { self[segment, .salt].loadRelaxed() }
+
+    func life(_ segment: SegmentNumber) -> LifeWord {
+        LifeWord(rawValue: self[segment, .life].loadRelaxed())
+    }
+
+    /// Where the records of a sealed extent end.
+    func sealedEnd(_ segment: SegmentNumber) -> Units {
+        Units(Int(self[segment, .sealedEnd].loadRelaxed()))
+    }
+
+    /// How far a clean close proved an extent durable that it left open.
+    func provenEnd(_ segment: SegmentNumber) -> Units {
+        Units(Int(self[segment, .provenEnd].loadRelaxed()))
+    }
+
+    /// The epoch in which an extent in limbo was retired.
+    func retiredEpoch(_ segment: SegmentNumber) -> UInt64 {
+        self[segment, .retiredEpoch].loadRelaxed()
+    }
+
+    /// Whether the medium was asked to make the segment's pages ready since the pool was opened.
+    func isPrepared(_ segment: SegmentNumber) -> Bool {
+        self[segment, .isPrepared].loadRelaxed() != 0
+    }
+
+    /// Whether nobody has prepared the segment since the pool was opened; then the caller is to.
+    func claimPreparation(_ segment: SegmentNumber) -> Bool {
+        self[segment, .isPrepared].compareExchange(0, 1)
+    }
+
+    /// An extent as a reader of its records needs it.
+    func extent(_ segment: SegmentNumber) -> Extent {
+        let isSealed = [.sealed, .quarantined].contains(phase(segment))
+        return Extent(
+            first: segment, life: life(segment), salt: salt(segment),
+            sealedEnd: isSealed ? sealedEnd(segment) : nil, provenEnd: provenEnd(segment))
+    }
+
+    /// The first segment of the extent that a record lies in.
+    @inline(__always)
+    func extent(of location: Location) -> SegmentNumber {
+        role(geometry.segment(of: location) ?? SegmentNumber(0)).first
+    }
+
+    /// Free segments. Changed under the lock; every writer looks at it without.
+    @inline(__always)
+    private(set) var freeCount: Int {
+        get { Int(truncatingIfNeeded: shared[1].loadRelaxed()) }
+        set { shared[1].storeRelaxed(UInt64(truncatingIfNeeded: newValue)) }
+    }
+
+    // MARK: What was appended
+
+    /// Units of records of a kind ever appended to an extent. Written by the owner of the log head
+    /// alone, so that a put pays no locked instruction for it.
+    @inline(__always)
+    private func appendedWord(_ segment: SegmentNumber, _ kind: RecordKind) -> AtomicWord {
+        appended[segment.rawValue &* 2 &+ (kind == .put ? 0 : 1)]
+    }
+
+    @inline(__always)
+    func appendedUnits(_ segment: SegmentNumber, _ kind: RecordKind) -> Units {
+        Units(Int(truncatingIfNeeded: appendedWord(segment, kind).loadAcquire()))
+    }
+
+    @inline(__always)
+    func noteAppended(_ segment: SegmentNumber, _ kind: RecordKind, _ units: Units) {
+        appendedWord(segment, kind).addAsOnlyWriter(UInt64(truncatingIfNeeded: units.count))
+    }
+
+    func setAppended(_ segment: SegmentNumber, puts: Units, tombstones: Units) {
+        appendedWord(segment, .put).storeRelaxed(UInt64(puts.count))
+        appendedWord(segment, .tombstone).storeRelaxed(UInt64(tombstones.count))
+    }
+
+    // MARK: Phases
+
+    /// Takes over the table of a pool that is being opened.
+    func adopt(_ table: SegmentTable) {
+        for segment in geometry.segments {
+            guard let life = table.lives[segment.rawValue] else { continue }
+            self[segment, .life].storeRelaxed(life.rawValue)
+            setRole(segment, SegmentRole(.free, first: segment, span: 1))
+        }
+        freeCount = geometry.segmentCount
+        for extent in table.extents {
+            begin(extent.first, extent.life, extent.life.state == .log ? .open : .checkpoint)
+            self[extent.first, .provenEnd].storeRelaxed(UInt64(extent.provenEnd.count))
+            if extent.life.state == .log, let end = extent.sealedEnd {
+                markSealed(extent.first, end: end)
+            }
+        }
+    }
+
+    /// Makes free segments an extent. Under the lock, or before anybody else looks.
+    ///
+    /// A continuation keeps its own life word: the extent's first segment speaks for it, and its
+    /// own next life goes on from it.
+    private func begin(_ segment: SegmentNumber, _ life: LifeWord, _ phase: SegmentPhase) {
+        for inner in segment..<(segment + life.span) {
+            assert(self.phase(inner) == .free)
+            setRole(
+                inner,
+                SegmentRole(
+                    inner == segment ? phase : .continuation, first: segment,
+                    span: inner == segment ? life.span : 1))
+        }
+        self[segment, .life].storeRelaxed(life.rawValue)
+        self[segment, .salt].storeRelaxed(life.salt(poolID: poolID, segment: segment))
+        self[segment, .sealedEnd].storeRelaxed(0)
+        self[segment, .provenEnd].storeRelaxed(0)
+        setAppended(segment, puts: .zero, tombstones: .zero)
+        freeCount -= life.span
+    }
+
+    func markSealed(_ segment: SegmentNumber, end: Units) {
+        assert(phase(segment) == .open && end <= capacity(segment))
+        lock.lock()
+        self[segment, .sealedEnd].storeRelaxed(UInt64(end.count))
+        setRole(segment, role(segment).with(.sealed))
+        lock.unlock()
+    }
+
+    /// Keeps an extent from ever being compacted or freed: its records no longer verify.
+    func quarantine(_ segment: SegmentNumber) {
+        assert(phase(segment) == .sealed)
+        lock.lock()
+        setRole(segment, role(segment).with(.quarantined))
+        lock.unlock()
+    }
+
+    /// Puts an extent aside until no reader can hold it.
+    func retire(_ segment: SegmentNumber, epoch: UInt64) {
+        assert(phase(segment) == .sealed)
+        lock.lock()
+        self[segment, .retiredEpoch].storeRelaxed(epoch)
+        setRole(segment, role(segment).with(.limbo))
+        lock.unlock()
+    }
+
+    // MARK: Lives on the medium
+
+    /// Takes span contiguous free segments while leaving at least `reserve` others free, and makes
+    /// their new life durable. Nil when there are none.
+    func take(
+        span: Int, reserve: Int, state: LifeWord.State
+    ) throws(StoreError) -> SegmentNumber? {
+        lock.lock()
+        guard freeCount >= span + reserve, let segment = findRun(span) else {
+            lock.unlock()
+            return nil
+        }
+        let life = LifeWord(
+            poolID: poolID, segment: segment, generation: life(segment).generation + 1, span: span,
+            state: state)
+        begin(segment, life, state == .log ? .open : .checkpoint)
+        searchStart = segment.rawValue + span
+        let unprepared = (segment..<(segment + span)).filter(claimPreparation)
+        lock.unlock()
+        unprepared.forEach(prepare)
+        prefaulter?.ask(prepareNext)
+        try storeLife(life, of: segment, site: .activateLife, drain: .activateDrain)
+        return segment
+    }
+
+    /// Makes the free state of an extent durable, then its segments available. The caller is the
+    /// only one who may give it up: it holds the compaction lock, or the extent is still open.
+    ///
+    /// - Parameter forget: called when nothing of the extent is left on the medium and nobody has
+    ///   taken it again.
+    func release(
+        _ segment: SegmentNumber, forget: () -> Void = {}
+    ) throws(StoreError) {
+        let old = life(segment)
+        assert([.open, .limbo, .checkpoint].contains(phase(segment)))
+        let life = LifeWord(
+            poolID: poolID, segment: segment, generation: old.generation, span: 1, state: .free)
+        try storeLife(life, of: segment, site: .freeLife, drain: .freeDrain)
+        forget()
+        lock.lock()
+        self[segment, .life].storeRelaxed(life.rawValue)
+        for inner in segment..<(segment + old.span) {
+            setRole(inner, SegmentRole(.free, first: inner, span: 1))
+        }
+        freeCount += old.span
+        lock.unlock()
+    }
+
+    /// Whoever reads the word back finds what was meant, before anything depends on it.
+    private func storeLife(
+        _ life: LifeWord, of segment: SegmentNumber, site: PersistSite, drain: PersistSite
+    ) throws(StoreError) {
+        assert(life.isValid(poolID: poolID, segment: segment))
+        medium.store(life.rawValue, to: geometry.lifeOffset(of: segment), site: site)
+        try medium.drain(site: drain)
+        assert(medium.holds(life.rawValue, at: geometry.lifeOffset(of: segment)))
+    }
+
+    // MARK: Preparing
+
+    /// Faults the pages in at once: one by one, at the first store to each, costs several times
+    /// as much and falls to puts.
+    func prepare(_ segment: SegmentNumber) {
+        medium.prepare(at: geometry.offset(of: segment), count: geometry.segmentSize)
+    }
+}

@@ -1,0 +1,146 @@
+/// What a pool says of itself: superblock, geometry, segment table. The one reader of them, for
+/// opening (strict) and for checking and repairing (tolerant).
+struct PoolTable {
+    let superblock: Superblock
+    /// The superblock copy that was taken.
+    let newestCopy: Int
+    /// Copies that are not valid.
+    let damagedCopies: [Int]
+    let geometry: Geometry
+    let segments: SegmentTable
+
+    /// - Throws: `notAPool`, `unsupportedVersion`; `corrupt` for what the log refuses, and in any
+    ///   mode when not even the geometry is known.
+    /// - Complexity: O(segments).
+    init(
+        reading medium: Medium, path: String, log: inout DamageLog
+    ) throws(StoreError) {
+        let copies = try Self.readCopies(medium, &log)
+        let candidates = try Self.candidates(copies, path: path, mode: log.mode)
+        guard
+            let (block, copy, geometry) = candidates.lazy.compactMap({ block, copy in
+                Geometry(block, mediumSize: medium.size).map { (block, copy, $0) }
+            }).first
+        else { throw Self.impossibleSize(candidates, medium, path) }
+        superblock = block
+        newestCopy = copy
+        self.geometry = geometry
+        try block.checkFeatures(path: path)
+        damagedCopies = copies.indices.filter {
+            if case .valid = copies[$0] { false } else { true }
+        }
+        for copy in damagedCopies {
+            log.note(Self.damage(ofCopy: copy, "does not match its checksum"))
+        }
+        if let newest = candidates.first, newest.copy != copy, !damagedCopies.contains(newest.copy)
+        {
+            try log.refuse(Self.damage(ofCopy: newest.copy, "states an impossible geometry"))
+        }
+        segments = try Self.readRange(
+            medium, at: geometry.tableOffset, count: geometry.tableBytes, &log, geometry
+        ) { SegmentTable($0, geometry: geometry, poolID: block.poolID) }
+        try reportLines(path, &log)
+    }
+
+    // MARK: Superblock
+
+    private static func readCopies(
+        _ medium: Medium, _ log: inout DamageLog
+    ) throws(StoreError) -> [Superblock.Copy] {
+        var copies: [Superblock.Copy] = []
+        for copy in 0..<Superblock.copies {
+            copies.append(
+                try readRange(
+                    medium, at: Superblock.offset(ofCopy: copy), count: Superblock.byteCount, &log,
+                    nil, Superblock.parse))
+        }
+        return copies
+    }
+
+    /// The superblocks that may be taken, the best first: the newest valid one; when nothing else
+    /// is left and damage is tolerated, a damaged one whose geometry may still be right.
+    private static func candidates(
+        _ copies: [Superblock.Copy], path: String, mode: DamageLog.Mode
+    ) throws(StoreError) -> [(block: Superblock, copy: Int)] {
+        var valid: [(block: Superblock, copy: Int)] = []
+        var damaged: [(block: Superblock, copy: Int)] = []
+        for (number, copy) in copies.enumerated() {
+            switch copy {
+            case .valid(let block): valid.append((block, number))
+            case .damaged(let block): damaged.append((block, number))
+            case .otherVersion(let version):
+                throw Superblock.unknownVersion(version, path: path)
+            case .foreign: continue
+            }
+        }
+        guard !valid.isEmpty || !damaged.isEmpty else {
+            throw StoreError(.notAPool, "\(path) is not a pool: it has no superblock")
+        }
+        valid.sort { $0.block.updateCounter > $1.block.updateCounter }
+        if mode == .tolerant { return valid + damaged }
+        guard let newest = valid.first else {
+            throw StoreError(
+                .corrupt,
+                "both superblock copies of \(path) are damaged; 'pmemkv repair' "
+                    + "salvages what is readable")
+        }
+        return [newest]
+    }
+
+    private static func damage(ofCopy copy: Int, _ what: String) -> Damage {
+        Damage(
+            kind: .superblock, offset: Superblock.offset(ofCopy: copy), segment: nil,
+            reason: "superblock copy \(copy) \(what)")
+    }
+
+    private static func impossibleSize(
+        _ candidates: [(block: Superblock, copy: Int)], _ medium: Medium, _ path: String
+    ) -> StoreError {
+        StoreError(
+            .corrupt,
+            """
+            \(path) has \(medium.size) bytes; its superblock speaks of a pool of \
+            \(candidates.first?.block.poolSize ?? 0): the file was truncated, or the superblock is \
+            damaged
+            """)
+    }
+
+    // MARK: Table
+
+    /// A damaged line is refused: what its segment holds decides which version of a key is the
+    /// newest, and a life that goes on from a wrong generation could bring old records back.
+    private func reportLines(_ path: String, _ log: inout DamageLog) throws(StoreError) {
+        for segment in segments.unknown + segments.damagedInside {
+            let offset = geometry.lineOffset(of: segment)
+            try log.refuse(
+                Damage(
+                    kind: .segmentLine, offset: offset, segment: segment.rawValue,
+                    reason: "the table line of segment \(segment) of \(path), at offset "
+                        + "\(offset), is damaged"))
+        }
+    }
+
+    // MARK: Ranges
+
+    /// Gives the bytes of a range to body. A tolerant reader notes what the medium does not give
+    /// back, and takes it for zeroes.
+    static func readRange<R>(
+        _ medium: Medium, at offset: Int, count: Int, _ log: inout DamageLog,
+        _ geometry: Geometry?, _ body: (ByteView) throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        if log.mode == .strict {
+            return try medium.withBytes(at: offset, count: count, body)
+        }
+        let (bytes, unreadable) = TolerantReader(medium: medium).read(
+            at: offset, count: count)
+        for offset in unreadable {
+            log.note(
+                Damage(
+                    kind: .unreadable, offset: offset,
+                    segment: geometry?.segment(ofOffset: offset)?.rawValue,
+                    reason: "the medium does not give back the \(TolerantReader.block) bytes at "
+                        + "\(offset)"))
+        }
+        return try bytes.withByteView(body)
+    }
+}

@@ -1,0 +1,127 @@
+/// The writes before the first write: sealing what a crash left open, or continuing it after a
+/// clean close; freeing what nobody names; marking the pool as in use.
+extension Recovery {
+    mutating func makeWritable() throws(StoreError) {
+        for (extent, contents) in open
+        where !contents.leavesRoomForSummary(capacity: segments.capacity(extent)) {
+            throw reader.noRoomForSummary(extent).refusal
+        }
+        if report.wasClean {
+            unprovenTails = open.count { $0.contents.end != segments.provenEnd($0.extent) }
+        }
+        try persistFound()
+        try releaseSuperfluous()
+        try takeOverOpenExtents()
+        let limit = log.sequences.roomyLimit
+        try log.root.update { block in
+            block.isClean = false
+            block.sequenceLimit = limit
+            return true
+        }
+        log.sequences.adopt(limit: limit)
+        // Only now: words of this update can complete an older one of the same copy that a crash
+        // cut short, and that one may name a checkpoint (I12).
+        for segment in geometry.segments
+        where segments.phase(segment) == .checkpoint && segment != checkpoint.extent {
+            try segments.release(segment)
+        }
+    }
+
+    /// What a killed process had stored is visible, but may not be durable: it becomes so before
+    /// anything depends on it or is answered from it.
+    private func persistFound() throws(StoreError) {
+        let medium = log.medium
+        for copy in 0..<Superblock.copies {
+            medium.flush(
+                at: Superblock.offset(ofCopy: copy), count: Superblock.byteCount,
+                site: .recoveryFlush)
+        }
+        medium.flush(
+            at: geometry.tableOffset, count: geometry.tableBytes, site: .recoveryFlush)
+        for (extent, contents) in open where contents.end > .zero {
+            medium.flush(
+                at: geometry.offset(of: extent), count: contents.end.bytes,
+                site: .recoveryFlush)
+        }
+        try medium.drain(site: .recoveryDrain)
+    }
+
+    /// Frees the extents of a compaction that a crash cut short when all their records stand
+    /// elsewhere as well (I6).
+    private mutating func releaseSuperfluous() throws(StoreError) {
+        guard !report.wasClean else { return }
+        var superfluous = SuperfluousExtents(liveness, space, reader)
+        let found = open.filter { superfluous.contains($0.extent, $0.contents) }.map(\.extent)
+        open.removeAll { found.contains($0.extent) }
+        for extent in found.sorted() { try space.free(extent) }
+    }
+
+    private mutating func takeOverOpenExtents() throws(StoreError) {
+        let mayContinue = report.wasClean && report.damagedSuperblocks.isEmpty
+        var number = 0
+        for (extent, contents) in open {
+            let isContinued =
+                mayContinue && number < log.headCount && segments.span(extent) == 1
+                && contents.end > .zero
+            let head = (isContinued ? log.head(number) : log.compactionHead).own()
+            head.begin(extent, of: segments)
+            head.adopt(contents)
+            if isContinued {
+                number += 1
+            } else {
+                try log.seal(head)
+                report.sealedExtents += contents.end > .zero ? 1 : 0
+            }
+        }
+    }
+}
+
+/// Tells which of the extents that a crash left open can be given back, so that compaction has its
+/// reserve of segments again.
+private struct SuperfluousExtents {
+    private let liveness: Liveness
+    private let space: Space
+    private let reader: ExtentReader
+    /// Sequence numbers of the tombstones in sealed extents, once somebody needed them.
+    private var sealedTombstones: Set<SequenceNumber>?
+
+    init(_ liveness: Liveness, _ space: Space, _ reader: ExtentReader) {
+        self.liveness = liveness
+        self.space = space
+        self.reader = reader
+    }
+
+    /// Whether nothing in an open extent is alive and no tombstone in it hides anything that would
+    /// not stay hidden without it.
+    mutating func contains(_ extent: SegmentNumber, _ contents: ExtentContents) -> Bool {
+        guard liveness.liveUnits(extent) == .zero else { return false }
+        if liveness.tombstoneUnits(extent) == .zero
+            || liveness.horizon().isClear(without: extent)
+        {
+            return true
+        }
+        // Copies of tombstones, whose originals still stand in the extent that was being
+        // compacted. Finding them takes the summaries of all extents that have any, which may be
+        // most of what a checkpoint spares; sealing costs nothing as long as there is space.
+        guard space.isNearlyFull else { return false }
+        let originals = sealedTombstones ?? readSealedTombstones()
+        sealedTombstones = originals
+        return contents.entries.allSatisfy { $0.kind.isFound || originals.contains($0.number) }
+    }
+
+    /// An extent that cannot be read has none: what it may hold is not relied on.
+    private func readSealedTombstones() -> Set<SequenceNumber> {
+        let segments = liveness.segments
+        var sequences: Set<SequenceNumber> = []
+        for segment in segments.geometry.segments
+        where segments.phase(segment) == .sealed && liveness.tombstoneUnits(segment) > .zero {
+            guard let contents = try? reader.sealed(segments.extent(segment)),
+                contents.lost.isEmpty
+            else { continue }
+            for entry in contents.entries where !entry.kind.isFound {
+                sequences.insert(entry.number)
+            }
+        }
+        return sequences
+    }
+}

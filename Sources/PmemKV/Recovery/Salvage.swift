@@ -1,0 +1,102 @@
+/// What a repair saved and what it could not.
+public struct RepairReport: Sendable, Equatable {
+    /// Keys in the new pool.
+    public var keys = 0
+    /// Everything in the old pool that is damaged.
+    public var damage: [Damage] = []
+    /// Keys of which only an older version was readable; that one is in the new pool.
+    public var olderVersions: [[UInt8]] = []
+    /// Keys of which no version was readable.
+    public var lostKeys: [[UInt8]] = []
+    /// Segments whose state was unknown and whose records were taken nevertheless: removed keys
+    /// may be back.
+    public var guessedSegments: [Int] = []
+    /// Segments whose state was unknown, guessed or not: what they held may be missing.
+    public var unknownSegments: [Int] = []
+
+    /// Whether the new pool holds exactly what the old one held.
+    public var isComplete: Bool {
+        olderVersions.isEmpty && lostKeys.isEmpty && unknownSegments.isEmpty
+            && !damage.contains { $0.kind == .record }
+    }
+}
+
+/// The newest readable version of every key of a damaged pool.
+struct Salvage {
+    private struct Version {
+        var sequence: SequenceNumber
+        var extent: Int
+        var location: Location
+    }
+
+    private var survey: PoolSurvey
+    private(set) var report = RepairReport()
+    private var versions: [[UInt8]: Version] = [:]
+    private var extents: [Extent] = []
+
+    var geometry: Geometry { survey.geometry }
+
+    /// - Complexity: O(bytes in use) time, O(keys) memory.
+    init(_ medium: Medium, path: String) throws(StoreError) {
+        survey = try PoolSurvey(medium, path: path)
+        extents = survey.logExtents
+        for segment in survey.table.segments.unknown {
+            report.unknownSegments.append(segment.rawValue)
+            guard let guess = survey.guess(segment) else { continue }
+            report.guessedSegments.append(segment.rawValue)
+            extents.append(guess)
+        }
+        var versions: [[UInt8]: Version] = [:]
+        for (number, extent) in extents.enumerated() {
+            try survey.forEachRecord(in: extent) { record in
+                let key = record.key.array
+                if let known = versions[key], known.sequence >= record.sequence { return }
+                versions[key] = Version(
+                    sequence: record.sequence, extent: number, location: record.location)
+            }
+        }
+        self.versions = versions
+        report.damage = survey.damage
+        for damage in report.damage where damage.kind == .value {
+            try noteLostVersion(damage)
+        }
+    }
+
+    /// A version with a damaged value was the newest, or was superseded anyway: its header says.
+    private mutating func noteLostVersion(_ damage: Damage) throws(StoreError) {
+        guard let key = damage.key else { return }
+        guard let known = versions[key] else {
+            report.lostKeys.append(key)
+            return
+        }
+        let header = TolerantReader(medium: survey.medium).read(
+            at: damage.offset, count: RecordLayout.headerSize
+        ).bytes
+        let sequence = header.withByteView {
+            ExtentWalk.view(in: $0, at: .zero, start: Location(units: 0), salt: 0).sequence
+        }
+        if known.sequence < sequence { report.olderVersions.append(key) }
+    }
+
+    /// Gives the newest versions that are values to body, extent by extent.
+    mutating func forEachNewest(
+        _ body: (_ key: ByteView, _ value: ByteView) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let versions = versions
+        for (number, extent) in extents.enumerated() {
+            try survey.forEachRecord(in: extent) { record throws(StoreError) in
+                guard record.kind?.isFound == true, let newest = versions[record.key.array],
+                    newest.extent == number, newest.location == record.location
+                else { return }
+                try body(record.key, record.value)
+            }
+        }
+    }
+
+    /// The report, once the new pool is complete.
+    func finished(keys: Int) -> RepairReport {
+        var report = report
+        report.keys = keys
+        return report
+    }
+}

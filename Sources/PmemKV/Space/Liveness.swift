@@ -1,0 +1,167 @@
+/// Who is alive: the one rule that publishing, compaction, replay, recovery and the tests'
+/// inspection ask.
+///
+/// - A record that readers can find (``RecordKind/isFound``) is alive as long as the hash index
+///   points at it.
+/// - A tombstone is needed as long as an older put of its key could come back without it: until a
+///   newer record of the key is in the index, or no superseded put with a lower number is left in
+///   any other extent (I8). The second is kept for each extent as one number, ``oldestDead``, which
+///   is conservative, needs no memory per key, and ends: compaction removes dead puts.
+/// - Of two records of a key the higher sequence number counts; of a record and its copy, which
+///   have the same (I7), the one in a sealed extent, so that the extent of a compaction that a
+///   crash cut short can be given back.
+///
+/// Invariants:
+/// - Whether a record is alive is asked under its shard's lock: a writer holds that lock from
+///   before it appends until the index knows the record.
+/// - What died in an extent is counted by anybody; what was appended to it by the owner of its head
+///   alone (``Segments/noteAppended(_:_:_:)``).
+final class Liveness: Sendable {
+    let segments: Segments
+    let index: HashIndex
+    /// Two words an extent, at its first segment: units of puts that are no longer the newest of
+    /// their key, and the lowest sequence number of them.
+    private let dead: SharedLines
+
+    init(segments: Segments, index: HashIndex) {
+        self.segments = segments
+        self.index = index
+        dead = SharedLines(segments.geometry.segmentCount / 4 + 1)
+        for segment in segments.geometry.segments { forget(segment) }
+    }
+
+    @inline(__always)
+    private func deadUnits(_ extent: SegmentNumber) -> AtomicWord {
+        dead[extent.rawValue &* 2]
+    }
+
+    @inline(__always)
+    private func oldestDead(_ extent: SegmentNumber) -> AtomicWord {
+        dead[extent.rawValue &* 2 &+ 1]
+    }
+
+    // MARK: Counting
+
+    /// The put there is no longer the newest record of its key.
+    @inline(__always)
+    func noteDead(_ location: Location, _ units: Units, _ sequence: SequenceNumber) {
+        let extent = segments.extent(of: location)
+        deadUnits(extent).addRelaxed(UInt64(truncatingIfNeeded: units.count))
+        oldestDead(extent).lower(to: sequence.rawValue)
+    }
+
+    /// Nothing is counted for an extent any more: it is being freed.
+    func forget(_ extent: SegmentNumber) { setDead(extent, oldest: .none) }
+
+    /// Takes over what a checkpoint knew of an extent.
+    func adopt(
+        _ extent: SegmentNumber, live: Units, tombstones: Units, oldestDead: SequenceNumber
+    ) {
+        segments.setAppended(extent, puts: live, tombstones: tombstones)
+        setDead(extent, oldest: oldestDead)
+    }
+
+    private func setDead(_ extent: SegmentNumber, oldest: SequenceNumber) {
+        deadUnits(extent).storeRelaxed(0)
+        oldestDead(extent).storeRelaxed(oldest.rawValue)
+    }
+
+    // MARK: Records
+
+    /// Whether the put at a location is alive. Shard locked.
+    func isAlive(_ hash: KeyHash, at location: Location) -> Bool {
+        index.place(of: hash, holding: location) != nil
+    }
+
+    /// Whether a record that replay meets takes the place of the one known for its key.
+    func supersedes(
+        _ sequence: SequenceNumber, at location: Location, _ known: SequenceNumber,
+        at knownLocation: Location
+    ) -> Bool {
+        if sequence != known { return sequence > known }
+        return segments.phase(segments.extent(of: knownLocation)) == .open
+            && segments.phase(segments.extent(of: location)) == .sealed
+    }
+
+    // MARK: Extents
+
+    /// Units of put records in an extent that are the newest of their key.
+    func liveUnits(_ extent: SegmentNumber) -> Units {
+        let dead = Units(Int(truncatingIfNeeded: deadUnits(extent).loadAcquire()))
+        return segments.appendedUnits(extent, .put) - dead
+    }
+
+    func tombstoneUnits(_ extent: SegmentNumber) -> Units {
+        segments.appendedUnits(extent, .tombstone)
+    }
+
+    /// Units that compaction of an extent has to copy at most.
+    func keptUnits(_ extent: SegmentNumber) -> Units {
+        liveUnits(extent) + tombstoneUnits(extent)
+    }
+
+    /// The lowest sequence number of a superseded put in an extent; `none` when there is none.
+    func lowestDead(in extent: SegmentNumber) -> SequenceNumber {
+        SequenceNumber(oldestDead(extent).loadSequential())
+    }
+
+    /// The lowest sequence numbers of superseded puts anywhere. O(segments).
+    func horizon() -> Horizon {
+        var result = Horizon()
+        for segment in segments.geometry.segments {
+            switch segments.phase(segment) {
+            case .free, .continuation, .checkpoint: continue
+            case .open, .sealed, .quarantined, .limbo:
+                result.add(lowestDead(in: segment), of: segment)
+            }
+        }
+        return result
+    }
+
+    /// Units that compaction of an extent would not have to copy; zero when it has no garbage.
+    ///
+    /// Space behind the records counts only beside garbage: moving live records to an equally
+    /// long extent gains nothing, and would be tried for ever.
+    func reclaimableUnits(_ extent: SegmentNumber, _ horizon: Horizon) -> Units {
+        let rest = segments.capacity(extent) - liveUnits(extent)
+        let tombstones = tombstoneUnits(extent)
+        if tombstones > .zero, horizon.isClear(without: extent) { return rest }
+        return lowestDead(in: extent) == .none ? .zero : rest - tombstones
+    }
+
+    /// Whether compaction of an extent would gain anything, once it is sealed.
+    func hasGarbage(_ extent: SegmentNumber) -> Bool {
+        lowestDead(in: extent) != .none
+            || tombstoneUnits(extent) > .zero && horizon().isClear(without: extent)
+    }
+}
+
+/// The two lowest sequence numbers of superseded puts in different extents: enough to leave any
+/// one extent out.
+struct Horizon {
+    private var lowest = SequenceNumber.none
+    private var second = SequenceNumber.none
+    private var holder: SegmentNumber?
+
+    mutating func add(_ sequence: SequenceNumber, of extent: SegmentNumber) {
+        if sequence < lowest {
+            second = lowest
+            lowest = sequence
+            holder = extent
+        } else {
+            second = min(second, sequence)
+        }
+    }
+
+    private func lowest(without extent: SegmentNumber) -> SequenceNumber {
+        extent == holder ? second : lowest
+    }
+
+    /// Whether no other extent has a superseded put.
+    func isClear(without extent: SegmentNumber) -> Bool { lowest(without: extent) == .none }
+
+    /// Whether a tombstone in an extent hides nothing that stands in another one (I8).
+    func letsGo(_ tombstone: SequenceNumber, in extent: SegmentNumber) -> Bool {
+        tombstone <= lowest(without: extent)
+    }
+}

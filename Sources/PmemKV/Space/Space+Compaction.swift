@@ -1,0 +1,187 @@
+import Synchronization
+
+/// Copying what is alive out of an extent, so that it can be reused.
+///
+/// Invariants (numbers from docs/crash-model.md):
+/// - I7: a copy keeps the sequence number of its original.
+/// - I8: a tombstone is dropped only when ``Liveness`` lets it go.
+/// - The compaction lock is held; the compaction head belongs to its holder.
+extension Space {
+    /// Compacts until nothing more can be gained.
+    func compactAll() throws(StoreError) {
+        try gate.checkWritable()
+        for head in log.writerHeads {
+            let owned = head.own()
+            try gate.checkReadable()
+            guard let extent = owned.extent, owned.position > liveness.liveUnits(extent)
+            else { continue }
+            try log.seal(owned)
+        }
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
+        try gate.checkReadable()
+        // Every round removes garbage, or leaves fewer extents, so this ends.
+        while try compactOne(minimumGain: Units(1)) { try reclaimLimbo() }
+        try reclaimLimbo()
+    }
+
+    /// Compacts the extent that gives most for least. Returns whether there was one that gives
+    /// at least minimumGain.
+    func compactOne(minimumGain: Units) throws(StoreError) -> Bool {
+        let head = log.compactionHead.own()
+        var tried: Set<SegmentNumber> = []
+        while let victim = chooseVictim(head, minimumGain: minimumGain, except: tried)
+            ?? chooseMerger(head, except: tried)
+        {
+            if try compact(victim, into: head) { return true }
+            // A record longer than a segment stays where it is; another extent may do better.
+            tried.insert(victim)
+        }
+        return false
+    }
+
+    /// A record on the move.
+    private struct Move {
+        let entry: SummaryEntry
+        let old: Location
+        let new: Location
+    }
+
+    /// Moves the live records of an extent away and retires it. False when that is impossible
+    /// now: no room for the copies.
+    func compact(
+        _ extent: SegmentNumber, into head: borrowing OwnedHead
+    ) throws(StoreError) -> Bool {
+        let start = segments.geometry.firstLocation(of: extent)
+        let entries: [SummaryEntry]
+        do throws(StoreError) {
+            entries = try log.sealedEntries(extent, seed: index.seed)
+        } catch {
+            // Its other records stay readable where they are.
+            segments.quarantine(extent)
+            return true
+        }
+        awaitPublishers()
+        let horizon = liveness.horizon()
+        var moves: [Move] = []
+        for entry in entries {
+            let location = start + entry.offset
+            switch try copyIfAlive(entry, at: location, of: extent, horizon, into: head) {
+            case .dead: continue
+            case .moved(let target):
+                moves.append(Move(entry: entry, old: location, new: target))
+            case .noRoom:
+                try finish(moves, head)
+                return false
+            case .damaged:
+                try finish(moves, head)
+                segments.quarantine(extent)
+                return true
+            }
+        }
+        try finish(moves, head)
+        segments.retire(extent, epoch: records.epochs.now)
+        compactions.add(1, ordering: .relaxed)
+        return true
+    }
+
+    /// Waits until every writer that had appended before has also published.
+    ///
+    /// A writer gives its head back before it publishes, so an extent can be sealed and chosen
+    /// while the put that a tombstone in it superseded is not yet counted as superseded; the
+    /// tombstone would look droppable. Writers hold their shard until all is counted.
+    private func awaitPublishers() {
+        for shard in index.shards { index.lock(ofShard: shard).passThrough() }
+    }
+
+    private enum Outcome {
+        case dead
+        case moved(Location)
+        case noRoom
+        /// Only repair may touch it.
+        case damaged
+    }
+
+    private func copyIfAlive(
+        _ entry: SummaryEntry, at location: Location, of extent: SegmentNumber, _ horizon: Horizon,
+        into head: borrowing OwnedHead
+    ) throws(StoreError) -> Outcome {
+        let isNeeded =
+            entry.kind.isFound
+            ? index.lock(of: entry.hash).withLock { liveness.isAlive(entry.hash, at: location) }
+            : !horizon.letsGo(entry.number, in: extent)
+        guard isNeeded else { return .dead }
+        do throws(StoreError) {
+            return try move(entry, at: location, into: head) ?? .damaged
+        } catch {
+            guard error.code == .corrupt || error.code == .media, !gate.isFailed else {
+                throw error
+            }
+            return .damaged
+        }
+    }
+
+    /// Copies one record, verified; damage is never propagated under a fresh checksum. The room for
+    /// it, its number and its kind come from the summary, so the record has to say the same.
+    private func move(
+        _ entry: SummaryEntry, at location: Location, into head: borrowing OwnedHead
+    ) throws(StoreError) -> Outcome? {
+        try log.withRecord(at: location) { record throws(StoreError) -> Outcome? in
+            guard record.isSound, record.units == entry.units,
+                record.sequence == entry.number, record.kind == entry.kind,
+                self.records.hash(record.key) == entry.hash
+            else { return .damaged }
+            if !entry.kind.isFound {
+                // A newer record of the key makes the tombstone superfluous.
+                let lock = self.index.lock(of: entry.hash)
+                lock.lock()
+                defer { lock.unlock() }
+                if try self.records.locate(record.key, entry.hash) != nil { return .dead }
+            }
+            guard try self.makeReady(head, units: entry.units) else { return .noRoom }
+            let source = RecordSource(
+                kind: entry.kind, hash: entry.hash, key: record.key, value: record.value)
+            return .moved(
+                self.log.append(source, sequence: entry.number, to: head, site: .compactionRecord))
+        }
+    }
+
+    /// Makes sure that the compaction head has room; it may use the last free segment.
+    private func makeReady(
+        _ head: borrowing OwnedHead, units: Units
+    ) throws(StoreError) -> Bool {
+        if head.fits(units: units, entries: 1) { return true }
+        guard units + Summary.units(entries: 1) <= segments.geometry.segmentUnits,
+            let segment = try take(span: 1, reserve: 0, state: .log)
+        else { return false }
+        // What was copied so far becomes durable here, but the index learns it later: the extent
+        // that is sealed cannot be a victim before, since this holds the lock.
+        try log.seal(head)
+        head.begin(segment, of: segments)
+        return true
+    }
+
+    /// Makes the copies durable, then lets the index point to those whose original still counts.
+    private func finish(_ moves: [Move], _ head: borrowing OwnedHead) throws(StoreError) {
+        guard !moves.isEmpty else { return }
+        try gate.guarded { () throws(StoreError) in
+            try log.medium.drain(site: .compactionDrain)
+        }
+        head.noteAllDurable()
+        var units = Units.zero
+        for move in moves {
+            units += move.entry.units
+            guard move.entry.kind.isFound else { continue }
+            index.lock(of: move.entry.hash).withLock {
+                if let place = index.place(of: move.entry.hash, holding: move.old) {
+                    index.replace(place, of: move.entry.hash, by: move.new)
+                    liveness.noteDead(move.old, move.entry.units, move.entry.number)
+                } else {
+                    // Overwritten or deleted meanwhile: the copy was dead before it was born.
+                    liveness.noteDead(move.new, move.entry.units, move.entry.number)
+                }
+            }
+        }
+        compactedUnits.add(units.count, ordering: .relaxed)
+    }
+}

@@ -1,0 +1,105 @@
+/// Which extent compaction empties next. Compaction lock held.
+extension Space {
+    private var sealed: [SegmentNumber] {
+        segments.geometry.segments.filter { segments.phase($0) == .sealed }
+    }
+
+    /// Greedy by gain, with age as tie-break: the emptiest extent, and where tombstones alone
+    /// keep extents full, the one whose garbage keeps most tombstones from being dropped.
+    func chooseVictim(
+        _ head: borrowing OwnedHead, minimumGain: Units, except tried: Set<SegmentNumber>
+    ) -> SegmentNumber? {
+        var best: (extent: SegmentNumber, gain: Double)?
+        var oldest: (extent: SegmentNumber, dead: SequenceNumber)?
+        let room = compactionRoom(head)
+        let horizon = liveness.horizon()
+        for extent in sealed where !tried.contains(extent) && liveness.keptUnits(extent) <= room {
+            let gain = liveness.reclaimableUnits(extent, horizon)
+            if gain >= minimumGain {
+                let worth = Double(gain.count) / Double(segments.capacity(extent).count)
+                if best.map({ worth > $0.gain }) ?? true { best = (extent, worth) }
+            }
+            // Tombstones alone are no reason: copied as they are, they would be a victim again.
+            let dead = liveness.lowestDead(in: extent)
+            if dead != .none, oldest.map({ dead < $0.dead }) ?? true { oldest = (extent, dead) }
+        }
+        // When only little is dead anywhere, the oldest of it keeps most tombstones.
+        return best?.extent ?? oldest?.extent
+    }
+
+    /// An extent without garbage that leaves a segment free when its records join others: every
+    /// crash seals extents that are not full, and without this each restart would cost space.
+    func chooseMerger(
+        _ head: borrowing OwnedHead, except tried: Set<SegmentNumber>
+    ) -> SegmentNumber? {
+        var least: (extent: SegmentNumber, units: Units)?
+        var second: Units?
+        for extent in sealed where segments.span(extent) == 1 && !tried.contains(extent) {
+            let units = liveness.keptUnits(extent)
+            if least.map({ units < $0.units }) ?? true {
+                second = least?.units
+                least = (extent, units)
+            } else if second.map({ units < $0 }) ?? true {
+                second = units
+            }
+        }
+        guard let least else { return nil }
+        // A record takes a unit at least, so there are no more records than units.
+        if head.fits(units: least.units, entries: least.units.count) { return least.extent }
+        guard let second, segments.freeCount > 0 else { return nil }
+        let both = least.units + second
+        let summary = Summary.units(entries: both.count)
+        return both + summary <= segments.geometry.segmentUnits ? least.extent : nil
+    }
+
+    /// Makes `span` neighbouring segments free by compacting what lies in the window that holds
+    /// least.
+    func emptyWindow(span: Int) throws(StoreError) -> Bool {
+        guard let window = cheapestWindow(span: span) else { return false }
+        segments.searchNext(from: window.upperBound)
+        let head = log.compactionHead.own()
+        var progressed = false
+        for segment in window where segments.phase(segment) == .sealed {
+            guard try compact(segment, into: head) else { return progressed }
+            progressed = true
+        }
+        try reclaimLimbo()
+        return progressed
+    }
+
+    /// The window of neighbouring segments with the fewest live units, no part of which is held
+    /// by a head, the checkpoint, or an extent that reaches out of it.
+    private func cheapestWindow(span: Int) -> Range<SegmentNumber>? {
+        let geometry = segments.geometry
+        guard span <= geometry.segmentCount else { return nil }
+        var best: (window: Range<SegmentNumber>, kept: Units)?
+        let room = (segments.freeCount - 1) * geometry.segmentUnits
+        for start in geometry.segments.dropLast(span - 1) {
+            let window = start..<(start + span)
+            guard let (kept, free) = contents(of: window) else { continue }
+            // Copies must not have to go into the window itself.
+            guard kept <= room - free * geometry.segmentUnits else { continue }
+            if best.map({ kept < $0.kept }) ?? true { best = (window, kept) }
+        }
+        return best?.window
+    }
+
+    /// Units to be copied out of a window, and free segments in it; nil when it cannot be emptied.
+    private func contents(of window: Range<SegmentNumber>) -> (kept: Units, free: Int)? {
+        var kept = Units.zero
+        var free = 0
+        for segment in window {
+            let role = segments.role(segment)
+            switch role.phase {
+            case .free: free += 1
+            case .limbo: continue
+            case .open, .quarantined, .checkpoint: return nil
+            case .continuation: guard window.contains(role.first) else { return nil }
+            case .sealed:
+                guard segment + role.span <= window.upperBound else { return nil }
+                kept += liveness.keptUnits(segment)
+            }
+        }
+        return (kept, free)
+    }
+}

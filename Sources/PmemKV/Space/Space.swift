@@ -1,0 +1,67 @@
+import Synchronization
+
+/// The room in a pool: who gets a place to append to, and what is made free again.
+///
+/// Invariants (numbers from docs/crash-model.md):
+/// - I6: an extent is retired only when the copies of all its live records are durable, and freed
+///   only when no reader can be in it.
+/// - One compaction at a time, under the compaction lock; it comes before any log head. Nobody
+///   waits for space while holding a shard.
+/// - The last free segments are kept: one for compaction, so that it can always run, one for
+///   deletes.
+final class Space: @unchecked Sendable {
+    let log: Log
+    let segments: Segments
+    let records: RecordIndex
+    let liveness: Liveness
+    let options: EngineOptions
+    private let words = SharedLines(1)
+    var compactionLock: SpinLock { SpinLock(words[0]) }
+    /// The extent of the checkpoint that the superblock names. Under the compaction lock.
+    var checkpoint: SegmentNumber?
+    /// Extents that compaction emptied.
+    let compactions = Atomic<Int>(0)
+    /// Units it copied out of them.
+    let compactedUnits = Atomic<Int>(0)
+
+    var index: HashIndex { records.index }
+    var gate: Gate { log.gate }
+
+    init(
+        log: Log, records: RecordIndex, liveness: Liveness, checkpoint: SegmentNumber?,
+        options: EngineOptions
+    ) {
+        self.log = log
+        segments = log.segments
+        self.records = records
+        self.liveness = liveness
+        self.checkpoint = checkpoint
+        self.options = options
+    }
+
+    /// Free segments that a write has to leave alone.
+    func reserve(for use: Use) -> Int {
+        options.compactionReserve + (use == .tombstones ? 0 : options.deleteReserve)
+    }
+
+    /// Whether there is no more than the reserves.
+    var isNearlyFull: Bool { segments.freeCount < reserve(for: .records) }
+
+    /// What room is wanted for: a pool that is full of values still takes removals.
+    enum Use {
+        case records
+        case tombstones
+    }
+
+    /// Makes an extent free: durably, then for the next who takes it.
+    func free(_ extent: SegmentNumber) throws(StoreError) {
+        try gate.guarded { () throws(StoreError) in
+            try segments.release(extent) { liveness.forget(extent) }
+        }
+    }
+
+    /// Units that compaction can write before it frees anything. Compaction lock held.
+    func compactionRoom(_ head: borrowing OwnedHead) -> Units {
+        head.capacity - head.position + segments.freeCount * segments.geometry.segmentUnits
+    }
+}

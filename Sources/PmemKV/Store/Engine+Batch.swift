@@ -1,0 +1,104 @@
+/// Atomic batches.
+///
+/// I11: the records of a batch lie behind one another in one extent, with consecutive sequence
+/// numbers and a count of those still to come. Recovery takes the batch only when it has seen
+/// the record with none to come; one fence covers all of them.
+extension Engine {
+    func apply(_ batch: WriteBatch, relaxed: Bool) throws(StoreError) {
+        try gate.checkWritable()
+        guard !batch.isEmpty else { return }
+        guard batch.count <= Int(UInt32.max) else {
+            throw StoreError(.invalidArgument, "a batch has at most \(UInt32.max) entries")
+        }
+        try batch.bytes.withByteView { bytes throws(StoreError) in
+            var sources = try self.sources(of: batch, in: bytes)
+            self.keepLastOfEachKey(&sources)
+            try self.write(sources, relaxed: relaxed)
+        }
+    }
+
+    private func sources(
+        of batch: WriteBatch, in bytes: ByteView
+    ) throws(StoreError) -> [RecordSource] {
+        var sources: [RecordSource] = []
+        sources.reserveCapacity(batch.count)
+        for entry in batch.entries {
+            let valueStart = entry.keyStart + entry.keyLength
+            let key = bytes.slice(entry.keyStart..<valueStart)
+            try checkKey(key)
+            sources.append(
+                RecordSource(
+                    kind: entry.kind, hash: records.hash(key), key: key,
+                    value: bytes.slice(valueStart..<(valueStart + entry.valueLength))))
+        }
+        return sources
+    }
+
+    /// Leaves the last entry of each key: two records of one key in a batch would make the order
+    /// of publishing matter. O(n log n).
+    private func keepLastOfEachKey(_ sources: inout [RecordSource]) {
+        let order = sources.indices.sorted {
+            (sources[$0].hash, $0) < (sources[$1].hash, $1)
+        }
+        var superseded: [Int] = []
+        for (place, number) in order.enumerated() {
+            let later = order[(place + 1)...].prefix { sources[$0].hash == sources[number].hash }
+            if later.contains(where: { sources[$0].key.hasSameBytes(as: sources[number].key) }) {
+                superseded.append(number)
+            }
+        }
+        for number in superseded.sorted(by: >) { sources.remove(at: number) }
+    }
+
+    /// The shards that hold these keys, each once, ascending.
+    private func shards(of sources: [RecordSource]) -> [ShardNumber] {
+        var shards: [ShardNumber] = []
+        shards.reserveCapacity(sources.count)
+        for shard in sources.map({ index.shape.shard(of: $0.hash) }).sorted()
+        where shard != shards.last {
+            shards.append(shard)
+        }
+        return shards
+    }
+
+    private func write(_ sources: [RecordSource], relaxed: Bool) throws(StoreError) {
+        let units = sources.reduce(.zero) { $0 + $1.units }
+        let removesOnly = sources.allSatisfy { !$0.kind.isFound }
+        let head = try space.acquireHead(
+            units: units, entries: sources.count, for: removesOnly ? .tombstones : .records)
+        let shards = shards(of: sources)
+        for shard in shards { index.lock(ofShard: shard).lock() }
+        defer { for shard in shards.reversed() { index.lock(ofShard: shard).unlock() } }
+        // A removal of a key that is not there leaves no record behind, unless the key's absence
+        // is itself relaxed and a crash could undo it.
+        let keepsAll = log.hasRelaxed
+        var wanted: [RecordSource] = []
+        for source in sources {
+            let isThere = try records.locate(source.key, source.hash) != nil
+            if isThere || source.kind.isFound || keepsAll { wanted.append(source) }
+        }
+        guard !wanted.isEmpty else { return }
+        let locations = try append(wanted, to: head, relaxed: relaxed)
+        for shard in shards { index.beginPublishing(shard) }
+        defer { for shard in shards { index.endPublishing(shard) } }
+        for (source, location) in zip(wanted, locations) { try publish(source, at: location) }
+    }
+
+    private func append(
+        _ sources: [RecordSource], to head: consuming OwnedHead, relaxed: Bool
+    ) throws(StoreError) -> [Location] {
+        let first = try log.sequences.take(sources.count)
+        log.beginWrite(to: head, relaxed: relaxed)
+        var locations: [Location] = []
+        locations.reserveCapacity(sources.count)
+        for (number, source) in sources.enumerated() {
+            locations.append(
+                log.append(
+                    source, sequence: first + number,
+                    batchRemaining: UInt32(sources.count - 1 - number), to: head,
+                    deferred: relaxed))
+        }
+        try log.finishWrite(head, relaxed: relaxed)
+        return locations
+    }
+}

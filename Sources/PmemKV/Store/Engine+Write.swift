@@ -1,0 +1,124 @@
+/// Writing single records.
+extension Engine {
+    /// Writes a value. Durable when this returns, unless relaxed.
+    ///
+    /// What stands in the index is looked at only after the fence: the loads for it run while the
+    /// record is on its way to the medium.
+    ///
+    /// - Complexity: O(1) plus the bytes; one fence.
+    func put(_ key: ByteView, _ value: ByteView, relaxed: Bool) throws(StoreError) {
+        try checkKey(key)
+        try gate.checkWritable()
+        let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
+        index.prefetch(source.hash)
+        let head = try space.acquireHead(units: source.units, entries: 1, for: .records)
+        let shard = index.lock(of: source.hash)
+        shard.lock()
+        defer { shard.unlock() }
+        index.prefetchSplit(source.hash)
+        try publish(source, at: try append(source, to: head, relaxed: relaxed))
+    }
+
+    /// Writes a tombstone if the key is there. Returns whether it was.
+    ///
+    /// While relaxed records are pending, a key may be absent only until the next crash: then a
+    /// durable remove writes its tombstone all the same.
+    func remove(_ key: ByteView, relaxed: Bool) throws(StoreError) -> Bool {
+        try checkKey(key)
+        try gate.checkWritable()
+        let hash = records.hash(key)
+        let isThere = try records.contains(key, hash)
+        // In this order: whoever made the key absent had marked its head before.
+        guard isThere || !relaxed && log.hasRelaxed else { return false }
+        var existed = false
+        _ = try write(.tombstone(key, hash), relaxed: relaxed) {
+            existed = $0 != nil
+            return existed || !relaxed && self.log.hasRelaxed
+        }
+        return existed
+    }
+
+    /// Writes one record if the condition holds for what is there now. Returns whether it did.
+    func write(
+        _ source: RecordSource, relaxed: Bool, _ condition: (RecordIndex.Found?) -> Bool
+    ) throws(StoreError) -> Bool {
+        try gate.checkWritable()
+        let head = try space.acquireHead(
+            units: source.units, entries: 1, for: source.kind.isFound ? .records : .tombstones)
+        let shard = index.lock(of: source.hash)
+        shard.lock()
+        defer { shard.unlock() }
+        guard condition(try records.locate(source.key, source.hash)) else { return false }
+        try publish(source, at: try append(source, to: head, relaxed: relaxed))
+        return true
+    }
+
+    /// One optimistic try: reads, asks, and writes if the record is still the same one.
+    ///
+    /// The sequence number tells whether it is: compaction moves a record and keeps its number.
+    func tryUpdate(
+        _ key: ByteView, _ transform: (RawSpan?) -> ValueUpdate
+    ) throws(StoreError) -> Bool {
+        try checkKey(key)
+        try gate.checkWritable()
+        let hash = records.hash(key)
+        var seen: SequenceNumber?
+        let found: ValueUpdate? = try records.withRecord(key, hash) { record in
+            seen = record.sequence
+            return record.value.withSpan { transform($0) }
+        }
+        switch found ?? transform(nil) {
+        case .keep: return true
+        case .remove:
+            guard seen != nil else { return true }
+            return try write(.tombstone(key, hash), relaxed: false) { $0?.sequence == seen }
+        case .set(let value):
+            return try value.withByteView { value throws(StoreError) in
+                let source = RecordSource(kind: .put, hash: hash, key: key, value: value)
+                return try self.write(source, relaxed: false) { $0?.sequence == seen }
+            }
+        }
+    }
+
+    /// Appends a record and makes it durable, unless relaxed; gives the head back. Shard locked.
+    @inline(__always)
+    private func append(
+        _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool
+    ) throws(StoreError) -> Location {
+        let sequence = try log.sequences.take(1)
+        log.beginWrite(to: head, relaxed: relaxed)
+        let location = log.append(source, sequence: sequence, to: head, deferred: relaxed)
+        records.prefetchRecord(source.hash)
+        try log.finishWrite(head, relaxed: relaxed)
+        return location
+    }
+
+    /// Makes a durable record the one that readers find. Shard locked.
+    @inline(__always)
+    func publish(_ source: RecordSource, at location: Location) throws(StoreError) {
+        // A failure leaves a durable record that the index does not know: only a new recovery
+        // puts that right.
+        try gate.failing { () throws(StoreError) in
+            let previous = try records.locate(source.key, source.hash)
+            switch source.kind {
+            case .put:
+                if let previous {
+                    index.replace(previous.place, of: source.hash, by: location)
+                } else {
+                    try index.insert(source.hash, location)
+                    ordered?.insert(source.key)
+                }
+                index.increment(.puts, source.hash)
+            case .tombstone:
+                if let previous {
+                    index.remove(previous.place, of: source.hash)
+                    ordered?.remove(source.key)
+                }
+                index.increment(.removes, source.hash)
+            }
+            if let previous {
+                liveness.noteDead(previous.location, previous.units, previous.sequence)
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+extension PmemStore {
+    /// The value of a key, copied; nil when there is no such key.
+    ///
+    /// - Throws: `corrupt` or `media` when the record is damaged, `closed`.
+    /// - Complexity: O(1) plus the bytes.
+    @inlinable
+    public func get(_ key: some StoreBytes) throws(StoreError) -> [UInt8]? {
+        try key.withStoreBytes { key throws(StoreError) in try get(key) }
+    }
+
+    /// The same for a span.
+    public func get(_ key: RawSpan) throws(StoreError) -> [UInt8]? {
+        try lookUp(key) { $0.array }
+    }
+
+    /// Copies the value of a key into a buffer, as much as it holds, and returns the value's
+    /// length in bytes; nil when there is no such key. Allocates nothing.
+    @inlinable
+    public func get(
+        _ key: some StoreBytes, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) -> Int? {
+        try key.withStoreBytes { key throws(StoreError) in
+            unsafe try copyValue(key, into: buffer)
+        }
+    }
+
+    @usableFromInline
+    func copyValue(
+        _ key: RawSpan, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) -> Int? {
+        try lookUp(key) { value in
+            unsafe buffer.copyMemory(from: value.prefix(min(value.count, buffer.count)).buffer)
+            return value.count
+        }
+    }
+
+    /// Gives the value of a key to body without copying it; nil when there is no such key.
+    ///
+    /// The bytes stay as they are while body runs, whatever is written meanwhile; a body that
+    /// runs long keeps space from being reused. Throws `media` when the medium failed under it.
+    @inlinable
+    public func withValue<R>(
+        forKey key: some StoreBytes, _ body: (RawSpan) -> R
+    ) throws(StoreError) -> R? {
+        try key.withStoreBytes { key throws(StoreError) in try borrowValue(key, body) }
+    }
+
+    @usableFromInline
+    func borrowValue<R>(
+        _ key: RawSpan, _ body: (RawSpan) -> R
+    ) throws(StoreError) -> R? {
+        let faults = engine.log.medium.faultCount
+        let result = try lookUp(key) { value in value.withSpan { body($0) } }
+        if engine.log.medium.faultCount != faults {
+            throw StoreError(.media, "the medium failed while a value was being read")
+        }
+        return result
+    }
+
+    /// Whether a key is there.
+    @inlinable
+    public func contains(_ key: some StoreBytes) throws(StoreError) -> Bool {
+        try key.withStoreBytes { key throws(StoreError) in try containsKey(key) }
+    }
+
+    @usableFromInline
+    func containsKey(_ key: RawSpan) throws(StoreError) -> Bool {
+        try lookUp(key) { _ in true } ?? false
+    }
+
+    @inline(__always)
+    private func lookUp<R>(
+        _ key: RawSpan, _ body: (ByteView) -> R
+    ) throws(StoreError) -> R? {
+        try key.withByteView { key throws(StoreError) in
+            try engine.checkKey(key)
+            return try records.withRecord(key, records.hash(key)) { body($0.value) }
+        }
+    }
+
+    /// Keys in the store. O(shards of the index).
+    public var count: Int { engine.index.count }
+}

@@ -1,0 +1,116 @@
+/// What a transform of ``PmemStore/update(_:_:)`` wants done.
+public enum ValueUpdate: Sendable {
+    /// Leave the key as it is.
+    case keep
+    /// Store these bytes.
+    case set([UInt8])
+    /// Remove the key.
+    case remove
+}
+
+extension PmemStore {
+    /// Stores a value under a key, in place of an older one.
+    ///
+    /// - Throws: `outOfSpace` (nothing was written; reads and removes still work),
+    ///   `invalidArgument` for an empty or over-long key, `readOnly`, `closed`, and `io` or
+    ///   `media` after a failure of the medium, which ends all writing until the pool is opened
+    ///   again.
+    /// - Complexity: O(1) plus the bytes; one flush and one fence on synchronous media.
+    @inlinable
+    public func put(
+        _ value: some StoreBytes, forKey key: some StoreBytes, durability: Durability = .durable
+    ) throws(StoreError) {
+        try key.withStoreBytes { key throws(StoreError) in
+            try value.withStoreBytes { value throws(StoreError) in
+                try put(value, forKey: key, durability: durability)
+            }
+        }
+    }
+
+    /// The same for spans.
+    public func put(
+        _ value: RawSpan, forKey key: RawSpan, durability: Durability = .durable
+    ) throws(StoreError) {
+        try key.withByteView { key throws(StoreError) in
+            try value.withByteView { value throws(StoreError) in
+                try engine.put(key, value, relaxed: durability == .relaxed)
+            }
+        }
+    }
+
+    /// Removes a key. Returns whether it was there. Works in a full pool, too.
+    @inlinable
+    @discardableResult
+    public func remove(
+        _ key: some StoreBytes, durability: Durability = .durable
+    ) throws(StoreError) -> Bool {
+        try key.withStoreBytes { key throws(StoreError) in
+            try removeKey(key, relaxed: durability == .relaxed)
+        }
+    }
+
+    @usableFromInline
+    func removeKey(_ key: RawSpan, relaxed: Bool) throws(StoreError) -> Bool {
+        try key.withByteView { key throws(StoreError) in
+            try engine.remove(key, relaxed: relaxed)
+        }
+    }
+
+    /// Applies a batch: after a crash all of it or none, and readers see it all at once.
+    ///
+    /// One fence for the whole batch.
+    public func apply(
+        _ batch: WriteBatch, durability: Durability = .durable
+    ) throws(StoreError) {
+        try engine.apply(batch, relaxed: durability == .relaxed)
+    }
+
+    /// Sets or removes a key if its value is the expected one; nil stands for "no such key" on
+    /// either side. Returns whether it did. Atomic.
+    public func compareAndSet(
+        _ key: some StoreBytes, expected: [UInt8]?, to value: [UInt8]?
+    ) throws(StoreError) -> Bool {
+        var isEqual = false
+        try update(key) { current in
+            isEqual = current.isEqual(to: expected)
+            guard isEqual else { return .keep }
+            return value.map { .set($0) } ?? .remove
+        }
+        return isEqual
+    }
+
+    /// Reads a key and writes what transform makes of it, atomically.
+    ///
+    /// `transform` may run several times, when other writers of the key come in between; it must
+    /// not use the store.
+    public func update(
+        _ key: some StoreBytes, _ transform: (RawSpan?) -> ValueUpdate
+    ) throws(StoreError) {
+        try key.withStoreBytes { key throws(StoreError) in
+            try key.withByteView { key throws(StoreError) in
+                var round = 0
+                while try !self.engine.tryUpdate(key, transform) {
+                    SpinWait.wait(round: round)
+                    round += 1
+                }
+            }
+        }
+    }
+
+    /// Makes all earlier relaxed writes, of all threads, durable.
+    public func sync() throws(StoreError) {
+        try engine.gate.checkWritable()
+        try engine.log.sync()
+    }
+
+    /// Copies live data together until no more space can be gained.
+    public func compact() throws(StoreError) { try engine.space.compactAll() }
+}
+
+extension RawSpan? {
+    fileprivate func isEqual(to bytes: [UInt8]?) -> Bool {
+        guard let self else { return bytes == nil }
+        guard let bytes else { return false }
+        return bytes.withByteView { bytes in self.withByteView { $0.hasSameBytes(as: bytes) } }
+    }
+}
