@@ -26,11 +26,9 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "CLibPmem", pkgConfig: "libpmem", providers: [.apt(["libpmem-dev"])]),
-        .systemLibrary(
-            name: "CLibPmemObj", pkgConfig: "libpmemobj", providers: [.apt(["libpmemobj-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
-            name: "CPmem", dependencies: ["CLibPmem", "CLibPmemObj"],
+            name: "CPmem", dependencies: ["CLibPmem"],
             cSettings: [.treatAllWarnings(as: .error)]),
         .target(
             name: "PmemPlaces",

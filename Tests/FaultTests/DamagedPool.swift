@@ -63,9 +63,8 @@ final class DamagedPool {
     /// Segments of extents, inner ones included.
     var segmentsInUse: [Int] {
         (0..<segments).flatMap { segment in
-            let life = line(segment).life
-            let isFree = life >> 14 & 3 == CPMEM_SEGMENT_FREE.rawValue
-            return segment..<(segment + (isFree ? 0 : Int(life >> 16 & 0xFFFF)))
+            let life = LifeWord(rawValue: line(segment).life)
+            return segment..<(segment + (life.state == .free ? 0 : life.span))
         }
     }
 

@@ -50,6 +50,18 @@ struct cpmem_superblock {
     uint64_t reserved[15];
 };
 _Static_assert(sizeof(struct cpmem_superblock) == 256, "superblock size");
+_Static_assert(offsetof(struct cpmem_superblock, magic) == 0, "magic");
+_Static_assert(offsetof(struct cpmem_superblock, incompatible_features) == 16, "incompatible");
+_Static_assert(offsetof(struct cpmem_superblock, compatible_features) == 24, "compatible_features");
+_Static_assert(offsetof(struct cpmem_superblock, pool_size) == 40, "pool_size");
+_Static_assert(offsetof(struct cpmem_superblock, segment_size) == 48, "segment_size");
+_Static_assert(offsetof(struct cpmem_superblock, segment_count) == 56, "segment_count");
+_Static_assert(offsetof(struct cpmem_superblock, data_offset) == 72, "data_offset");
+_Static_assert(offsetof(struct cpmem_superblock, update_counter) == 80, "update_counter");
+_Static_assert(offsetof(struct cpmem_superblock, checkpoint_segment) == 96, "checkpoint_segment");
+_Static_assert(offsetof(struct cpmem_superblock, checkpoint_generation) == 104, "generation");
+_Static_assert(offsetof(struct cpmem_superblock, checkpoint_length) == 112, "checkpoint_length");
+_Static_assert(offsetof(struct cpmem_superblock, created) == 128, "created");
 _Static_assert(offsetof(struct cpmem_superblock, version) == 8, "version");
 _Static_assert(offsetof(struct cpmem_superblock, checksum) == 12, "checksum");
 _Static_assert(offsetof(struct cpmem_superblock, pool_id) == 32, "pool_id");
@@ -67,16 +79,10 @@ struct cpmem_segment_line {
     uint64_t reserved[5];
 };
 _Static_assert(sizeof(struct cpmem_segment_line) == CPMEM_LINE, "segment line size");
+_Static_assert(offsetof(struct cpmem_segment_line, life) == 0, "life");
+_Static_assert(offsetof(struct cpmem_segment_line, reserved) == 24, "reserved");
 _Static_assert(offsetof(struct cpmem_segment_line, seal) == 8, "seal");
 _Static_assert(offsetof(struct cpmem_segment_line, tail) == 16, "tail");
-
-enum cpmem_segment_state {
-    CPMEM_SEGMENT_FREE = 1,
-    CPMEM_SEGMENT_LOG = 2,
-    CPMEM_SEGMENT_CHECKPOINT = 3,
-};
-
-enum cpmem_record_kind { CPMEM_RECORD_PUT = 1, CPMEM_RECORD_TOMBSTONE = 2 };
 
 // A record: this header, the key, the value, zeroes to the next multiple of CPMEM_LINE.
 struct cpmem_record {
@@ -88,6 +94,8 @@ struct cpmem_record {
     uint64_t shape;
 };
 _Static_assert(sizeof(struct cpmem_record) == 32, "record header size");
+_Static_assert(offsetof(struct cpmem_record, header_checksum) == 0, "header_checksum");
+_Static_assert(offsetof(struct cpmem_record, value_checksum) == 4, "value_checksum");
 _Static_assert(offsetof(struct cpmem_record, sequence) == 8, "sequence");
 _Static_assert(offsetof(struct cpmem_record, durable_units) == 16, "durable_units");
 _Static_assert(offsetof(struct cpmem_record, batch_remaining) == 20, "batch_remaining");
@@ -103,6 +111,11 @@ struct cpmem_summary {
     uint64_t reserved[4];
 };
 _Static_assert(sizeof(struct cpmem_summary) == CPMEM_LINE, "summary header size");
+_Static_assert(offsetof(struct cpmem_summary, magic) == 0, "magic");
+_Static_assert(offsetof(struct cpmem_summary, checksum) == 8, "checksum");
+_Static_assert(offsetof(struct cpmem_summary, count) == 12, "count");
+_Static_assert(offsetof(struct cpmem_summary, minimum_sequence) == 16, "minimum_sequence");
+_Static_assert(offsetof(struct cpmem_summary, maximum_sequence) == 24, "maximum_sequence");
 
 struct cpmem_summary_entry {
     uint64_t key_hash;
@@ -111,6 +124,9 @@ struct cpmem_summary_entry {
     uint32_t kind_and_units;
 };
 _Static_assert(sizeof(struct cpmem_summary_entry) == 24, "summary entry size");
+_Static_assert(offsetof(struct cpmem_summary_entry, key_hash) == 0, "key_hash");
+_Static_assert(offsetof(struct cpmem_summary_entry, sequence) == 8, "sequence");
+_Static_assert(offsetof(struct cpmem_summary_entry, kind_and_units) == 20, "kind_and_units");
 _Static_assert(offsetof(struct cpmem_summary_entry, offset_units) == 16, "offset_units");
 
 // An index checkpoint fills an extent of its own: this header, the segment statistics, the
@@ -125,11 +141,18 @@ struct cpmem_checkpoint {
     uint64_t bucket_count;
     uint64_t overflow_count;
     uint64_t segment_count;
-    uint64_t maximum_sequence;
+    uint64_t next_sequence;
     uint64_t base_bits;
     uint64_t reserved[6];
 };
 _Static_assert(sizeof(struct cpmem_checkpoint) == 128, "checkpoint header size");
+_Static_assert(offsetof(struct cpmem_checkpoint, magic) == 0, "magic");
+_Static_assert(offsetof(struct cpmem_checkpoint, key_count) == 24, "key_count");
+_Static_assert(offsetof(struct cpmem_checkpoint, shard_count) == 32, "shard_count");
+_Static_assert(offsetof(struct cpmem_checkpoint, bucket_count) == 40, "bucket_count");
+_Static_assert(offsetof(struct cpmem_checkpoint, overflow_count) == 48, "overflow_count");
+_Static_assert(offsetof(struct cpmem_checkpoint, segment_count) == 56, "segment_count");
+_Static_assert(offsetof(struct cpmem_checkpoint, next_sequence) == 64, "next_sequence");
 _Static_assert(offsetof(struct cpmem_checkpoint, checksum) == 8, "checkpoint checksum");
 _Static_assert(offsetof(struct cpmem_checkpoint, length) == 16, "checkpoint length");
 _Static_assert(offsetof(struct cpmem_checkpoint, base_bits) == 72, "checkpoint base_bits");
@@ -142,6 +165,10 @@ struct cpmem_checkpoint_segment {
     uint64_t oldest_dead;
 };
 _Static_assert(sizeof(struct cpmem_checkpoint_segment) == 32, "checkpoint segment size");
+_Static_assert(offsetof(struct cpmem_checkpoint_segment, generation) == 0, "generation");
+_Static_assert(offsetof(struct cpmem_checkpoint_segment, covered_units) == 4, "covered_units");
+_Static_assert(offsetof(struct cpmem_checkpoint_segment, tombstone_units) == 16, "tombstone_units");
+_Static_assert(offsetof(struct cpmem_checkpoint_segment, oldest_dead) == 24, "oldest_dead");
 _Static_assert(offsetof(struct cpmem_checkpoint_segment, live_units) == 8, "live_units");
 
 struct cpmem_checkpoint_shard {
@@ -150,6 +177,8 @@ struct cpmem_checkpoint_shard {
     uint64_t free_list;
 };
 _Static_assert(sizeof(struct cpmem_checkpoint_shard) == 24, "checkpoint shard size");
+_Static_assert(offsetof(struct cpmem_checkpoint_shard, word) == 0, "word");
+_Static_assert(offsetof(struct cpmem_checkpoint_shard, items) == 8, "items");
 _Static_assert(offsetof(struct cpmem_checkpoint_shard, free_list) == 16, "free_list");
 
 #endif

@@ -15,7 +15,6 @@ static inline void cpmem_copy_only(void *to, const void *from, size_t count) {
     pmem_memcpy(to, from, count, PMEM_F_MEM_NOFLUSH | PMEM_F_MEM_NODRAIN | PMEM_F_MEM_TEMPORAL);
 }
 static inline void cpmem_flush(const void *address, size_t count) { pmem_flush(address, count); }
-static inline void cpmem_drain(void) { pmem_drain(); }
 static inline void cpmem_fence(void) {
 #if defined(__x86_64__)
     __asm__ volatile("sfence" ::: "memory");

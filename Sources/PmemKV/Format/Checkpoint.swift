@@ -85,12 +85,11 @@ struct ShardState {
 /// The index as it goes into a checkpoint, and comes out of one.
 ///
 /// A handle: the bytes of the buckets belong to somebody else, who leaves them alone meanwhile.
-@safe
 struct IndexImage {
     let shape: IndexShape
     let shards: [ShardState]
-    let buckets: UnsafeRawBufferPointer
-    let overflow: UnsafeRawBufferPointer
+    let buckets: ByteView
+    let overflow: ByteView
 }
 
 /// Where the parts of a checkpoint lie, in bytes from its start. Every part begins on a line.
@@ -122,22 +121,10 @@ struct CheckpointLayout {
 
     /// CRC32C over the salt, the head (everything before the buckets) without the checksum in it,
     /// the buckets and the overflow buckets.
-    @unsafe
-    static func checksum(
-        salt: UInt64, head: UnsafeRawBufferPointer, _ index: IndexImage
-    ) -> UInt32 {
-        let own = MemoryLayout<cpmem_checkpoint>.offset(of: \.checksum)!
-        let behind = own + MemoryLayout<UInt32>.size
-        var state: UInt32 = ~0
-        func add(_ bytes: UnsafeRawBufferPointer) {
-            state = unsafe cpmem_crc32c_update(state, bytes.baseAddress, bytes.count)
-        }
-        unsafe withUnsafeBytes(of: salt) { unsafe add($0) }
-        unsafe add(UnsafeRawBufferPointer(rebasing: head[..<own]))
-        unsafe add(UnsafeRawBufferPointer(rebasing: head[behind...]))
-        unsafe add(index.buckets)
-        unsafe add(index.overflow)
-        return ~state
+    static func checksum(salt: UInt64, head: ByteView, _ index: IndexImage) -> UInt32 {
+        SaltedChecksum.of(
+            [head, index.buckets, index.overflow], salt,
+            leavingOutAt: MemoryLayout<cpmem_checkpoint>.offset(of: \.checksum)!)
     }
 }
 
@@ -155,20 +142,20 @@ struct CheckpointDraft {
         _ index: IndexImage, coverage: [ExtentCoverage], nextSequence: SequenceNumber,
         salt: UInt64
     ) {
-        let buckets = unsafe index.buckets
-        let overflow = unsafe index.overflow
+        let buckets = index.buckets.count / BucketLayout.bytes
+        let overflow = index.overflow.count / BucketLayout.bytes
         let layout = CheckpointLayout(
-            shards: index.shards.count, buckets: buckets.count / BucketLayout.bytes,
-            overflow: overflow.count / BucketLayout.bytes, segments: coverage.count)
+            shards: index.shards.count, buckets: buckets, overflow: overflow,
+            segments: coverage.count)
         var header = cpmem_checkpoint()
         header.magic = CPMEM_CHECKPOINT_MAGIC
         header.length = UInt64(layout.length)
         header.key_count = index.shards.reduce(0) { $0 &+ $1.items }
         header.shard_count = UInt64(index.shards.count)
-        header.bucket_count = UInt64(buckets.count / BucketLayout.bytes)
-        header.overflow_count = UInt64(overflow.count / BucketLayout.bytes)
+        header.bucket_count = UInt64(buckets)
+        header.overflow_count = UInt64(overflow)
         header.segment_count = UInt64(coverage.count)
-        header.maximum_sequence = nextSequence.rawValue
+        header.next_sequence = nextSequence.rawValue
         header.base_bits = UInt64(index.shape.baseBits)
         var head = [UInt8](repeating: 0, count: layout.bucketsOffset)
         unsafe head.withUnsafeMutableBytes { head in
@@ -183,8 +170,8 @@ struct CheckpointDraft {
                     as: cpmem_checkpoint_shard.self)
             }
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
-            header.checksum = unsafe CheckpointLayout.checksum(
-                salt: salt, head: UnsafeRawBufferPointer(head), index)
+            header.checksum = CheckpointLayout.checksum(
+                salt: salt, head: unsafe ByteView(UnsafeRawBufferPointer(head)), index)
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
         }
         self.index = index
@@ -193,9 +180,9 @@ struct CheckpointDraft {
     }
 
     /// Calls body with the bytes of each part and where they belong, from the checkpoint's start.
-    func forEachPart(_ body: (_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Void) {
-        unsafe head.withUnsafeBytes { unsafe body($0, 0) }
-        unsafe body(index.buckets, layout.bucketsOffset)
-        if unsafe !index.overflow.isEmpty { unsafe body(index.overflow, layout.overflowOffset) }
+    func forEachPart(_ body: (_ bytes: ByteView, _ offset: Int) -> Void) {
+        head.withByteView { body($0, 0) }
+        body(index.buckets, layout.bucketsOffset)
+        if !index.overflow.isEmpty { body(index.overflow, layout.overflowOffset) }
     }
 }

@@ -4,21 +4,19 @@ import CPmem
 /// makes sense. A checksum that fits proves only who wrote it.
 ///
 /// A handle: valid as long as its bytes are.
-@safe
 struct CheckpointView {
     /// Its words lead to nothing that is not there, once ``isConsistent`` has said so.
     let index: IndexImage
     private let layout: CheckpointLayout
     /// Everything before the buckets.
-    private let head: UnsafeRawBufferPointer
+    private let head: ByteView
 
     /// The checkpoint in these bytes; nil when it is not a whole one for a pool of so many
     /// segments, in an extent whose life has this salt.
-    @unsafe
-    init?(_ bytes: UnsafeRawBufferPointer, salt: UInt64, segmentCount: Int) {
+    init?(_ bytes: ByteView, salt: UInt64, segmentCount: Int) {
         let count = bytes.count
         guard count >= MemoryLayout<cpmem_checkpoint>.size else { return nil }
-        let header = unsafe bytes.loadUnaligned(as: cpmem_checkpoint.self)
+        let header = bytes.load(cpmem_checkpoint.self, at: 0)
         let mostBuckets = UInt64(count / BucketLayout.bytes)
         guard header.magic == CPMEM_CHECKPOINT_MAGIC, header.length == UInt64(count),
             header.segment_count == UInt64(segmentCount), header.bucket_count <= mostBuckets,
@@ -30,41 +28,36 @@ struct CheckpointView {
             overflow: Int(header.overflow_count), segments: segmentCount)
         guard layout.length == count else { return nil }
         let states = shape.shards.map { shard in
-            ShardState(
-                unsafe bytes.loadUnaligned(
-                    fromByteOffset: layout.offset(ofShard: shard), as: cpmem_checkpoint_shard.self))
+            ShardState(bytes.load(cpmem_checkpoint_shard.self, at: layout.offset(ofShard: shard)))
         }
-        index = unsafe IndexImage(
+        index = IndexImage(
             shape: shape, shards: states,
-            buckets: UnsafeRawBufferPointer(
-                rebasing: bytes[layout.bucketsOffset..<layout.overflowOffset]),
-            overflow: UnsafeRawBufferPointer(rebasing: bytes[layout.overflowOffset...]))
-        unsafe head = UnsafeRawBufferPointer(rebasing: bytes[..<layout.bucketsOffset])
+            buckets: bytes.slice(layout.bucketsOffset..<layout.overflowOffset),
+            overflow: bytes.dropFirst(layout.overflowOffset))
+        head = bytes.prefix(layout.bucketsOffset)
         self.layout = layout
-        guard
-            unsafe CheckpointLayout.checksum(salt: salt, head: head, index) == header.checksum
-        else { return nil }
+        guard CheckpointLayout.checksum(salt: salt, head: head, index) == header.checksum else {
+            return nil
+        }
     }
 
     func coverage(of segment: SegmentNumber) -> ExtentCoverage {
         ExtentCoverage(
-            unsafe head.loadUnaligned(
-                fromByteOffset: layout.offset(ofSegment: segment),
-                as: cpmem_checkpoint_segment.self))
+            head.load(cpmem_checkpoint_segment.self, at: layout.offset(ofSegment: segment)))
     }
 
     /// Calls body with every item of the buckets, whatever leads to it.
     func forEachItem(_ body: (IndexSlot) -> Void) {
-        unsafe CheckpointBuckets(index.buckets).forEachItem(body)
-        unsafe CheckpointBuckets(index.overflow).forEachItem(body)
+        CheckpointBuckets(index.buckets).forEachItem(body)
+        CheckpointBuckets(index.overflow).forEachItem(body)
     }
 
     /// Whether words, links and counts agree with the buckets that are there.
     ///
     /// - Complexity: O(buckets), one pass.
     var isConsistent: Bool {
-        let buckets = unsafe CheckpointBuckets(index.buckets)
-        let overflow = unsafe CheckpointBuckets(index.overflow)
+        let buckets = CheckpointBuckets(index.buckets)
+        let overflow = CheckpointBuckets(index.overflow)
         return hasSoundWords(buckets: buckets.count)
             && itemsOfShards(buckets, overflow) == index.shards.map(\.items)
     }
@@ -114,22 +107,19 @@ struct CheckpointView {
 }
 
 /// Buckets as they lie in a checkpoint.
-@safe
 private struct CheckpointBuckets {
-    private let bytes: UnsafeRawBufferPointer
+    private let bytes: ByteView
     let count: Int
 
-    @unsafe
-    init(_ bytes: UnsafeRawBufferPointer) {
-        unsafe self.bytes = bytes
+    init(_ bytes: ByteView) {
+        self.bytes = bytes
         count = bytes.count / BucketLayout.bytes
     }
 
     @inline(__always)
     func slot(_ slot: Int, of bucket: Int) -> IndexSlot {
         let offset = bucket &* BucketLayout.bytes &+ slot &* MemoryLayout<IndexSlot>.size
-        return IndexSlot(
-            rawValue: unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        return IndexSlot(rawValue: bytes.load(UInt64.self, at: offset))
     }
 
     func forEachItem(_ body: (IndexSlot) -> Void) {

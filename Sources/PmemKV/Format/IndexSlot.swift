@@ -70,7 +70,7 @@ struct FreeBucketLink: Equatable {
     init(rawValue: UInt64) { self.rawValue = rawValue }
     init(to bucket: Int) { rawValue = UInt64(bucket) + 1 }
 
-    /// The number of the bucket; nil at the end. One that no arena has when the word is damaged.
+    /// The number of the bucket; nil at the end. One that is not there when the word is damaged.
     var bucket: Int? { rawValue == 0 ? nil : Int(clamping: rawValue - 1) }
 }
 

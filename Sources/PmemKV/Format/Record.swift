@@ -7,6 +7,20 @@ package enum RecordKind: UInt8, Sendable {
     /// The key is absent. Stays for as long as an older put of the key could be found without it.
     case tombstone = 2
 
+    private static let summaryTombstone: UInt32 = 1 << 31
+
+    /// The kind as a summary's entry has it, above the units of the record.
+    @inline(__always)
+    var summaryBits: UInt32 { self == .tombstone ? Self.summaryTombstone : 0 }
+
+    @inline(__always)
+    init(summaryBits word: UInt32) {
+        self = word & Self.summaryTombstone != 0 ? .tombstone : .put
+    }
+
+    /// The bits of an entry's word that are units.
+    static let summaryUnits = ~summaryTombstone
+
     /// Whether a reader is given records of this kind: the index points at them, and they are
     /// alive for as long as it does. The others only hide older versions.
     @inline(__always)

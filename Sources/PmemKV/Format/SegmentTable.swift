@@ -54,8 +54,7 @@ struct SegmentTable {
         lives.reserveCapacity(geometry.segmentCount)
         var inside = SegmentNumber(0)
         for segment in geometry.segments {
-            let line = unsafe bytes.buffer.loadUnaligned(
-                fromByteOffset: segment.rawValue * Geometry.line, as: cpmem_segment_line.self)
+            let line = bytes.load(cpmem_segment_line.self, at: segment.rawValue * Geometry.line)
             let life = LifeWord(rawValue: line.life)
             let isInside = segment < inside
             guard life.isValid(poolID: poolID, segment: segment), let state = life.state,
@@ -70,6 +69,17 @@ struct SegmentTable {
             inside = segment + life.span
             extents.append(Self.extent(segment, life, line, geometry, poolID: poolID))
         }
+    }
+
+    /// The extent that reaches over each segment; nil for free ones.
+    func extentOfEachSegment(_ geometry: Geometry) -> [Extent?] {
+        var result = [Extent?](repeating: nil, count: geometry.segmentCount)
+        for extent in extents {
+            for segment in extent.first..<(extent.first + extent.span) {
+                result[segment.rawValue] = extent
+            }
+        }
+        return result
     }
 
     /// A seal or a tail that is not of this life, or ends outside the extent, says nothing.

@@ -4,15 +4,13 @@ import CPmem
 typealias SummaryEntry = cpmem_summary_entry
 
 extension SummaryEntry {
-    private static let tombstoneBit: UInt32 = 1 << 31
-
     @inline(__always)
     init(hash: KeyHash, sequence: SequenceNumber, offset: Units, units: Units, kind: RecordKind) {
         self.init(
             key_hash: hash.rawValue, sequence: sequence.rawValue,
             offset_units: UInt32(truncatingIfNeeded: offset.count),
             kind_and_units: UInt32(truncatingIfNeeded: units.count)
-                | (kind == .tombstone ? Self.tombstoneBit : 0))
+                | kind.summaryBits)
     }
 
     func isSame(as other: SummaryEntry) -> Bool {
@@ -28,9 +26,9 @@ extension SummaryEntry {
     @inline(__always)
     var offset: Units { Units(Int(offset_units)) }
     @inline(__always)
-    var units: Units { Units(Int(kind_and_units & ~Self.tombstoneBit)) }
+    var units: Units { Units(Int(kind_and_units & RecordKind.summaryUnits)) }
     @inline(__always)
-    var kind: RecordKind { kind_and_units & Self.tombstoneBit != 0 ? .tombstone : .put }
+    var kind: RecordKind { RecordKind(summaryBits: kind_and_units) }
 }
 
 /// The summary behind the last record of a sealed extent.
@@ -76,16 +74,13 @@ enum Summary {
     /// says what no extent with records up to `end` could hold.
     static func entries(in bytes: ByteView, salt: UInt64, end: Units) -> [SummaryEntry]? {
         guard bytes.count >= headerSize else { return nil }
-        let header = unsafe bytes.buffer.loadUnaligned(as: cpmem_summary.self)
+        let header = bytes.load(cpmem_summary.self, at: 0)
         let count = Int(header.count)
         guard header.magic == CPMEM_SUMMARY_MAGIC, units(entries: count).bytes <= bytes.count,
             checksum(bytes, count: count, salt: salt) == header.checksum
         else { return nil }
         let listed = bytes.dropFirst(headerSize)
-        let entries = (0..<count).map {
-            unsafe listed.buffer.loadUnaligned(
-                fromByteOffset: $0 * entrySize, as: SummaryEntry.self)
-        }
+        let entries = (0..<count).map { listed.load(SummaryEntry.self, at: $0 * entrySize) }
         let arePossible = entries.allSatisfy {
             $0.units > .zero && $0.offset + $0.units <= end && $0.number < .end
         }

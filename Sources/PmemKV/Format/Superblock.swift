@@ -100,7 +100,7 @@ package struct Superblock: Sendable {
 
     /// Parses the bytes of one copy.
     static func parse(_ bytes: ByteView) -> Copy {
-        let raw = unsafe bytes.buffer.loadUnaligned(as: cpmem_superblock.self)
+        let raw = bytes.load(cpmem_superblock.self, at: 0)
         let block = Superblock(raw: raw)
         guard raw.magic == CPMEM_MAGIC else { return .foreign }
         guard checksum(of: raw) == raw.checksum else { return .damaged(block) }

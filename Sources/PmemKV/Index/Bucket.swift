@@ -110,16 +110,15 @@ struct BucketArray: ~Copyable, @unchecked Sendable {
 
     /// The first buckets as bytes. Nobody changes them meanwhile, and the array lives as long.
     @unsafe
-    func bytes(ofFirst count: Int) -> UnsafeRawBufferPointer {
+    func bytes(ofFirst count: Int) -> ByteView {
         precondition(count >= 0 && count <= capacity)
-        return unsafe UnsafeRawBufferPointer(start: base, count: count * BucketLayout.bytes)
+        return unsafe ByteView(base: base, count: count * BucketLayout.bytes)
     }
 
     /// Makes the first buckets hold these bytes. Nobody else uses them yet.
-    @unsafe
-    func copy(from bytes: UnsafeRawBufferPointer) {
+    func copy(from bytes: ByteView) {
         precondition(bytes.count <= capacity * BucketLayout.bytes)
         let target = unsafe UnsafeMutableRawBufferPointer(start: base, count: bytes.count)
-        unsafe target.copyMemory(from: bytes)
+        unsafe target.copyMemory(from: bytes.buffer)
     }
 }

@@ -11,27 +11,27 @@ extension HashIndex {
     /// as the image is used.
     @unsafe
     func image() -> IndexImage {
-        unsafe IndexImage(
+        IndexImage(
             shape: shape,
             shards: shards.map { shard in
                 ShardState(
                     word: word(of: shard), items: self[shard, .items].loadRelaxed(),
                     freeList: FreeBucketLink(rawValue: self[shard, .freeList].loadRelaxed()))
             },
-            buckets: buckets.bytes(ofFirst: bucketsUsed),
-            overflow: overflow.bytes(ofFirst: overflowCount))
+            buckets: unsafe buckets.bytes(ofFirst: bucketsUsed),
+            overflow: unsafe overflow.bytes(ofFirst: overflowCount))
     }
 
     /// Takes a checkpoint's contents over into the empty index of its shape, which nobody else
     /// uses yet. False when they contradict themselves, or do not fit.
     func load(_ checkpoint: CheckpointView) -> Bool {
         let image = checkpoint.index
-        let used = unsafe image.overflow.count / BucketLayout.bytes
-        guard unsafe image.buckets.count / BucketLayout.bytes <= buckets.capacity,
+        let used = image.overflow.count / BucketLayout.bytes
+        guard image.buckets.count / BucketLayout.bytes <= buckets.capacity,
             used <= overflow.capacity, checkpoint.isConsistent
         else { return false }
-        unsafe buckets.copy(from: image.buckets)
-        unsafe overflow.copy(from: image.overflow)
+        buckets.copy(from: image.buckets)
+        overflow.copy(from: image.overflow)
         overflowUsed.storeRelaxed(UInt64(used))
         for (shard, state) in zip(shards, image.shards) {
             store(state.word, of: shard)

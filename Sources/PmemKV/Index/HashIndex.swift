@@ -1,5 +1,3 @@
-import CPmem
-
 /// The hash index: key hash to location, in raw memory, about 13 bytes a key.
 ///
 /// Linear hashing in shards. A bucket is a cache line of eight slots; a full one gets a link to an
@@ -87,6 +85,11 @@ final class HashIndex: Sendable {
 
     @inline(__always)
     func lock(of hash: KeyHash) -> SpinLock { lock(ofShard: shape.shard(of: hash)) }
+
+    /// Returns when whoever holds a shard's lock now, of any shard, has given it back.
+    func passThroughAllShards() {
+        for shard in shards { lock(ofShard: shard).passThrough() }
+    }
 
     /// Overflow buckets ever taken.
     var overflowUsed: AtomicWord { control[shards.count, 0] }

@@ -144,7 +144,7 @@ final class RecordIndex: Sendable {
     private static let lookahead = 8
 
     /// Calls body with every record the index holds in these shards, or in all, and `damage` with
-    /// those that cannot tell their key; each shard is looked at under its lock.
+    /// those that cannot tell their key; what a shard holds is collected under its lock.
     func forEachRecord(
         inShards shards: Range<ShardNumber>? = nil, _ body: (RecordView) -> Void,
         damage: (RecordView) throws(StoreError) -> Void

@@ -6,7 +6,8 @@ import Synchronization
 /// - I3: a record is appended by the owner of its head, and made durable before it is given back,
 ///   unless a drain covers all threads.
 /// - I9: a valid seal word stands before no invalid summary, since the summary is durable first.
-/// - The last head belongs to compaction; the others are any writer's.
+/// - The compaction head belongs to whoever holds the compaction lock; the others are any
+///   writer's.
 final class Log: Sendable {
     let medium: Medium
     let geometry: Geometry
@@ -78,8 +79,8 @@ final class Log: Sendable {
     /// may have been the only durable version of its key (I6).
     ///
     /// Waits for owners of heads. An owner that waits for compaction has no relaxed records left
-    /// (see ``Space/acquireHead(units:entries:for:)``), so the caller may hold the compaction lock
-    /// and a head of its own.
+    /// (it makes them durable first), so the caller may hold the compaction lock and a head of its
+    /// own.
     func settleRelaxed() throws(StoreError) {
         for head in heads {
             var round = 0
@@ -137,11 +138,22 @@ final class Log: Sendable {
             }
         }
         try gate.guarded { () throws(StoreError) in try medium.drain(site: .summaryDrain) }
-        medium.store(
-            SealWord(salt: head.salt, end: end).rawValue,
-            to: geometry.sealOffset(of: extent), site: .seal)
+        assert(hasSummary(head, extent))
+        let seal = SealWord(salt: head.salt, end: end)
+        medium.store(seal.rawValue, to: geometry.sealOffset(of: extent), site: .seal)
+        assert(medium.holds(seal.rawValue, at: geometry.sealOffset(of: extent)))
         segments.markSealed(extent, end: end)
         head.leave()
+    }
+
+    /// Whether the summary of a head's extent reads back as it was written; for assertions.
+    private func hasSummary(_ head: borrowing OwnedHead, _ extent: SegmentNumber) -> Bool {
+        guard medium.canReadBack else { return true }
+        let end = head.position
+        let entries = try? medium.withBytes(
+            at: geometry.offset(of: extent) + end.bytes, count: (head.capacity - end).bytes
+        ) { Summary.entries(in: $0, salt: head.salt, end: end) }
+        return head.withEntries { $0.count == entries?.count }
     }
 
     /// Seals or frees the extent of a private head that is being given back.

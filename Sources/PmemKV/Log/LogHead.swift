@@ -54,7 +54,7 @@ struct LogHead: Equatable, @unchecked Sendable {
     @inline(__always)
     var hasRelaxed: Bool { relaxedFrom.loadRelaxed() != UInt64(Int.max) }
 
-    /// Whether somebody else may have to be waited for.
+    /// Waits for the owner there is.
     func passThrough() { lock.passThrough() }
 
     /// Becomes the owner, if there is none.
@@ -248,7 +248,7 @@ struct OwnedHead: ~Copyable {
         if position == end { head.relaxedFrom.storeRelaxed(UInt64(Int.max)) }
     }
 
-    /// Where the relaxed records begin that have not been flushed; nil when all have.
+    /// Where the relaxed records begin that no drain has covered yet; nil when there are none.
     @inline(__always)
     var firstRelaxed: Units? {
         head.hasRelaxed ? Units(Int(head.relaxedFrom.loadRelaxed())) : nil

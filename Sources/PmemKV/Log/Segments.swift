@@ -121,7 +121,7 @@ final class Segments: @unchecked Sendable {
     /// alone, so that a put pays no locked instruction for it.
     @inline(__always)
     private func appendedWord(_ segment: SegmentNumber, _ kind: RecordKind) -> AtomicWord {
-        appended[segment.rawValue &* 2 &+ (kind == .put ? 0 : 1)]
+        appended[segment.rawValue &* 2 &+ (kind.isFound ? 0 : 1)]
     }
 
     @inline(__always)

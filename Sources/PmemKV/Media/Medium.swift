@@ -114,7 +114,12 @@ package final class Medium: @unchecked Sendable {
     /// a failure is a fault that every read looks for.
     @inline(__always)
     func checkWrites() throws(StoreError) {
-        if unsafe direct == nil, let failure = called.writeFailure { throw failure }
+        if let failure = writeFailure { throw failure }
+    }
+
+    @inline(__always)
+    private var writeFailure: StoreError? {
+        unsafe direct == nil ? called.writeFailure : nil
     }
 
     /// Whether ``prepare(at:count:)`` has something to do.
@@ -180,10 +185,7 @@ package final class Medium: @unchecked Sendable {
     // MARK: For assertions
 
     /// Whether what was stored can be expected to be there.
-    private var isIntact: Bool {
-        guard faultCount == 0, case .called(let medium) = way else { return faultCount == 0 }
-        return medium.writeFailure == nil
-    }
+    private var isIntact: Bool { faultCount == 0 && writeFailure == nil }
 
     /// Whether what was stored can be looked at, and can be expected to be there.
     var canReadBack: Bool { unsafe base != nil && isIntact }

@@ -1,5 +1,4 @@
 import PmemPlaces
-import SystemPackage
 
 /// Finds out what a pool lives on and gives the medium that makes writes durable there.
 enum MediumOpening {

@@ -9,7 +9,7 @@ import SystemPackage
 ///
 /// Invariant: a page enters ``dirty`` before the copy that touches it returns, and leaves it only
 /// into a round whose msync calls come after.
-package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
+final class MsyncMedium: PersistentMedium, @unchecked Sendable {
     private let pool: PoolMapping
     private let group = GroupCommit()
     private let words = SharedLines(1)
@@ -22,41 +22,41 @@ package final class MsyncMedium: PersistentMedium, @unchecked Sendable {
         self.pool = pool
     }
 
-    package var size: Int { pool.length }
-    package var readBase: UnsafeRawPointer? { unsafe UnsafeRawPointer(pool.address) }
-    package var drainCoversAllThreads: Bool { true }
-    package var faultCount: Int { pool.faultCount }
+    var size: Int { pool.length }
+    var readBase: UnsafeRawPointer? { unsafe UnsafeRawPointer(pool.address) }
+    var drainCoversAllThreads: Bool { true }
+    var faultCount: Int { pool.faultCount }
 
-    package func read(
+    func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
         unsafe buffer.copyMemory(
             from: UnsafeRawBufferPointer(start: pool.address + offset, count: buffer.count))
     }
 
-    package func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
+    func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         unsafe cpmem_copy_only(pool.address + offset, source.baseAddress, source.count)
         note(offset, source.count)
     }
 
-    package func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
+    func copyDeferred(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         unsafe copy(source, to: offset, site: site)
     }
 
-    package func flush(at offset: Int, count: Int, site: PersistSite) { note(offset, count) }
+    func flush(at offset: Int, count: Int, site: PersistSite) { note(offset, count) }
 
-    package func store(_ word: UInt64, to offset: Int, site: PersistSite) {
+    func store(_ word: UInt64, to offset: Int, site: PersistSite) {
         unsafe AtomicWord(pool.address + offset).storeRelease(word)
         note(offset, 8)
     }
 
-    package func drain(site: PersistSite) throws(StoreError) {
+    func drain(site: PersistSite) throws(StoreError) {
         try group.commit { () throws(StoreError) in try synchronise() }
         if pool.faultCount > 0 { throw pool.faultError }
     }
 
-    package func prepare(at offset: Int, count: Int) {}
-    package func close() { pool.close() }
+    func prepare(at offset: Int, count: Int) {}
+    func close() { pool.close() }
 
     private func note(_ offset: Int, _ count: Int) {
         let start = offset & ~(Self.page - 1)

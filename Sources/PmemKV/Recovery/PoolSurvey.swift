@@ -116,34 +116,10 @@ struct PoolSurvey {
 
     /// Whether every item that opening would take over is that of a value in the log.
     private func leadsToRecords(_ view: CheckpointView) -> Bool {
-        var extents = [Extent?](repeating: nil, count: geometry.segmentCount)
-        for extent in table.segments.extents {
-            for segment in extent.first..<(extent.first + extent.span) {
-                extents[segment.rawValue] = extent
-            }
-        }
-        func holds(_ known: ExtentCoverage, for extent: Extent?) -> Bool {
-            guard let extent else { return false }
-            return known.holds(for: extent.life, capacity: geometry.units(ofSpan: extent.span))
-        }
-        // As long as all of it still holds, opening has no need to look where items lead.
-        let isStale = geometry.segments.contains { segment in
-            let extent = extents[segment.rawValue]
-            let known = view.coverage(of: segment)
-            return known.covered > .zero
-                && !(extent?.first == segment && holds(known, for: extent))
-        }
+        let coverage = CheckpointCoverage(of: view, in: table)
         var areRecords = true
         view.forEachItem { item in
-            if isStale {
-                guard let segment = geometry.segment(of: item.location),
-                    let extent = extents[segment.rawValue]
-                else { return }
-                let known = view.coverage(of: extent.first)
-                let offset = item.location - geometry.firstLocation(of: extent.first)
-                guard holds(known, for: extent), offset < known.covered else { return }
-            }
-            if !items.contains(item.rawValue) { areRecords = false }
+            if coverage.takes(item.location), !items.contains(item.rawValue) { areRecords = false }
         }
         return areRecords
     }
@@ -157,19 +133,20 @@ struct PoolSurvey {
     /// A guess at the life of a segment whose line is damaged: the generation under which a
     /// record at its start verifies.
     func guess(_ segment: SegmentNumber) -> Extent? {
+        let poolID = table.superblock.poolID
         let start = geometry.firstLocation(of: segment)
         let bytes = TolerantReader(medium: medium).read(
             at: start.offset, count: geometry.segmentSize
         ).bytes
         return bytes.withByteView { bytes in
             for generation in 0..<UInt32(1 << 20) {
-                let life = LifeWord(
-                    poolID: table.superblock.poolID, segment: segment, generation: generation,
-                    span: 1, state: .log)
-                let salt = life.salt(poolID: table.superblock.poolID, segment: segment)
+                let salt = LifeWord.salt(poolID: poolID, segment: segment, generation: generation)
                 let view = ExtentWalk.view(in: bytes, at: .zero, start: start, salt: salt)
                 guard view.fits else { return nil }
                 if view.verifyHeader() {
+                    let life = LifeWord(
+                        poolID: poolID, segment: segment, generation: generation, span: 1,
+                        state: .log)
                     return Extent(
                         first: segment, life: life, salt: salt, sealedEnd: nil, provenEnd: .zero)
                 }

@@ -35,7 +35,6 @@ extension Recovery {
 
     private mutating func collect(_ outcome: Replay.Outcome, _ extent: SegmentNumber) {
         let contents = outcome.contents
-        replayed += outcome.applied
         report.damagedRecords += contents.damagedValues.count
         if contents.usedSummary {
             report.summaryRecords += outcome.applied

@@ -95,11 +95,7 @@ private struct SuperfluousExtents {
     /// not stay hidden without it.
     mutating func contains(_ extent: SegmentNumber, _ contents: ExtentContents) -> Bool {
         guard liveness.liveUnits(extent) == .zero else { return false }
-        if liveness.tombstoneUnits(extent) == .zero
-            || liveness.horizon().isClear(without: extent)
-        {
-            return true
-        }
+        if liveness.isSuperfluous(extent) { return true }
         // Copies of tombstones, whose originals still stand in the extent that was being
         // compacted. Finding them takes the summaries of all extents that have any, which may be
         // most of what a checkpoint spares; sealing costs nothing as long as there is space.

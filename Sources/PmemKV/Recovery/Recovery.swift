@@ -15,8 +15,6 @@ struct Recovery {
     let options: EngineOptions
     let checkpoint: LoadedCheckpoint
     var report = RecoveryReport()
-    /// Records that were replayed.
-    var replayed = 0
     /// Extents that a clean close left open without a tail word (I14: none).
     var unprovenTails = 0
     /// Open extents with everything in them, for adoption or sealing.
@@ -54,10 +52,10 @@ struct Recovery {
         log = Log(
             medium: medium, segments: segments, root: root, sequences: sequences, gate: gate,
             heads: options.heads)
-        checkpoint = try LoadedCheckpoint(reading: table, segments, medium)
+        checkpoint = try LoadedCheckpoint(reading: table, medium)
         records = RecordIndex(
             index: checkpoint.index, log: log, verifiesReads: options.verifiesReads)
-        liveness = Liveness(segments: segments, index: checkpoint.index)
+        liveness = Liveness(records: records)
         checkpoint.count(into: liveness)
         space = Space(
             log: log, records: records, liveness: liveness, checkpoint: checkpoint.extent,

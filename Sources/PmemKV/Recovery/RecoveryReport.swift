@@ -10,6 +10,8 @@ public struct RecoveryReport: Sendable, Equatable {
     public var summaryRecords = 0
     /// Records read one by one.
     public var scannedRecords = 0
+    /// Records that no checkpoint covered.
+    var replayedRecords: Int { summaryRecords + scannedRecords }
     /// Extents that were open at the crash and have been sealed now.
     public var sealedExtents = 0
     /// Summaries that did not pass their checksum, so that records were walked instead.
@@ -18,6 +20,6 @@ public struct RecoveryReport: Sendable, Equatable {
     public var damagedSuperblocks: [Int] = []
     /// Records whose value is damaged; reading their key throws.
     public var damagedRecords = 0
-    /// Wall-clock seconds from the first byte read to the index being complete.
+    /// Wall-clock seconds from the first byte read to the hash index being complete.
     public var seconds = 0.0
 }

@@ -63,24 +63,14 @@ struct Replay: Sendable {
             }
             return (old, known)
         }
-        guard let previous else {
-            try index.insert(entry.hash, location)
-            return count(entry, at: location, isNewest: true)
-        }
+        log.segments.noteAppended(log.segments.extent(of: location), entry.kind, entry.units)
+        guard let previous else { return try index.insert(entry.hash, location) }
         let (old, known) = previous.found
-        guard liveness.supersedes(entry.number, at: location, known.sequence, at: old) else {
-            return count(entry, at: location, isNewest: false)
-        }
-        index.replace(previous.place, of: entry.hash, by: location)
-        count(entry, at: location, isNewest: true)
-        if known.kind.isFound { liveness.noteDead(old, known.units, known.sequence) }
-    }
-
-    private func count(_ entry: SummaryEntry, at location: Location, isNewest: Bool) {
-        log.segments.noteAppended(
-            log.segments.extent(of: location), entry.kind, entry.units)
-        if !isNewest && entry.kind.isFound {
-            liveness.noteDead(location, entry.units, entry.number)
+        if liveness.supersedes(entry.number, at: location, known.sequence, at: old) {
+            index.replace(previous.place, of: entry.hash, by: location)
+            liveness.noteSuperseded(known.kind, old, known.units, known.sequence)
+        } else {
+            liveness.noteSuperseded(entry.kind, location, entry.units, entry.number)
         }
     }
 

@@ -5,8 +5,8 @@
 ///   points at it.
 /// - A tombstone is needed as long as an older put of its key could come back without it: until a
 ///   newer record of the key is in the index, or no superseded put with a lower number is left in
-///   any other extent (I8). The second is kept for each extent as one number, ``oldestDead``, which
-///   is conservative, needs no memory per key, and ends: compaction removes dead puts.
+///   any other extent (I8). The second is kept for each extent as one number, ``lowestDead(in:)``,
+///   which is conservative, needs no memory per key, and ends: compaction removes dead puts.
 /// - Of two records of a key the higher sequence number counts; of a record and its copy, which
 ///   have the same (I7), the one in a sealed extent, so that the extent of a compaction that a
 ///   crash cut short can be given back.
@@ -18,14 +18,15 @@
 ///   alone (``Segments/noteAppended(_:_:_:)``).
 final class Liveness: Sendable {
     let segments: Segments
-    let index: HashIndex
+    private let records: RecordIndex
+    private var index: HashIndex { records.index }
     /// Two words an extent, at its first segment: units of puts that are no longer the newest of
     /// their key, and the lowest sequence number of them.
     private let dead: SharedLines
 
-    init(segments: Segments, index: HashIndex) {
-        self.segments = segments
-        self.index = index
+    init(records: RecordIndex) {
+        self.records = records
+        segments = records.log.segments
         dead = SharedLines(segments.geometry.segmentCount / 4 + 1)
         for segment in segments.geometry.segments { forget(segment) }
     }
@@ -41,6 +42,13 @@ final class Liveness: Sendable {
     }
 
     // MARK: Counting
+
+    /// The record there, of any kind, is no longer the newest of its key.
+    func noteSuperseded(
+        _ kind: RecordKind, _ location: Location, _ units: Units, _ sequence: SequenceNumber
+    ) {
+        if kind.isFound { noteDead(location, units, sequence) }
+    }
 
     /// The put there is no longer the newest record of its key.
     @inline(__always)
@@ -68,9 +76,25 @@ final class Liveness: Sendable {
 
     // MARK: Records
 
-    /// Whether the put at a location is alive. Shard locked.
-    func isAlive(_ hash: KeyHash, at location: Location) -> Bool {
-        index.place(of: hash, holding: location) != nil
+    /// Whether a record has to be kept when its extent is emptied: one that readers can find when
+    /// the index points at it, a tombstone when there is something it may hide. Takes the shard's
+    /// lock.
+    func isNeeded(
+        _ entry: SummaryEntry, at location: Location, in extent: SegmentNumber, _ horizon: Horizon
+    ) -> Bool {
+        guard entry.kind.isFound else { return !horizon.letsGo(entry.number, in: extent) }
+        return index.lock(of: entry.hash).withLock {
+            index.place(of: entry.hash, holding: location) != nil
+        }
+    }
+
+    /// Whether a tombstone is superfluous because a newer record of its key is in the index. Takes
+    /// the shard's lock.
+    func isSuperseded(tombstone key: ByteView, _ hash: KeyHash) throws(StoreError) -> Bool {
+        let lock = index.lock(of: hash)
+        lock.lock()
+        defer { lock.unlock() }
+        return try records.locate(key, hash) != nil
     }
 
     /// Whether a record that replay meets takes the place of the one known for its key.
@@ -125,14 +149,24 @@ final class Liveness: Sendable {
     func reclaimableUnits(_ extent: SegmentNumber, _ horizon: Horizon) -> Units {
         let rest = segments.capacity(extent) - liveUnits(extent)
         let tombstones = tombstoneUnits(extent)
-        if tombstones > .zero, horizon.isClear(without: extent) { return rest }
+        if tombstones > .zero, mayDropTombstones(of: extent, horizon) { return rest }
         return lowestDead(in: extent) == .none ? .zero : rest - tombstones
+    }
+
+    /// Whether no tombstone in an extent is needed.
+    private func mayDropTombstones(of extent: SegmentNumber, _ horizon: Horizon) -> Bool {
+        tombstoneUnits(extent) == .zero || horizon.isClear(without: extent)
+    }
+
+    /// Whether an extent could be freed as it is: nothing in it is alive or hides anything.
+    func isSuperfluous(_ extent: SegmentNumber) -> Bool {
+        liveUnits(extent) == .zero && mayDropTombstones(of: extent, horizon())
     }
 
     /// Whether compaction of an extent would gain anything, once it is sealed.
     func hasGarbage(_ extent: SegmentNumber) -> Bool {
         lowestDead(in: extent) != .none
-            || tombstoneUnits(extent) > .zero && horizon().isClear(without: extent)
+            || tombstoneUnits(extent) > .zero && mayDropTombstones(of: extent, horizon())
     }
 }
 

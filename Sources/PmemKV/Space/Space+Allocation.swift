@@ -69,8 +69,7 @@ extension Space {
         var pending = limbo
         guard !pending.isEmpty else { return false }
         for _ in 0..<2 { _ = records.epochs.tryAdvance() }
-        let now = records.epochs.now
-        pending.removeAll { segments.retiredEpoch($0) + 2 > now }
+        pending.removeAll { !records.epochs.hasPassed(segments.retiredEpoch($0)) }
         guard !pending.isEmpty else { return false }
         try log.settleRelaxed()
         for extent in pending { try free(extent) }

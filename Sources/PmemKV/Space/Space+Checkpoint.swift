@@ -13,8 +13,8 @@ extension Space {
             index.image(), coverage: geometry.segments.map(coverage),
             nextSequence: log.sequences.upcoming, salt: segments.salt(extent))
         let start = geometry.offset(of: extent)
-        unsafe draft.forEachPart { bytes, offset in
-            log.medium.copy(unsafe ByteView(bytes), to: start + offset, site: .checkpoint)
+        draft.forEachPart { bytes, offset in
+            log.medium.copy(bytes, to: start + offset, site: .checkpoint)
         }
         try log.medium.drain(site: .checkpointDrain)
         let old = checkpoint

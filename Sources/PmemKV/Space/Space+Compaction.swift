@@ -90,9 +90,7 @@ extension Space {
     /// A writer gives its head back before it publishes, so an extent can be sealed and chosen
     /// while the put that a tombstone in it superseded is not yet counted as superseded; the
     /// tombstone would look droppable. Writers hold their shard until all is counted.
-    private func awaitPublishers() {
-        for shard in index.shards { index.lock(ofShard: shard).passThrough() }
-    }
+    private func awaitPublishers() { index.passThroughAllShards() }
 
     private enum Outcome {
         case dead
@@ -106,11 +104,7 @@ extension Space {
         _ entry: SummaryEntry, at location: Location, of extent: SegmentNumber, _ horizon: Horizon,
         into head: borrowing OwnedHead
     ) throws(StoreError) -> Outcome {
-        let isNeeded =
-            entry.kind.isFound
-            ? index.lock(of: entry.hash).withLock { liveness.isAlive(entry.hash, at: location) }
-            : !horizon.letsGo(entry.number, in: extent)
-        guard isNeeded else { return .dead }
+        guard liveness.isNeeded(entry, at: location, in: extent, horizon) else { return .dead }
         do throws(StoreError) {
             return try move(entry, at: location, into: head) ?? .damaged
         } catch {
@@ -131,12 +125,10 @@ extension Space {
                 record.sequence == entry.number, record.kind == entry.kind,
                 self.records.hash(record.key) == entry.hash
             else { return .damaged }
-            if !entry.kind.isFound {
-                // A newer record of the key makes the tombstone superfluous.
-                let lock = self.index.lock(of: entry.hash)
-                lock.lock()
-                defer { lock.unlock() }
-                if try self.records.locate(record.key, entry.hash) != nil { return .dead }
+            if !entry.kind.isFound,
+                try self.liveness.isSuperseded(tombstone: record.key, entry.hash)
+            {
+                return .dead
             }
             guard try self.makeReady(head, units: entry.units) else { return .noRoom }
             let source = RecordSource(

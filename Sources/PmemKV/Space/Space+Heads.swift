@@ -33,7 +33,7 @@ extension Space {
     /// not keep space from those who need it.
     @inline(__always)
     private var activeHeads: Int {
-        segments.freeCount > log.headCount * 4 ? log.headCount : 1
+        hasRoomForAllHeads ? log.headCount : 1
     }
 
     /// Whether a head's room may be used: what is left of a full pool is for removes.

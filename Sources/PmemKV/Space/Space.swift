@@ -5,8 +5,9 @@ import Synchronization
 /// Invariants (numbers from docs/crash-model.md):
 /// - I6: an extent is retired only when the copies of all its live records are durable, and freed
 ///   only when no reader can be in it.
-/// - One compaction at a time, under the compaction lock; it comes before any log head. Nobody
-///   waits for space while holding a shard.
+/// - One compaction at a time, under the compaction lock. A writer may ask for it while it owns its
+///   head; so under it nobody waits for a writer's head, but for one with relaxed records, whose
+///   owner does not ask (``Log/settleRelaxed()``). Nobody waits for space while holding a shard.
 /// - The last free segments are kept: one for compaction, so that it can always run, one for
 ///   deletes.
 final class Space: @unchecked Sendable {
@@ -47,10 +48,17 @@ final class Space: @unchecked Sendable {
     /// Whether there is no more than the reserves.
     var isNearlyFull: Bool { segments.freeCount < reserve(for: .records) }
 
+    /// Whether there is so much room that each head may keep a segment open.
+    @inline(__always)
+    var hasRoomForAllHeads: Bool { segments.freeCount > log.headCount * 4 }
+
     /// What room is wanted for: a pool that is full of values still takes removals.
     enum Use {
         case records
         case tombstones
+
+        @inline(__always)
+        init(_ kind: RecordKind) { self = kind.isFound ? .records : .tombstones }
     }
 
     /// Makes an extent free: durably, then for the next who takes it.

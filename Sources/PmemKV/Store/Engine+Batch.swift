@@ -25,29 +25,38 @@ extension Engine {
         for entry in batch.entries {
             let valueStart = entry.keyStart + entry.keyLength
             let key = bytes.slice(entry.keyStart..<valueStart)
-            try checkKey(key)
+            let value = bytes.slice(valueStart..<(valueStart + entry.valueLength))
+            try check(key, value)
             sources.append(
-                RecordSource(
-                    kind: entry.kind, hash: records.hash(key), key: key,
-                    value: bytes.slice(valueStart..<(valueStart + entry.valueLength))))
+                RecordSource(kind: entry.kind, hash: records.hash(key), key: key, value: value))
         }
         return sources
     }
 
     /// Leaves the last entry of each key: two records of one key in a batch would make the order
-    /// of publishing matter. O(n log n).
+    /// of publishing matter. O(n log n), for entries of one key as well.
     private func keepLastOfEachKey(_ sources: inout [RecordSource]) {
         let order = sources.indices.sorted {
             (sources[$0].hash, $0) < (sources[$1].hash, $1)
         }
-        var superseded: [Int] = []
-        for (place, number) in order.enumerated() {
-            let later = order[(place + 1)...].prefix { sources[$0].hash == sources[number].hash }
-            if later.contains(where: { sources[$0].key.hasSameBytes(as: sources[number].key) }) {
-                superseded.append(number)
+        var isSuperseded = [Bool](repeating: false, count: sources.count)
+        var start = 0
+        while start < order.count {
+            let hash = sources[order[start]].hash
+            let run = order[start...].prefix { sources[$0].hash == hash }
+            // From the last one back: the keys of one hash that were met. Hardly ever two.
+            var kept: [Int] = []
+            for number in run.reversed() {
+                if kept.contains(where: { sources[$0].key.hasSameBytes(as: sources[number].key) }) {
+                    isSuperseded[number] = true
+                } else {
+                    kept.append(number)
+                }
             }
+            start = run.endIndex
         }
-        for number in superseded.sorted(by: >) { sources.remove(at: number) }
+        guard isSuperseded.contains(true) else { return }
+        sources = zip(sources, isSuperseded).filter { !$0.1 }.map(\.0)
     }
 
     /// The shards that hold these keys, each once, ascending.
@@ -69,13 +78,12 @@ extension Engine {
         let shards = shards(of: sources)
         for shard in shards { index.lock(ofShard: shard).lock() }
         defer { for shard in shards.reversed() { index.lock(ofShard: shard).unlock() } }
-        // A removal of a key that is not there leaves no record behind, unless the key's absence
-        // is itself relaxed and a crash could undo it.
-        let keepsAll = log.hasRelaxed
         var wanted: [RecordSource] = []
         for source in sources {
             let isThere = try records.locate(source.key, source.hash) != nil
-            if isThere || source.kind.isFound || keepsAll { wanted.append(source) }
+            if source.kind.isFound || leavesTombstone(of: isThere, promised: true) {
+                wanted.append(source)
+            }
         }
         guard !wanted.isEmpty else { return }
         let locations = try append(wanted, to: head, relaxed: relaxed)

@@ -35,7 +35,7 @@ extension Engine {
     private func awaitOperations() {
         for head in log.writerHeads { head.passThrough() }
         space.compactionLock.passThrough()
-        for shard in index.shards { index.lock(ofShard: shard).passThrough() }
+        index.passThroughAllShards()
         var round = 0
         while records.epochs.hasReaders
             || log.privateWriters.load(ordering: .sequentiallyConsistent) != 0
@@ -53,7 +53,7 @@ extension Engine {
         guard changes >= options.checkpointThreshold else { return }
         // After much work, long open extents are sealed, so that the next open need not walk
         // them; after little, they are continued.
-        for head in log.allHeads where log.segments.freeCount > log.headCount * 4 {
+        for head in log.allHeads where space.hasRoomForAllHeads {
             let owned = head.own()
             if owned.position.count > geometry.segmentUnits.count / 8 { try log.seal(owned) }
         }

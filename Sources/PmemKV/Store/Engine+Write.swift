@@ -7,7 +7,7 @@ extension Engine {
     ///
     /// - Complexity: O(1) plus the bytes; one fence.
     func put(_ key: ByteView, _ value: ByteView, relaxed: Bool) throws(StoreError) {
-        try checkKey(key)
+        try check(key, value)
         try gate.checkWritable()
         let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
         index.prefetch(source.hash)
@@ -20,22 +20,27 @@ extension Engine {
     }
 
     /// Writes a tombstone if the key is there. Returns whether it was.
-    ///
-    /// While relaxed records are pending, a key may be absent only until the next crash: then a
-    /// durable remove writes its tombstone all the same.
     func remove(_ key: ByteView, relaxed: Bool) throws(StoreError) -> Bool {
-        try checkKey(key)
+        try check(key)
         try gate.checkWritable()
         let hash = records.hash(key)
         let isThere = try records.contains(key, hash)
-        // In this order: whoever made the key absent had marked its head before.
-        guard isThere || !relaxed && log.hasRelaxed else { return false }
+        guard leavesTombstone(of: isThere, promised: !relaxed) else { return false }
         var existed = false
         _ = try write(.tombstone(key, hash), relaxed: relaxed) {
             existed = $0 != nil
-            return existed || !relaxed && self.log.hasRelaxed
+            return self.leavesTombstone(of: existed, promised: !relaxed)
         }
         return existed
+    }
+
+    /// Whether a removal leaves a record behind: that of a key that is there does. One of an absent
+    /// key does when its absence is promised, and relaxed records are pending that a crash could
+    /// take back. A batch promises it even when it is relaxed: it survives whole or not at all.
+    ///
+    /// To be asked after the key was looked for: whoever made it absent had marked its head before.
+    func leavesTombstone(of isThere: Bool, promised: Bool) -> Bool {
+        isThere || promised && log.hasRelaxed
     }
 
     /// Writes one record if the condition holds for what is there now. Returns whether it did.
@@ -44,7 +49,7 @@ extension Engine {
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
         let head = try space.acquireHead(
-            units: source.units, entries: 1, for: source.kind.isFound ? .records : .tombstones)
+            units: source.units, entries: 1, for: Space.Use(source.kind))
         let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }
@@ -59,7 +64,7 @@ extension Engine {
     func tryUpdate(
         _ key: ByteView, _ transform: (RawSpan?) -> ValueUpdate
     ) throws(StoreError) -> Bool {
-        try checkKey(key)
+        try check(key)
         try gate.checkWritable()
         let hash = records.hash(key)
         var seen: SequenceNumber?
@@ -70,10 +75,11 @@ extension Engine {
         switch found ?? transform(nil) {
         case .keep: return true
         case .remove:
-            guard seen != nil else { return true }
+            guard leavesTombstone(of: seen != nil, promised: true) else { return true }
             return try write(.tombstone(key, hash), relaxed: false) { $0?.sequence == seen }
         case .set(let value):
             return try value.withByteView { value throws(StoreError) in
+                try self.check(key, value)
                 let source = RecordSource(kind: .put, hash: hash, key: key, value: value)
                 return try self.write(source, relaxed: false) { $0?.sequence == seen }
             }

@@ -5,8 +5,8 @@
 ///   records the caller asked to be relaxed.
 /// - I4: sequence numbers are taken under the shard lock of their key, so records of one key enter
 ///   the index in the order of their numbers.
-/// - Locks are taken in this order: compaction, log head, shard (ascending), the segments' or the
-///   ordered index's own. Nobody waits for space while holding a shard.
+/// - Locks are taken in this order: a writer's head, compaction, its head, shard (ascending), the
+///   segments' or the ordered index's own. Nobody waits for space while holding a shard.
 package final class Engine: Sendable {
     let log: Log
     let gate: Gate
@@ -30,24 +30,34 @@ package final class Engine: Sendable {
         liveness = recovered.liveness
         space = recovered.space
         options = recovered.options
-        replayed = recovered.replayed
+        replayed = recovered.report.replayedRecords
         unprovenTails = recovered.unprovenTails
         self.ordered = ordered
     }
 
     var geometry: Geometry { log.geometry }
 
-    func checkKey(_ key: ByteView) throws(StoreError) {
-        guard key.count > 0 else {
-            throw StoreError(.invalidArgument, "a key has at least one byte")
+    /// Refuses what no record can hold.
+    func check(_ key: ByteView, _ value: ByteView = .empty) throws(StoreError) {
+        if key.isEmpty || key.count > RecordLayout.maximumKeyLength
+            || value.count > RecordLayout.maximumValueLength
+        {
+            throw Self.refusal(of: key, value)
         }
-        guard key.count <= RecordLayout.maximumKeyLength else {
-            throw StoreError(
-                .invalidArgument,
-                """
-                the key has \(key.count) bytes; at most \(RecordLayout.maximumKeyLength) are \
-                possible
-                """)
-        }
+    }
+
+    @inline(never)
+    private static func refusal(of key: ByteView, _ value: ByteView) -> StoreError {
+        let problem =
+            if key.isEmpty {
+                "a key has at least one byte"
+            } else if key.count > RecordLayout.maximumKeyLength {
+                "the key has \(key.count) bytes; at most \(RecordLayout.maximumKeyLength) are "
+                    + "possible"
+            } else {
+                "the value has \(value.count) bytes; at most \(RecordLayout.maximumValueLength) "
+                    + "are possible"
+            }
+        return StoreError(.invalidArgument, problem)
     }
 }

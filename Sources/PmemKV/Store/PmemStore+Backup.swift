@@ -11,21 +11,36 @@ extension PmemStore {
     ///   put throws.
     public func backup(to path: String) throws(StoreError) {
         let geometry = engine.geometry
-        let target = try PmemStore.create(
-            at: path,
-            options: CreateOptions(size: geometry.poolSize, segmentSize: geometry.segmentSize))
-        do throws(StoreError) {
+        try Self.createFilled(
+            at: path, size: geometry.poolSize, segmentSize: geometry.segmentSize
+        ) { target throws(StoreError) in
             try engine.records.withSnapshot { locations throws(StoreError) in
                 for location in locations {
                     let copied: Void? = try engine.log.withRecord(at: location) {
                         record throws(StoreError) in
                         guard record.isSound else { throw engine.log.damage(record) }
-                        try target.engine.put(record.key, record.value, relaxed: true)
+                        try target.put(record.key, record.value, relaxed: true)
                     }
                     if copied == nil { throw RecordIndex.strayLocation }
                 }
             }
+        }
+    }
+
+    /// Makes a pool and fills it: complete and durable on return, not there when it throws. Returns
+    /// the number of its keys.
+    @discardableResult
+    static func createFilled(
+        at path: String, size: Int, segmentSize: Int,
+        _ fill: (Engine) throws(StoreError) -> Void
+    ) throws(StoreError) -> Int {
+        let target = try create(
+            at: path, options: CreateOptions(size: size, segmentSize: segmentSize))
+        do throws(StoreError) {
+            try fill(target.engine)
+            let keys = target.count
             try target.close()
+            return keys
         } catch {
             try? target.close()
             unsafe unlink(path)

@@ -33,6 +33,9 @@ extension PmemStore {
     ///   - path: the damaged pool.
     ///   - destination: the new pool's file; it must not exist.
     ///   - size: bytes of the new pool; nil takes the old one's size.
+    ///   - replacing: whether the new pool takes the old one's name.
+    /// - Throws: what opening throws but for damage, what creating the new pool throws, and
+    ///   `outOfSpace` when it is too small.
     /// - Complexity: O(bytes in use) time, O(keys) memory.
     public static func repair(
         at path: String, to destination: String, size: Int? = nil, replacing: Bool = false,
@@ -41,23 +44,13 @@ extension PmemStore {
         let medium = try openForSurvey(path, options)
         defer { medium.close() }
         var salvage = try Salvage(medium, path: path)
-        let target = try create(
-            at: destination,
-            options: CreateOptions(
-                size: size ?? salvage.geometry.poolSize,
-                segmentSize: salvage.geometry.segmentSize))
-        let keys: Int
-        do throws(StoreError) {
+        let keys = try createFilled(
+            at: destination, size: size ?? salvage.geometry.poolSize,
+            segmentSize: salvage.geometry.segmentSize
+        ) { target throws(StoreError) in
             try salvage.forEachNewest { key, value throws(StoreError) in
-                try target.engine.put(key, value, relaxed: true)
+                try target.put(key, value, relaxed: true)
             }
-            try target.sync()
-            keys = target.count
-            try target.close()
-        } catch {
-            try? target.close()
-            unsafe unlink(destination)
-            throw error
         }
         if replacing, unsafe rename(destination, path) != 0 {
             throw StoreError(

@@ -73,7 +73,7 @@ extension PmemStore {
         _ key: RawSpan, _ body: (ByteView) -> R
     ) throws(StoreError) -> R? {
         try key.withByteView { key throws(StoreError) in
-            try engine.checkKey(key)
+            try engine.check(key)
             return try records.withRecord(key, records.hash(key)) { body($0.value) }
         }
     }

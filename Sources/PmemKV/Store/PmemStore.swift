@@ -1,4 +1,3 @@
-import CPmem
 import Glibc
 import Logging
 import PmemPlaces

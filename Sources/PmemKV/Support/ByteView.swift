@@ -53,6 +53,13 @@ package struct ByteView {
         dropFirst(range.lowerBound).prefix(range.count)
     }
 
+    /// The value whose bytes stand at an offset, aligned or not.
+    @inline(__always)
+    func load<T: BitwiseCopyable>(_ type: T.Type, at offset: Int) -> T {
+        precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)
+        return unsafe buffer.loadUnaligned(fromByteOffset: offset, as: type)
+    }
+
     /// Gives the bytes to body as a span.
     @inline(__always)
     func withSpan<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {

@@ -32,6 +32,9 @@ struct Epochs: ~Copyable, Sendable {
     /// The epoch now.
     var now: UInt64 { current.loadSequential() }
 
+    /// Whether what became unreachable in an epoch can be held by nobody any more.
+    func hasPassed(_ epoch: UInt64) -> Bool { epoch + 2 <= now }
+
     /// Moves to the next epoch if no reader of the previous one is left. One caller at a time.
     func tryAdvance() -> Bool {
         cpmem_fence_seq_cst()

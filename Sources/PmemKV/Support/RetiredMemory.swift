@@ -2,8 +2,8 @@
 ///
 /// Invariants:
 /// - Whoever looks for such memory does so as a reader of ``epochs``.
-/// - An entry carries the epoch after it became unreachable; it is freed two epochs later, or with
-///   the list, when no reader is left.
+/// - An entry carries the epoch in which it became unreachable; it is freed when that has passed,
+///   or with the list, when no reader is left.
 /// - The list changes under its lock.
 @safe
 final class RetiredMemory: @unchecked Sendable {
@@ -36,8 +36,7 @@ final class RetiredMemory: @unchecked Sendable {
 
     private func freeOldest() {
         _ = epochs.tryAdvance()
-        let now = epochs.now
-        let free = entries.prefix { $0.epoch + 2 <= now }
+        let free = entries.prefix { epochs.hasPassed($0.epoch) }
         for entry in free { unsafe entry.memory.deallocate() }
         entries.removeFirst(free.count)
         // A reader that stays inside for long must not make every addition look at the whole list.

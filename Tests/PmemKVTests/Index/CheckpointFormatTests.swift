@@ -35,19 +35,19 @@ struct CheckpointFormatTests {
         let layout = index.checkpointLayout(segmentCount: Self.segmentCount)
         var bytes = [UInt8](repeating: 0xEE, count: layout.length)
         draft.forEachPart { part, offset in
-            bytes.replaceSubrange(offset..<(offset + part.count), with: part)
+            bytes.replaceSubrange(offset..<(offset + part.count), with: part.array)
         }
         return bytes
     }
 
     private func withView<R>(_ bytes: [UInt8], _ body: (CheckpointView?) -> R) -> R {
-        bytes.withUnsafeBytes {
+        bytes.withByteView {
             body(CheckpointView($0, salt: Self.salt, segmentCount: Self.segmentCount))
         }
     }
 
     private func load(_ bytes: [UInt8], maximumKeys: Int = 20_000) throws -> HashIndex? {
-        try bytes.withUnsafeBytes { bytes -> HashIndex? in
+        try bytes.withByteView { bytes -> HashIndex? in
             let view = try #require(
                 CheckpointView(bytes, salt: Self.salt, segmentCount: Self.segmentCount))
             let index = try HashIndex(
@@ -89,7 +89,7 @@ struct CheckpointFormatTests {
         let index = try makeIndex()
         let bytes = encode(index)
         func word(_ offset: Int) -> UInt64 {
-            bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+            bytes.withByteView { $0.load(UInt64.self, at: offset) }
         }
         #expect(bytes.prefix(8) == Array("PKCHECK1".utf8)[...])
         #expect(word(16) == UInt64(bytes.count))
@@ -127,7 +127,7 @@ struct CheckpointFormatTests {
             damaged[offset] ^= 4
             #expect(withView(damaged) { $0 == nil }, "byte \(offset)")
         }
-        bytes.withUnsafeBytes {
+        bytes.withByteView {
             let other = Self.salt + 1
             #expect(CheckpointView($0, salt: other, segmentCount: Self.segmentCount) == nil)
             #expect(CheckpointView($0, salt: Self.salt, segmentCount: 6) == nil)

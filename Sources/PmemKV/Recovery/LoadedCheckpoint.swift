@@ -1,0 +1,66 @@
+/// The index as a checkpoint knew it, and how far that covers the log of each extent.
+struct LoadedCheckpoint {
+    let index: HashIndex
+    /// The extent that the superblock names, whether or not it could be loaded.
+    let extent: SegmentNumber?
+    /// Nil when the index is an empty one.
+    private let coverage: CheckpointCoverage?
+
+    /// Whether the index came from a checkpoint and is not just empty.
+    var isLoaded: Bool { coverage != nil }
+
+    /// Units of an extent that need not be replayed.
+    func covered(_ extent: SegmentNumber) -> Units {
+        coverage?.known[extent.rawValue]?.covered ?? .zero
+    }
+
+    /// Loads the index from the checkpoint that the superblock names, if it is whole (I12).
+    init(reading table: PoolTable, _ medium: Medium) throws(StoreError) {
+        let place = CheckpointPlace(in: table)
+        extent = place?.extent.first
+        if let place, let loaded = try Self.load(place, table, medium) {
+            (index, coverage) = loaded
+        } else {
+            let maximumKeys = Self.maximumKeys(table.geometry)
+            index = try HashIndex(
+                shape: HashIndex.shape(maximumKeys: maximumKeys), seed: table.superblock.poolID,
+                maximumKeys: maximumKeys)
+            coverage = nil
+        }
+    }
+
+    /// A record takes a unit at least.
+    private static func maximumKeys(_ geometry: Geometry) -> Int {
+        geometry.segmentCount * geometry.segmentUnits.count
+    }
+
+    private static func load(
+        _ place: CheckpointPlace, _ table: PoolTable, _ medium: Medium
+    ) throws(StoreError) -> (HashIndex, CheckpointCoverage)? {
+        try medium.withBytes(at: place.offset, count: place.length) {
+            bytes throws(StoreError) -> (HashIndex, CheckpointCoverage)? in
+            guard let view = place.view(of: bytes) else { return nil }
+            let index = try HashIndex(
+                shape: view.index.shape, seed: table.superblock.poolID,
+                maximumKeys: maximumKeys(table.geometry))
+            guard index.load(view) else { return nil }
+            let coverage = CheckpointCoverage(of: view, in: table)
+            if coverage.isStale {
+                for shard in index.shards {
+                    index.removeItems(inShard: shard) { !coverage.takes($0) }
+                }
+            }
+            return (index, coverage)
+        }
+    }
+
+    /// Counts what the checkpoint covers.
+    func count(into liveness: Liveness) {
+        for (number, known) in (coverage?.known ?? []).enumerated() {
+            guard let known else { continue }
+            liveness.adopt(
+                SegmentNumber(number), live: known.live, tombstones: known.tombstones,
+                oldestDead: known.oldestDead)
+        }
+    }
+}
