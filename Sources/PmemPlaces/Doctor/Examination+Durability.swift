@@ -84,8 +84,8 @@ extension Examination {
             finding.values["error"] = .text(error.description)
             finding.what = "the kernel refuses MAP_SYNC here: \(error.description)"
             finding.why =
-                "flushing processor caches does not make data durable here; "
-                + "the store uses msync or fsync"
+                "flushing processor caches does not make data durable here, "
+                + "only a system call does"
             finding.severity = facts.devices.isEmpty ? .note : .warning
             finding.remedy = mapSyncRemedy
             if facts.isMemoryFileSystem {

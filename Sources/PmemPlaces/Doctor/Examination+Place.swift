@@ -133,7 +133,7 @@ extension Examination {
             return PlaceReport.Finding(
                 id: "dax", severity: severity,
                 what: "\(subject) is not DAX: it goes through the page cache",
-                why: "every durable write is an msync or fsync that writes whole pages",
+                why: "what is made durable goes to the device in whole pages",
                 remedy: remedy, values: values)
         }
     }

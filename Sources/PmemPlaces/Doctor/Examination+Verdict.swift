@@ -78,7 +78,7 @@ extension Examination {
         let severity = severity(of: name)
         let why =
             switch (severity, libpmem.forcedAnswer) {
-            case (.note, _): "it changes nothing for the better here"
+            case (.note, _): "it does not make more writes durable here"
             case (_, false): "libpmem then takes nothing for persistent memory, and this is some"
             case (_, _): "flushes would stand in for the msync that is needed here"
             }
@@ -96,7 +96,7 @@ extension Examination {
                 ? "acknowledged writes would still be in the processor's cache"
                 : libpmem.hasAutoFlush
                     ? "this machine flushes caches itself (eADR)"
-                    : "nothing is lost by it here, where no flush makes a write durable"
+                    : "it makes no difference here, where no flush makes a write durable"
             return finding(
                 name, "1", severity, what: "makes libpmem leave out cache flushes", why: why)
         case "0" where libpmem.hasAutoFlush:
