@@ -84,7 +84,7 @@ final class Log: Sendable {
     func settleRelaxed() throws(StoreError) {
         for head in heads {
             var round = 0
-            while head.hasRelaxed {
+            while head.firstRelaxed != nil {
                 guard let owned = head.tryOwn() else {
                     SpinWait.wait(round: round)
                     round += 1
@@ -96,7 +96,7 @@ final class Log: Sendable {
     }
 
     /// Whether any head holds relaxed records that are not durable yet.
-    var hasRelaxed: Bool { heads.contains(where: \.hasRelaxed) }
+    var hasRelaxed: Bool { heads.contains { $0.firstRelaxed != nil } }
 
     /// Makes earlier relaxed records of a head ready for the next drain, so that nothing later is
     /// acknowledged before them. They count as relaxed until that drain has returned: others ask
