@@ -175,7 +175,8 @@ final class Segments: @unchecked Sendable {
         self[segment, .salt].storeRelaxed(life.salt(poolID: poolID, segment: segment))
         self[segment, .sealedEnd].storeRelaxed(0)
         self[segment, .provenEnd].storeRelaxed(0)
-        setAppended(segment, puts: .zero, tombstones: .zero)
+        assert(appendedUnits(segment, .put) == .zero)
+        assert(appendedUnits(segment, .tombstone) == .zero)
         freeCount -= life.span
     }
 
@@ -243,6 +244,7 @@ final class Segments: @unchecked Sendable {
             poolID: poolID, segment: segment, generation: old.generation, span: 1, state: .free)
         try storeLife(life, of: segment, site: .freeLife, drain: .freeDrain)
         forget()
+        setAppended(segment, puts: .zero, tombstones: .zero)
         lock.lock()
         self[segment, .life].storeRelaxed(life.rawValue)
         for inner in segment..<(segment + old.span) {

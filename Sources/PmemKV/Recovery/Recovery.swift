@@ -15,6 +15,8 @@ struct Recovery {
     let options: EngineOptions
     let checkpoint: LoadedCheckpoint
     var report = RecoveryReport()
+    /// The keys in order, where that was asked for.
+    private(set) var ordered: OrderedIndex?
     /// Extents that a clean close left open without a tail word (I14: none).
     var unprovenTails = 0
     /// Open extents with everything in them, for adoption or sealing.
@@ -25,7 +27,7 @@ struct Recovery {
     /// - Complexity: after a clean close the checkpoint; after a crash the summaries of all
     ///   extents it does not cover, and the records of the open ones.
     static func open(
-        _ medium: Medium, path: String, options: EngineOptions, readOnly: Bool
+        _ medium: Medium, path: String, options: EngineOptions, index: IndexKind, readOnly: Bool
     ) throws(StoreError) -> Recovery {
         let started = MonotonicClock.seconds
         var damage = DamageLog(.strict)
@@ -33,6 +35,7 @@ struct Recovery {
         var recovery = try Recovery(medium, table, options, readOnly: readOnly)
         try recovery.replay()
         if !readOnly { try recovery.makeWritable() }
+        if index == .ordered { recovery.ordered = try recovery.makeOrderedIndex() }
         recovery.report.seconds = MonotonicClock.seconds - started
         return recovery
     }

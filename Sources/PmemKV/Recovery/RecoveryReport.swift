@@ -20,6 +20,7 @@ public struct RecoveryReport: Sendable, Equatable {
     public var damagedSuperblocks: [Int] = []
     /// Records whose value is damaged; reading their key throws.
     public var damagedRecords = 0
-    /// Wall-clock seconds from the first byte read to the hash index being complete.
+    /// Wall-clock seconds from the first byte read to the index being complete, the ordered one
+    /// as well where it was asked for.
     public var seconds = 0.0
 }

@@ -61,6 +61,8 @@ extension Space {
             head.release()
             for other in log.writerHeads where other != own {
                 let owned = other.own()
+                // The store may have been closed while this owned nothing.
+                try gate.checkReadable()
                 if owned.fits(units: units, entries: entries), isOpen(owned, for: use) {
                     return owned
                 }

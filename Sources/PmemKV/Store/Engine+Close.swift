@@ -27,22 +27,18 @@ extension Engine {
         log.medium.close()
     }
 
-    /// Waits for all who came in before the gate closed: writers own a head, a shard or a
-    /// private extent, compaction its lock, readers an epoch. Whoever gets one of those later
-    /// looks at the gate again.
+    /// Waits for all who came in before the gate closed. Whoever owns a head, or gets the
+    /// compaction lock or an epoch, later than that looks at the gate again.
     ///
-    /// One lock at a time: the owner of a head may be waiting for the compaction lock.
+    /// The order is that in which a write goes on: it owns a head, shared or its own, which may
+    /// have it wait for the compaction lock; when it gives the head back it holds its shards, until
+    /// readers can find what it wrote. Readers are in an epoch.
     private func awaitOperations() {
         for head in log.writerHeads { head.passThrough() }
+        SpinWait.until { log.privateWriters.load(ordering: .sequentiallyConsistent) == 0 }
         space.compactionLock.passThrough()
         index.passThroughAllShards()
-        var round = 0
-        while records.epochs.hasReaders
-            || log.privateWriters.load(ordering: .sequentiallyConsistent) != 0
-        {
-            SpinWait.wait(round: round)
-            round += 1
-        }
+        SpinWait.until { !records.epochs.hasReaders }
         if !gate.isForked { log.segments.stopPrefaulting() }
     }
 

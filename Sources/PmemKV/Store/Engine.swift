@@ -22,7 +22,7 @@ package final class Engine: Sendable {
     /// See ``PoolStructure/unprovenTails``.
     let unprovenTails: Int
 
-    init(_ recovered: Recovery, ordered: OrderedIndex?) {
+    init(_ recovered: Recovery) {
         log = recovered.log
         gate = recovered.log.gate
         records = recovered.records
@@ -32,7 +32,7 @@ package final class Engine: Sendable {
         options = recovered.options
         replayed = recovered.report.replayedRecords
         unprovenTails = recovered.unprovenTails
-        self.ordered = ordered
+        ordered = recovered.ordered
     }
 
     var geometry: Geometry { log.geometry }

@@ -108,9 +108,9 @@ public final class PmemStore: Sendable {
         _ medium: Medium, info: MediumInfo, options: OpenOptions
     ) throws(StoreError) -> PmemStore {
         let recovered = try Recovery.open(
-            medium, path: info.path, options: options.engine, readOnly: options.readOnly)
-        let ordered = try options.index == .ordered ? recovered.makeOrderedIndex() : nil
-        let engine = Engine(recovered, ordered: ordered)
+            medium, path: info.path, options: options.engine, index: options.index,
+            readOnly: options.readOnly)
+        let engine = Engine(recovered)
         let report = recovered.report
         options.logger?.info(
             "opened pool",

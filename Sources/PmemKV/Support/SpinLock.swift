@@ -8,6 +8,14 @@ package enum SpinWait {
     /// tests switches threads here. Set before any store is open, so that reading it is no race.
     @safe nonisolated(unsafe) package static var hook: (@Sendable () -> Void)?
 
+    static func until(_ isDone: () -> Bool) {
+        var round = 0
+        while !isDone() {
+            wait(round: round)
+            round += 1
+        }
+    }
+
     @inline(never)
     static func wait(round: Int) {
         if let hook {

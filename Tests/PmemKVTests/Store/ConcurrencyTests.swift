@@ -1,4 +1,6 @@
 import Glibc
+import Foundation
+import Synchronization
 import Testing
 
 @testable import PmemKV
@@ -142,5 +144,91 @@ struct ConcurrencyTests {
         }
         #expect(outcome?.code == .outOfSpace)
         try store.put("works again", forKey: "after")
+    }
+
+    /// Out of space, a writer once gave the compaction lock back that another one held by then, so
+    /// that two compacted at once and counted, copied and freed the same extents.
+    @Test func writersInAFullPoolLoseNothing() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(4 << 20, segmentSize: 64 << 10)
+        let models = ModelSet(8)
+        onThreads(8) { thread in
+            var random = SystemRandomNumberGenerator()
+            var model: [String: [UInt8]] = [:]
+            for step in 0..<4000 {
+                let key = "\(thread) \(Int.random(in: 0..<300, using: &random))"
+                if step % 7 == 6 {
+                    if (try? store.remove(key)) != nil { model[key] = nil }
+                } else {
+                    let value = [UInt8](
+                        repeating: UInt8(truncatingIfNeeded: step),
+                        count: Int.random(in: 0..<4000, using: &random))
+                    if (try? store.put(value, forKey: key)) != nil { model[key] = value }
+                }
+            }
+            models.set(thread, model)
+        }
+        let expected = models.all
+        func compare(_ store: PmemStore) throws {
+            #expect(store.count == expected.count)
+            for (key, value) in expected { #expect(try store.get(key) == value) }
+            #expect(try store.structure().miscountedExtents == 0)
+        }
+        try compare(store)
+        store.abandon()
+        let again = try pool.open()
+        try compare(again)
+        try again.close()
+    }
+
+    /// The writer of a batch longer than a segment counted itself out before readers could find
+    /// what it wrote, and a close at that moment unmapped the pool under it.
+    @Test func closingDuringLongBatches() throws {
+        let keys = 20_000
+        let batches = (0..<2).map { number in
+            var batch = WriteBatch()
+            for key in 0..<keys { batch.put("\(number)", forKey: "key \(key)") }
+            return batch
+        }
+        for round in 0..<12 {
+            let pool = TemporaryPool()
+            let store = try pool.create(16 << 20, segmentSize: 64 << 10)
+            let acknowledged = SharedCount()
+            onThreads(2) { thread in
+                if thread == 0 {
+                    // As a batch begins: it has no shard yet, and will publish much later.
+                    let writers = { store.engine.log.privateWriters.load(ordering: .relaxed) }
+                    while acknowledged.value < 1 + round % 2 || writers() == 0 {}
+                    usleep(UInt32(round) * 20)
+                    try? store.close()
+                    return
+                }
+                while (try? store.apply(batches[Int(acknowledged.value % 2)])) != nil {
+                    acknowledged.add()
+                }
+            }
+            let again = try pool.open()
+            // The last batch that was acknowledged, or a whole one behind it.
+            #expect(again.count == keys || again.count == 0 && acknowledged.value == 0)
+            let last = try again.get("key 0")
+            for key in 0..<keys where try again.get("key \(key)") != last {
+                Issue.record("key \(key) is of another batch than key 0")
+            }
+            try again.close()
+        }
+    }
+}
+
+/// What each of several threads wrote, handed over when it is done.
+private final class ModelSet: @unchecked Sendable {
+    private let lock = NSLock()
+    private var models: [[String: [UInt8]]]
+
+    init(_ count: Int) { models = Array(repeating: [:], count: count) }
+
+    func set(_ number: Int, _ model: [String: [UInt8]]) { lock.withLock { models[number] = model } }
+
+    var all: [String: [UInt8]] {
+        lock.withLock { models.reduce(into: [:]) { $0.merge($1) { _, new in new } } }
     }
 }

@@ -212,6 +212,29 @@ struct StoreTests {
         #expect(other.count == 500)
         #expect(try other.get("key 499") == bytes("value 499"))
     }
+
+    /// What had been appended to extents that were freed since once counted as live.
+    @Test func statisticsCountWhatIsThere() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(4 << 20, segmentSize: 16 << 10)
+        for round in 0..<10 {
+            for number in 0..<1000 { try store.put("value \(round)", forKey: "key \(number)") }
+        }
+        try store.compact()
+        let full = store.statistics
+        #expect(full.liveBytes == 1000 * 64)
+        for number in 0..<1000 { try store.remove("key \(number)") }
+        try store.put([UInt8](repeating: 1, count: 100_000), forKey: "long")
+        try store.remove("long")
+        try store.compact()
+        #expect(store.statistics.liveBytes == 0)
+        let before = store.statistics.tombstoneBytes
+        try store.close()
+        let again = try pool.open()
+        #expect(again.statistics.liveBytes == 0)
+        #expect(again.statistics.tombstoneBytes == before)
+        try again.close()
+    }
 }
 
 extension PmemStore {
