@@ -1,7 +1,7 @@
 import Glibc
 import PmemKVTesting
 
-/// Runs the fuzz targets that scripts/fuzz has built.
+/// Runs the fuzz targets that scripts/crash has built.
 struct FuzzPart: Sendable {
     let plan: Plan
     let findings: Findings
