@@ -39,6 +39,10 @@ extension Engine {
         let order = sources.indices.sorted {
             (sources[$0].hash, $0) < (sources[$1].hash, $1)
         }
+        let haveTwins = (1..<order.count).contains {
+            sources[order[$0 - 1]].hash == sources[order[$0]].hash
+        }
+        guard haveTwins else { return }
         var isSuperseded = [Bool](repeating: false, count: sources.count)
         var start = 0
         while start < order.count {
@@ -55,7 +59,6 @@ extension Engine {
             }
             start = run.endIndex
         }
-        guard isSuperseded.contains(true) else { return }
         sources = zip(sources, isSuperseded).filter { !$0.1 }.map(\.0)
     }
 
