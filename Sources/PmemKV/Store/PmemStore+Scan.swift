@@ -50,8 +50,9 @@ extension PmemStore {
     /// the ordered index it is met if it lies ahead. The spans are valid during that call only.
     /// Body may use the store.
     ///
-    /// - Throws: `closed`; `corrupt` or `media` for a damaged record of the range, and for one
-    ///   anywhere in the store that is too damaged to tell its key.
+    /// - Throws: `closed`; `invalidArgument` for a negative limit; `corrupt` or `media` for a
+    ///   damaged record of the range, and for one anywhere in the store that is too damaged to tell
+    ///   its key.
     /// - Complexity: with the ordered index O(log n) and O(1) an entry, for n keys in the store;
     ///   memory for 64 keys. With the hash index O(n log n), since it keeps no order: the keys of
     ///   the range are collected and sorted first; with `limit` the memory is that of so many keys.
@@ -59,7 +60,12 @@ extension PmemStore {
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) {
-        if limit == 0 { return }
+        if let limit {
+            guard limit >= 0 else {
+                throw StoreError(.invalidArgument, "a scan cannot show \(limit) entries")
+            }
+            if limit == 0 { return }
+        }
         try engine.scan(range, reverse: reverse, limit: limit ?? .max, body)
     }
 }

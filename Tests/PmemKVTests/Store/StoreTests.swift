@@ -213,6 +213,34 @@ struct StoreTests {
         #expect(try other.get("key 499") == bytes("value 499"))
     }
 
+    /// Both ends of the range of limits once trapped: one where twice the limit was computed, one
+    /// where so many entries were taken from a page.
+    @Test(arguments: IndexKind.allCases)
+    func scansTakeAnyLimit(index: IndexKind) throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(4 << 20) { $0.index = index }
+        for number in 0..<200 { try store.put("value", forKey: "key \(number)") }
+        for reverse in [false, true] {
+            for (limit, shown) in [(Int.max, 200), (.max / 2, 200), (0, 0), (7, 7)] {
+                var count = 0
+                try store.scan(reverse: reverse, limit: limit) { _, _ in
+                    count += 1
+                    return true
+                }
+                #expect(count == shown)
+            }
+            for limit in [-1, Int.min] {
+                do throws(StoreError) {
+                    try store.scan(reverse: reverse, limit: limit) { _, _ in true }
+                    Issue.record("a scan of \(limit) entries")
+                } catch {
+                    #expect(error.code == .invalidArgument)
+                }
+            }
+        }
+        try store.close()
+    }
+
     /// What had been appended to extents that were freed since once counted as live.
     @Test func statisticsCountWhatIsThere() throws {
         let pool = TemporaryPool()
