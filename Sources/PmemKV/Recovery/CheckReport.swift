@@ -17,7 +17,7 @@ public struct CheckReport: Sendable, Equatable {
 extension CheckReport {
     /// Reads every byte in use and reports all damage; changes nothing.
     init(checking medium: Medium, path: String) throws(StoreError) {
-        var survey = try PoolSurvey(medium, path: path)
+        var survey = try PoolSurvey(medium, path: path, checksCheckpoint: true)
         for extent in survey.logExtents {
             extents += 1
             try survey.forEachRecord(in: extent) { record in

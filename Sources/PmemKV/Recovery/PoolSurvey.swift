@@ -9,16 +9,19 @@ struct PoolSurvey {
     let table: PoolTable
     private var log = DamageLog(.tolerant)
     private let reader: ExtentReader
-    /// What the index would have for each value that was seen.
-    private var items: Set<UInt64> = []
+    /// What the index would have for each value that was seen; nil where no checkpoint is held
+    /// against them, since it takes memory for each.
+    private var items: Set<UInt64>?
 
     var geometry: Geometry { table.geometry }
     /// In the order of the pool.
     var damage: [Damage] { log.damage.sorted { $0.offset < $1.offset } }
     var logExtents: [Extent] { table.segments.extents.filter { $0.life.state == .log } }
 
-    init(_ medium: Medium, path: String) throws(StoreError) {
+    /// - Parameter checksCheckpoint: whether ``checkCheckpoint()`` is going to be asked for.
+    init(_ medium: Medium, path: String, checksCheckpoint: Bool) throws(StoreError) {
         self.medium = medium
+        items = checksCheckpoint ? [] : nil
         table = try PoolTable(reading: medium, path: path, log: &log)
         reader = ExtentReader(
             medium: medium, geometry: table.geometry, seed: table.superblock.poolID)
@@ -41,7 +44,7 @@ struct PoolSurvey {
             found = damage(of: contents, extent, capacity: capacity)
             for entry in contents.entries where entry.kind.isFound {
                 let item = IndexSlot(hash: entry.hash, location: start + entry.offset)
-                items.insert(item.rawValue)
+                items?.insert(item.rawValue)
             }
             let damaged = Set(contents.damagedValues)
             for entry in contents.entries {
@@ -116,6 +119,7 @@ struct PoolSurvey {
 
     /// Whether every item that opening would take over is that of a value in the log.
     private func leadsToRecords(_ view: CheckpointView) -> Bool {
+        guard let items else { preconditionFailure("no items were collected") }
         let coverage = CheckpointCoverage(of: view, in: table)
         var areRecords = true
         view.forEachItem { item in

@@ -38,7 +38,7 @@ struct Salvage {
 
     /// - Complexity: O(bytes in use) time, O(keys) memory.
     init(_ medium: Medium, path: String) throws(StoreError) {
-        survey = try PoolSurvey(medium, path: path)
+        survey = try PoolSurvey(medium, path: path, checksCheckpoint: false)
         extents = survey.logExtents
         for segment in survey.table.segments.unknown {
             report.unknownSegments.append(segment.rawValue)
@@ -58,12 +58,12 @@ struct Salvage {
         self.versions = versions
         report.damage = survey.damage
         for damage in report.damage where damage.kind == .value {
-            try noteLostVersion(damage)
+            noteLostVersion(damage)
         }
     }
 
     /// A version with a damaged value was the newest, or was superseded anyway: its header says.
-    private mutating func noteLostVersion(_ damage: Damage) throws(StoreError) {
+    private mutating func noteLostVersion(_ damage: Damage) {
         guard let key = damage.key else { return }
         guard let known = versions[key] else {
             report.lostKeys.append(key)
