@@ -15,6 +15,11 @@
 
 #define CPMEM_LINE 64
 #define CPMEM_FORMAT_VERSION 1
+
+// Features of a pool that a program has to know, as bits of incompatible_features.
+
+/// Batches may go on from one extent to another.
+#define CPMEM_FEATURE_SPANNING_BATCHES 1ULL
 // 0x89 'P' 'M' 'K' 'V' CR LF 0x1A, read as a little-endian integer: text-mode copies break it.
 static const uint64_t CPMEM_MAGIC = UINT64_C(0x1A0A0D564B4D5089);
 static const uint64_t CPMEM_SUMMARY_MAGIC = UINT64_C(0x5952414D4D555331); // "1SUMMARY"

@@ -10,6 +10,26 @@ struct ExtentContents {
     var damagedValues: [Units] = []
     var usedSummary = false
     var maximumSequence = SequenceNumber.zero
+    /// What the log of an open extent ends with when that belongs to a batch which goes on
+    /// elsewhere, or was cut short.
+    private(set) var unfinished: UnfinishedBatch?
+    /// Whether that was committed; see ``commitUnfinished()``.
+    private(set) var holdsPartOfBatch = false
+
+    /// Counts in what the extent ends with: the rest of its batch was found.
+    mutating func commitUnfinished() {
+        guard let batch = unfinished else { return }
+        entries += batch.entries
+        end = batch.end
+        unfinished = nil
+        holdsPartOfBatch = true
+    }
+
+    fileprivate mutating func endInside(_ batch: [SummaryEntry], _ last: SequenceNumber) {
+        guard let final = batch.last else { return }
+        unfinished = UnfinishedBatch(
+            entries: batch, end: final.offset + final.units, last: last)
+    }
 
     /// Whether a summary of the records fits behind them. Whoever appends leaves room for it:
     /// records without it may have good checksums and are still nobody's.
@@ -18,15 +38,26 @@ struct ExtentContents {
     }
 }
 
+/// Records at the end of an extent of which the batch has more that are not there.
+struct UnfinishedBatch {
+    let entries: [SummaryEntry]
+    /// Where the last of them ends.
+    let end: Units
+    /// Number of the batch's last record.
+    let last: SequenceNumber
+}
+
 /// The parser of a log extent: record by record. Hostile bytes are expected everywhere.
 ///
 /// Everything before `proven` was durable (a seal or the tail word of a clean close says so);
 /// behind it a record was durable if a later one says so, and is a torn tail otherwise (I10, I14).
-/// Of a batch all records count or none (I11).
+/// Of a batch all records count or none (I11): in a sealed extent all do; what an open one ends
+/// with may go on in another.
 struct ExtentWalk {
     private let bytes: ByteView
     private let limit: Units
     private let proven: Units
+    private let isSealed: Bool
     private let start: Location
     private let salt: UInt64
     private let seed: UInt64
@@ -39,6 +70,7 @@ struct ExtentWalk {
         let whole = Units(bytes.count / Geometry.line)
         limit = extent.sealedEnd.map { min($0, whole) } ?? whole
         proven = extent.sealedEnd ?? extent.provenEnd
+        isSealed = extent.sealedEnd != nil
         self.start = start
         salt = extent.salt
         self.seed = seed
@@ -56,6 +88,10 @@ struct ExtentWalk {
     ) -> ExtentContents {
         var walk = ExtentWalk(bytes, of: extent, at: start, seed: seed)
         walk.run(from: first)
+        if let next = walk.batchNext {
+            let last = next.sequence + Int(next.remaining)
+            walk.contents.endInside(walk.batch, last)
+        }
         return walk.contents
     }
 
@@ -132,7 +168,7 @@ struct ExtentWalk {
             batch.removeAll()
         }
         batch.append(entry)
-        guard remaining == 0 else {
+        guard remaining == 0 || isSealed else {
             batchNext = (view.sequence + 1, remaining - 1)
             return
         }

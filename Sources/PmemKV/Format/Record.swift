@@ -143,6 +143,9 @@ struct RecordDraft {
             shape: cpmem_shape(kind.rawValue, UInt32(key.count), UInt64(value.count)))
     }
 
+    /// Whether no other record of the same batch follows.
+    var isLastOfBatch: Bool { header.batch_remaining == 0 }
+
     /// Fixes the place: the checksum holds at this location in this life only.
     @inline(__always)
     mutating func seal(at location: Location, salt: UInt64, durableEnd: Units) {

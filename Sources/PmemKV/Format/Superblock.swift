@@ -18,6 +18,15 @@ package struct Superblock: Sendable {
         var length: UInt64
     }
 
+    /// What a program has to know to open the pool.
+    struct Features: OptionSet {
+        let rawValue: UInt64
+        /// Batches may go on from one extent to another (I11).
+        static let spanningBatches = Features(rawValue: CPMEM_FEATURE_SPANNING_BATCHES)
+        /// Those that this program knows.
+        static let known: Features = [.spanningBatches]
+    }
+
     static let copies = 2
     static let byteCount = MemoryLayout<cpmem_superblock>.size
     static func offset(ofCopy copy: Int) -> Int { copy * Int(CPMEM_SUPERBLOCK_STRIDE) }
@@ -44,6 +53,11 @@ package struct Superblock: Sendable {
     package var poolID: UInt64 { raw.pool_id }
     var poolSize: UInt64 { raw.pool_size }
     var updateCounter: UInt64 { raw.update_counter }
+
+    var features: Features {
+        get { Features(rawValue: raw.incompatible_features) }
+        set { raw.incompatible_features = newValue.rawValue }
+    }
 
     /// Whether the last user closed the pool.
     var isClean: Bool {
@@ -115,13 +129,15 @@ package struct Superblock: Sendable {
 
     /// Refuses a pool that uses features this program does not know.
     func checkFeatures(path: String) throws(StoreError) {
-        guard raw.incompatible_features == 0 else {
+        let unknown = features.subtracting(.known)
+        guard unknown.isEmpty else {
             throw StoreError(
                 .unsupportedVersion,
                 """
                 \(path) (format version \(raw.version)) uses features \
-                0x\(String(raw.incompatible_features, radix: 16)), which this program \
-                (format version \(CPMEM_FORMAT_VERSION), features 0x0) does not know
+                0x\(String(unknown.rawValue, radix: 16)), which this program \
+                (format version \(CPMEM_FORMAT_VERSION), features \
+                0x\(String(Features.known.rawValue, radix: 16))) does not know
                 """)
         }
     }

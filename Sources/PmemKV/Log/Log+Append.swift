@@ -21,7 +21,8 @@ extension Log {
         if relaxed { head.beginRelaxed() } else { flushRelaxed(head) }
     }
 
-    /// Writes one record at the head's position and moves the position behind it.
+    /// Writes one record at the head's position and moves the position behind it; one that is
+    /// longer than a segment to an extent of its own.
     ///
     /// The record is not durable before the next drain, and not visible before the index says so.
     /// All lines are written whole: zeroes fill the last one, so that no line has to be read in.
@@ -30,18 +31,21 @@ extension Log {
         _ source: RecordSource, sequence: SequenceNumber, batchRemaining: UInt32 = 0,
         to head: borrowing OwnedHead, site: PersistSite = .record, deferred: Bool = false
     ) -> Location {
-        let location = head.location
         let units = source.units
-        assert(head.fits(units: units, entries: 1))
         var draft = RecordDraft(
             kind: source.kind, key: source.key, value: source.value, sequence: sequence,
             batchRemaining: batchRemaining)
+        if head.isSpanning, isAlone(units) {
+            return appendAlone(draft, source, sequence, to: head, site)
+        }
+        let location = head.location
+        assert(head.fits(units: units, entries: 1))
         draft.seal(at: location, salt: head.salt, durableEnd: head.durableEnd)
         if units.bytes <= OwnedHead.stagingBytes {
             unsafe draft.write(to: head.staging, units: units)
             emit(unsafe ByteView(base: head.staging, count: units.bytes), location, site, deferred)
         } else {
-            appendLong(draft, at: location, head, site: site, deferred: deferred)
+            writeInParts(draft, at: location, head, site: site, deferred: deferred)
         }
         if let extent = head.extent { segments.noteAppended(extent, source.kind, units) }
         head.advance(source.hash, sequence, units, source.kind)
@@ -63,7 +67,7 @@ extension Log {
     /// A record longer than the staging buffer: its edges go through the buffer, whole lines of
     /// the value straight from the caller's memory.
     @inline(never)
-    private func appendLong(
+    func writeInParts(
         _ draft: RecordDraft, at location: Location, _ head: borrowing OwnedHead,
         site: PersistSite, deferred: Bool
     ) {
@@ -81,11 +85,12 @@ extension Log {
             head.release()
             return try gate.failing { () throws(StoreError) in try medium.checkWrites() }
         }
-        if medium.drainCoversAllThreads && !head.isPrivate {
+        if medium.drainCoversAllThreads && !head.isSpanning {
             return try finishShared(head)
         }
         try gate.failing { () throws(StoreError) in try medium.drain(site: .recordDrain) }
         head.noteAllDurable()
+        if head.isSpanning { try endSpanning(head) }
         head.release()
     }
 

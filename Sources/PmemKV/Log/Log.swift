@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The log: the heads that are appended to, and what becomes of what was appended.
 ///
 /// Invariants (numbers from docs/crash-model.md):
@@ -19,8 +17,6 @@ final class Log: Sendable {
     let headCount: Int
     private let heads: [LogHead]
     let compactionHead: LogHead
-    /// Writers with a head of their own.
-    let privateWriters = Atomic<Int>(0)
 
     init(
         medium: Medium, segments: Segments, root: Superblocks, sequences: Sequences, gate: Gate,
@@ -130,40 +126,41 @@ final class Log: Sendable {
             return try gate.guarded { () throws(StoreError) in try segments.release(extent) }
         }
         flushRelaxed(head)
-        let end = head.position
+        let filled = FilledExtent(extent: extent, end: head.position)
         assert(head.fits(units: .zero, entries: 0))
-        head.withEntries { entries in
-            Summary.withBytes(of: entries, salt: head.salt) {
-                medium.copy($0, to: geometry.offset(of: extent) + end.bytes, site: .summary)
-            }
-        }
+        head.withEntries { writeSummary($0, of: filled) }
         try gate.guarded { () throws(StoreError) in try medium.drain(site: .summaryDrain) }
-        assert(hasSummary(head, extent))
-        let seal = SealWord(salt: head.salt, end: end)
-        medium.store(seal.rawValue, to: geometry.sealOffset(of: extent), site: .seal)
-        assert(medium.holds(seal.rawValue, at: geometry.sealOffset(of: extent)))
-        segments.markSealed(extent, end: end)
+        storeSeal(of: filled)
         head.leave()
     }
 
-    /// Whether the summary of a head's extent reads back as it was written; for assertions.
-    private func hasSummary(_ head: borrowing OwnedHead, _ extent: SegmentNumber) -> Bool {
-        guard medium.canReadBack else { return true }
-        let end = head.position
-        let entries = try? medium.withBytes(
-            at: geometry.offset(of: extent) + end.bytes, count: (head.capacity - end).bytes
-        ) { Summary.entries(in: $0, salt: head.salt, end: end) }
-        return head.withEntries { $0.count == entries?.count }
+    /// Writes what the summary of an extent says, behind its records.
+    func writeSummary(_ entries: Span<SummaryEntry>, of filled: FilledExtent) {
+        let offset = geometry.offset(of: filled.extent) + filled.end.bytes
+        Summary.withBytes(of: entries, salt: segments.salt(filled.extent)) {
+            medium.copy($0, to: offset, site: .summary)
+        }
+        assert(hasSummary(filled, count: entries.count))
     }
 
-    /// Seals or frees the extent of a private head that is being given back.
-    func endPrivate(_ head: consuming OwnedHead) {
-        do throws(StoreError) {
-            if !gate.isFailed { try seal(head) }
-        } catch {
-            gate.fail(error)
-        }
-        privateWriters.subtract(1, ordering: .sequentiallyConsistent)
+    /// Closes an extent whose records and summary are durable.
+    func storeSeal(of filled: FilledExtent) {
+        let seal = SealWord(salt: segments.salt(filled.extent), end: filled.end)
+        let offset = geometry.sealOffset(of: filled.extent)
+        medium.store(seal.rawValue, to: offset, site: .seal)
+        assert(medium.holds(seal.rawValue, at: offset))
+        segments.markSealed(filled.extent, end: filled.end)
+    }
+
+    /// Whether the summary of an extent reads back as it was written; for assertions.
+    private func hasSummary(_ filled: FilledExtent, count: Int) -> Bool {
+        guard medium.canReadBack else { return true }
+        let salt = segments.salt(filled.extent)
+        let entries = try? medium.withBytes(
+            at: geometry.offset(of: filled.extent) + filled.end.bytes,
+            count: (segments.capacity(filled.extent) - filled.end).bytes
+        ) { Summary.entries(in: $0, salt: salt, end: filled.end) }
+        return entries?.count == count
     }
 
     /// I14: what stays open is durable up to here, so that damage in it cannot pass for a torn

@@ -96,8 +96,7 @@ struct LogHead: Equatable, @unchecked Sendable {
 struct HeadState: ~Copyable {
     var place = HeadPlace()
     var entries = EntryList()
-    /// The log that seals or frees the extent when the head is given back; nil for shared heads.
-    var privateTo: Log?
+    var spanning = SpanningState()
     /// Memory in which a record is put together before it goes to the medium in one piece.
     let staging = UnsafeMutableRawPointer.allocate(
         byteCount: OwnedHead.stagingBytes, alignment: Geometry.line)

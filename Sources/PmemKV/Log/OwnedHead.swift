@@ -17,36 +17,11 @@ struct OwnedHead: ~Copyable {
     init(_ head: LogHead) { self.head = head }
 
     @inline(__always)
-    deinit {
-        if unsafe head.state.pointee.privateTo == nil {
-            head.giveBack()
-        } else {
-            Self.endPrivate(head)
-        }
-    }
+    deinit { head.giveBack() }
 
     /// Gives the head back.
     @inline(__always)
     consuming func release() {}
-
-    // MARK: A head of one's own
-
-    /// A head for one long record or batch alone.
-    static func makePrivate(in log: Log) -> OwnedHead {
-        let owned = LogHead.allocate().own()
-        unsafe owned.head.state.pointee.privateTo = log
-        return owned
-    }
-
-    var isPrivate: Bool { unsafe head.state.pointee.privateTo != nil }
-
-    @inline(never)
-    private static func endPrivate(_ head: LogHead) {
-        guard let log = unsafe head.state.pointee.privateTo else { return }
-        unsafe head.state.pointee.privateTo = nil
-        log.endPrivate(OwnedHead(head))
-        head.deallocate()
-    }
 
     // MARK: The extent
 
@@ -77,11 +52,21 @@ struct OwnedHead: ~Copyable {
         nonmutating set { place.isForTombstones = newValue }
     }
 
+    /// What is left of the extent.
+    @inline(__always)
+    var room: ExtentRoom {
+        ExtentRoom(
+            capacity: capacity, position: position,
+            entries: unsafe head.state.pointee.entries.count)
+    }
+
     /// Whether records of this many units, and the summary with them in it, still fit.
     @inline(__always)
-    func fits(units: Units, entries: Int) -> Bool {
-        let count = unsafe head.state.pointee.entries.count
-        return position + units + Summary.units(entries: count + entries) <= capacity
+    func fits(units: Units, entries: Int) -> Bool { room.fits(units: units, entries: entries) }
+
+    /// Whether records of these sizes fit, all of them.
+    func fits(_ sizes: [Units]) -> Bool {
+        fits(units: sizes.reduce(.zero, +), entries: sizes.count)
     }
 
     /// Begins to append to an extent, at its start.
@@ -114,6 +99,17 @@ struct OwnedHead: ~Copyable {
     }
 
     // MARK: Records
+
+    /// What a write has that goes beyond the open extent.
+    @inline(__always)
+    var spanning: SpanningState {
+        get { unsafe head.state.pointee.spanning }
+        nonmutating _modify { yield unsafe &head.state.pointee.spanning }
+    }
+
+    /// Whether the write that is under way goes beyond the open extent.
+    @inline(__always)
+    var isSpanning: Bool { unsafe head.state.pointee.spanning.isUnderWay }
 
     /// Memory in which a record is put together before it goes to the medium in one piece.
     @unsafe @inline(__always)

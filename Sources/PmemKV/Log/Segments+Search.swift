@@ -1,26 +1,21 @@
 /// Finding free segments, and making the next ones ready.
 extension Segments {
-    /// Makes the next search for free segments begin here: copies out of a window that is being
-    /// emptied should not land in it.
-    func searchNext(from segment: SegmentNumber) {
-        lock.lock()
-        searchStart = segment.rawValue
-        lock.unlock()
-    }
-
     /// The first of so many neighbouring free segments. Under the lock. O(segments).
-    func findRun(_ span: Int) -> SegmentNumber? {
+    func findRun(_ span: Int, outside window: Range<SegmentNumber>?) -> SegmentNumber? {
         if searchStart >= geometry.segmentCount { searchStart = 0 }
         let start = SegmentNumber(searchStart)
-        return findRun(span, in: start..<geometry.segments.upperBound)
-            ?? findRun(span, in: geometry.segments)
+        return findRun(span, in: start..<geometry.segments.upperBound, outside: window)
+            ?? findRun(span, in: geometry.segments, outside: window)
     }
 
-    private func findRun(_ span: Int, in range: Range<SegmentNumber>) -> SegmentNumber? {
+    private func findRun(
+        _ span: Int, in range: Range<SegmentNumber>, outside window: Range<SegmentNumber>?
+    ) -> SegmentNumber? {
         var length = 0
         for segment in range {
             let isUsable =
                 phase(segment) == .free && life(segment).generation < LifeWord.lastGeneration
+                && !(window?.contains(segment) ?? false)
             length = isUsable ? length + 1 : 0
             if length == span { return segment + (1 - span) }
         }

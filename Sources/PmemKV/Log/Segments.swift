@@ -209,11 +209,13 @@ final class Segments: @unchecked Sendable {
 
     /// Takes span contiguous free segments while leaving at least `reserve` others free, and makes
     /// their new life durable. Nil when there are none.
+    ///
+    /// - Parameter window: segments that are not to be taken.
     func take(
-        span: Int, reserve: Int, state: LifeWord.State
+        span: Int, reserve: Int, state: LifeWord.State, outside window: Range<SegmentNumber>?
     ) throws(StoreError) -> SegmentNumber? {
         lock.lock()
-        guard freeCount >= span + reserve, let segment = findRun(span) else {
+        guard freeCount >= span + reserve, let segment = findRun(span, outside: window) else {
             lock.unlock()
             return nil
         }

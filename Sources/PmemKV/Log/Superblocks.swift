@@ -22,6 +22,18 @@ final class Superblocks: @unchecked Sendable {
     /// The superblock as it is now.
     var current: Superblock { lock.withLock { newestBlock } }
 
+    /// Makes the pool one that a program has to know a feature for, before anything on the medium
+    /// depends on that: durably, in both copies, since either may be the one that is left.
+    func require(_ feature: Superblock.Features) throws(StoreError) {
+        guard !current.features.isSuperset(of: feature) else { return }
+        for _ in 0..<Superblock.copies {
+            try update { block in
+                block.features.formUnion(feature)
+                return true
+            }
+        }
+    }
+
     /// Changes the superblock and makes the change durable, unless `change` says that there is
     /// none to make. Returns the superblock as it is now.
     @discardableResult

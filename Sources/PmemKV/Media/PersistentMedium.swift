@@ -59,6 +59,8 @@ package enum PersistSite: UInt8, CaseIterable, Sendable {
     case activateDrain
     case record
     case recordDrain
+    case batchDrain
+    case batchSealDrain
     case relaxedRecord
     case relaxedFlush
     case syncDrain

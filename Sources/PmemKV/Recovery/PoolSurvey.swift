@@ -12,6 +12,7 @@ struct PoolSurvey {
     /// What the index would have for each value that was seen; nil where no checkpoint is held
     /// against them, since it takes memory for each.
     private var items: Set<UInt64>?
+    private var batches = SpanningBatches(in: [])
 
     var geometry: Geometry { table.geometry }
     /// In the order of the pool.
@@ -25,6 +26,23 @@ struct PoolSurvey {
         table = try PoolTable(reading: medium, path: path, log: &log)
         reader = ExtentReader(
             medium: medium, geometry: table.geometry, seed: table.superblock.poolID)
+        var open: [ExtentContents] = []
+        for extent in logExtents where extent.sealedEnd == nil {
+            var contents = ExtentContents()
+            // What cannot be read is noted when the extent's records are asked for.
+            var unheard = DamageLog(.tolerant)
+            try PoolTable.readRange(
+                medium, at: geometry.offset(of: extent.first),
+                count: geometry.units(ofSpan: extent.span).bytes, &unheard, geometry
+            ) { contents = walk($0, extent) }
+            open.append(contents)
+        }
+        batches = SpanningBatches(in: open)
+    }
+
+    private func walk(_ bytes: ByteView, _ extent: Extent) -> ExtentContents {
+        ExtentWalk.contents(
+            of: bytes, extent, at: geometry.firstLocation(of: extent.first), seed: reader.seed)
     }
 
     /// Calls body with each record of a log extent that is committed and whole. Records with a
@@ -40,7 +58,8 @@ struct PoolSurvey {
         try PoolTable.readRange(
             medium, at: start.offset, count: capacity.bytes, &log, geometry
         ) { bytes throws(StoreError) in
-            let contents = ExtentWalk.contents(of: bytes, extent, at: start, seed: reader.seed)
+            var contents = walk(bytes, extent)
+            batches.settle(&contents)
             found = damage(of: contents, extent, capacity: capacity)
             for entry in contents.entries where entry.kind.isFound {
                 let item = IndexSlot(hash: entry.hash, location: start + entry.offset)

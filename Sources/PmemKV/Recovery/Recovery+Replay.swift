@@ -9,8 +9,16 @@ extension Recovery {
         let replay = Replay(
             log: log, records: records, liveness: liveness, reader: reader)
         let checkpoint = checkpoint
+        var contents = try inParallel(work.count, threads: threads) { slot throws(StoreError) in
+            try replay.contents(of: work[slot], covered: checkpoint.covered(work[slot]))
+        }
+        let open = work.indices.filter { segments.phase(work[$0]) == .open }
+        let batches = SpanningBatches(in: open.map { contents[$0] })
+        for slot in open { batches.settle(&contents[slot]) }
+        let found = contents
         let outcomes = try inParallel(work.count, threads: threads) { slot throws(StoreError) in
-            try replay.run(work[slot], covered: checkpoint.covered(work[slot]))
+            try replay.apply(
+                found[slot], of: work[slot], covered: checkpoint.covered(work[slot]))
         }
         var highest = SequenceNumber.zero
         for (extent, outcome) in zip(work, outcomes) {

@@ -10,6 +10,7 @@ extension Recovery {
             unprovenTails = open.count { $0.contents.end != segments.provenEnd($0.extent) }
         }
         try persistFound()
+        try sealPartsOfBatches()
         try releaseSuperfluous()
         try takeOverOpenExtents()
         let limit = log.sequences.roomyLimit
@@ -46,6 +47,26 @@ extension Recovery {
         try medium.drain(site: .recoveryDrain)
     }
 
+    /// Seals what the parts of a batch lie in that a crash kept from being sealed, durably, as long
+    /// as the record that tells that it is whole is sure to be there (I11).
+    private mutating func sealPartsOfBatches() throws(StoreError) {
+        let parts = open.filter { $0.contents.holdsPartOfBatch }
+        guard !parts.isEmpty else { return }
+        open.removeAll { $0.contents.holdsPartOfBatch }
+        for (extent, contents) in parts { try seal(extent, contents) }
+        try log.medium.drain(site: .batchSealDrain)
+    }
+
+    private mutating func seal(
+        _ extent: SegmentNumber, _ contents: ExtentContents
+    ) throws(StoreError) {
+        let head = log.compactionHead.own()
+        head.begin(extent, of: segments)
+        head.adopt(contents)
+        try log.seal(head)
+        report.sealedExtents += contents.end > .zero ? 1 : 0
+    }
+
     /// Frees the extents of a compaction that a crash cut short when all their records stand
     /// elsewhere as well (I6).
     private mutating func releaseSuperfluous() throws(StoreError) {
@@ -63,15 +84,17 @@ extension Recovery {
             let isContinued =
                 mayContinue && number < log.headCount && segments.span(extent) == 1
                 && contents.end > .zero
-            let head = (isContinued ? log.head(number) : log.compactionHead).own()
+            guard isContinued else {
+                try seal(extent, contents)
+                continue
+            }
+            let head = log.head(number).own()
             head.begin(extent, of: segments)
             head.adopt(contents)
-            if isContinued {
-                number += 1
-            } else {
-                try log.seal(head)
-                report.sealedExtents += contents.end > .zero ? 1 : 0
-            }
+            // Room that was kept for removes stays theirs.
+            head.isForTombstones =
+                space.isNearlyFull && contents.entries.allSatisfy { !$0.kind.isFound }
+            number += 1
         }
     }
 }

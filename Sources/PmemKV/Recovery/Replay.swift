@@ -14,8 +14,10 @@ struct Replay: Sendable {
     /// Entries whose buckets are on their way to the processor.
     private static let lookahead = 12
 
-    /// Replays what a checkpoint does not cover of an extent.
-    func run(_ extent: SegmentNumber, covered: Units) throws(StoreError) -> Outcome {
+    /// What is to be replayed of an extent that a checkpoint does not cover.
+    func contents(
+        of extent: SegmentNumber, covered: Units
+    ) throws(StoreError) -> ExtentContents {
         // Whoever writes adopts or seals an open extent and needs all of it.
         let first = log.gate.isReadOnly ? covered : .zero
         let contents =
@@ -23,6 +25,13 @@ struct Replay: Sendable {
             ? try reader.sealed(log.segments.extent(extent))
             : try reader.walk(log.segments.extent(extent), from: first)
         if let lost = contents.lost.first { throw reader.lostRecord(extent, at: lost).refusal }
+        return contents
+    }
+
+    /// Replays what a checkpoint does not cover of an extent's contents.
+    func apply(
+        _ contents: ExtentContents, of extent: SegmentNumber, covered: Units
+    ) throws(StoreError) -> Outcome {
         var result = Outcome(contents: contents)
         let start = log.geometry.firstLocation(of: extent)
         for (number, entry) in contents.entries.enumerated() where entry.offset >= covered {

@@ -23,10 +23,10 @@ extension Space {
     }
 
     func take(
-        span: Int, reserve: Int, state: LifeWord.State
+        span: Int, reserve: Int, state: LifeWord.State, outside window: Range<SegmentNumber>? = nil
     ) throws(StoreError) -> SegmentNumber? {
         try gate.guarded { () throws(StoreError) in
-            try segments.take(span: span, reserve: reserve, state: state)
+            try segments.take(span: span, reserve: reserve, state: state, outside: window)
         }
     }
 
@@ -49,11 +49,16 @@ extension Space {
             // Enough, but not side by side: empty a window of segments.
             windows -= 1
             guard windows >= 0 else { return false }
-            return try emptyWindow(span: span)
+            if try emptyWindow(span: span) { return true }
+            if try sealIdleHead(where: { _ in true }) { return true }
+            return try dropCheckpoint()
         }
-        let gain = max(1, min(units.count, segments.geometry.segmentUnits.count / 32))
-        if try compactOne(minimumGain: Units(gain)) { return true }
-        if try sealIdleHead() { return true }
+        // For what is longer than a segment everything is set in motion.
+        let segment = segments.geometry.segmentUnits.count
+        let gain = span > 1 ? 1 : max(1, min(units.count, segment / 32))
+        let slack = span > 1 ? 0 : segment / 16
+        if try compactOne(minimumGain: Units(gain), minimumSlack: Units(slack)) { return true }
+        if try sealIdleHead(where: { span > 1 || liveness.hasGarbage($0) }) { return true }
         if try waitForReaders() { return true }
         return try dropCheckpoint()
     }
@@ -86,12 +91,14 @@ extension Space {
         return false
     }
 
-    /// Seals a head that nobody is using, so that what is dead in it can be reclaimed. Compaction
-    /// lock held.
-    private func sealIdleHead() throws(StoreError) -> Bool {
+    /// Seals a head that nobody is using, so that what is dead in it can be reclaimed, or what
+    /// lives in it moved. Compaction lock held.
+    private func sealIdleHead(
+        where isWanted: (SegmentNumber) -> Bool
+    ) throws(StoreError) -> Bool {
         for head in [log.compactionHead] + log.writerHeads {
-            guard let seen = head.lastSeenExtent, liveness.hasGarbage(seen),
-                let owned = head.tryOwn(), let extent = owned.extent, liveness.hasGarbage(extent)
+            guard let seen = head.lastSeenExtent, isWanted(seen),
+                let owned = head.tryOwn(), let extent = owned.extent, isWanted(extent)
             else { continue }
             try log.seal(owned)
             return true

@@ -41,7 +41,7 @@ extension Space {
             if segments.freeCount >= span + reserve {
                 guard try emptyWindow(span: span) else { break }
             } else {
-                guard try compactOne(minimumGain: gain) else { break }
+                guard try compactOne(minimumGain: gain, minimumSlack: gain) else { break }
                 try reclaimLimbo()
             }
         }

@@ -21,23 +21,38 @@ extension Space {
         defer { compactionLock.unlock() }
         try gate.checkReadable()
         // Every round removes garbage, or leaves fewer extents, so this ends.
-        while try compactOne(minimumGain: Units(1)) { try reclaimLimbo() }
+        while try compactOne(minimumGain: Units(1), minimumSlack: .zero) { try reclaimLimbo() }
         try reclaimLimbo()
     }
 
-    /// Compacts the extent that gives most for least. Returns whether there was one that gives
-    /// at least minimumGain.
-    func compactOne(minimumGain: Units) throws(StoreError) -> Bool {
+    /// Compacts the extent that gives most for least; when none gives at least minimumGain, merges
+    /// extents that have at least minimumSlack of unused room. Returns whether that changed
+    /// anything. Compaction lock held.
+    func compactOne(
+        minimumGain: Units, minimumSlack: Units
+    ) throws(StoreError) -> Bool {
         let head = log.compactionHead.own()
         var tried: Set<SegmentNumber> = []
-        while let victim = chooseVictim(head, minimumGain: minimumGain, except: tried)
-            ?? chooseMerger(head, except: tried)
-        {
+        while let victim = chooseVictim(head, minimumGain: minimumGain, except: tried) {
             if try compact(victim, into: head) { return true }
             // A record longer than a segment stays where it is; another extent may do better.
             tried.insert(victim)
         }
-        return false
+        return try merge(into: head, minimumSlack: minimumSlack)
+    }
+
+    /// Moves the records of extents that are not full together, if that leaves a segment free:
+    /// every crash seals extents that are not full, and without this each restart would cost space.
+    private func merge(
+        into head: borrowing OwnedHead, minimumSlack: Units
+    ) throws(StoreError) -> Bool {
+        let mergers = chooseMergers(head, minimumSlack: minimumSlack)
+        for extent in mergers {
+            guard try compact(extent, into: head) else { return false }
+            // The next one may need the segment.
+            try reclaimLimbo()
+        }
+        return !mergers.isEmpty
     }
 
     /// A record on the move.
@@ -49,8 +64,11 @@ extension Space {
 
     /// Moves the live records of an extent away and retires it. False when that is impossible
     /// now: no room for the copies.
+    ///
+    /// - Parameter window: segments that are being emptied, where no copy may go.
     func compact(
-        _ extent: SegmentNumber, into head: borrowing OwnedHead
+        _ extent: SegmentNumber, into head: borrowing OwnedHead,
+        outside window: Range<SegmentNumber>? = nil
     ) throws(StoreError) -> Bool {
         let start = segments.geometry.firstLocation(of: extent)
         let entries: [SummaryEntry]
@@ -66,13 +84,15 @@ extension Space {
         var moves: [Move] = []
         for entry in entries {
             let location = start + entry.offset
-            switch try copyIfAlive(entry, at: location, of: extent, horizon, into: head) {
+            guard liveness.isNeeded(entry, at: location, in: extent, horizon) else { continue }
+            guard try makeReady(head, units: entry.units, outside: window) else {
+                try finish(moves, head)
+                return false
+            }
+            switch try copy(entry, at: location, into: head) {
             case .dead: continue
             case .moved(let target):
                 moves.append(Move(entry: entry, old: location, new: target))
-            case .noRoom:
-                try finish(moves, head)
-                return false
             case .damaged:
                 try finish(moves, head)
                 segments.quarantine(extent)
@@ -95,16 +115,14 @@ extension Space {
     private enum Outcome {
         case dead
         case moved(Location)
-        case noRoom
         /// Only repair may touch it.
         case damaged
     }
 
-    private func copyIfAlive(
-        _ entry: SummaryEntry, at location: Location, of extent: SegmentNumber, _ horizon: Horizon,
-        into head: borrowing OwnedHead
+    /// Copies a record that is needed, unless it turns out that it is not.
+    private func copy(
+        _ entry: SummaryEntry, at location: Location, into head: borrowing OwnedHead
     ) throws(StoreError) -> Outcome {
-        guard liveness.isNeeded(entry, at: location, in: extent, horizon) else { return .dead }
         do throws(StoreError) {
             return try move(entry, at: location, into: head) ?? .damaged
         } catch {
@@ -130,7 +148,6 @@ extension Space {
             {
                 return .dead
             }
-            guard try self.makeReady(head, units: entry.units) else { return .noRoom }
             let source = RecordSource(
                 kind: entry.kind, hash: entry.hash, key: record.key, value: record.value)
             return .moved(
@@ -140,11 +157,11 @@ extension Space {
 
     /// Makes sure that the compaction head has room; it may use the last free segment.
     private func makeReady(
-        _ head: borrowing OwnedHead, units: Units
+        _ head: borrowing OwnedHead, units: Units, outside window: Range<SegmentNumber>?
     ) throws(StoreError) -> Bool {
         if head.fits(units: units, entries: 1) { return true }
-        guard units + Summary.units(entries: 1) <= segments.geometry.segmentUnits,
-            let segment = try take(span: 1, reserve: 0, state: .log)
+        guard !log.isAlone(units),
+            let segment = try take(span: 1, reserve: 0, state: .log, outside: window)
         else { return false }
         // What was copied so far becomes durable here, but the index learns it later: the extent
         // that is sealed cannot be a victim before, since this holds the lock.

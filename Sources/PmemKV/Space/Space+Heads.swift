@@ -1,17 +1,27 @@
 import CPmem
-import Synchronization
 
-/// Getting a place to append to: a shared head, or an extent of one's own for what is longer than
-/// a segment.
+/// Getting a place to append to: a head whose open segment has room, or, with it, the segments
+/// that the write goes on to.
 extension Space {
-    /// Returns a head with room for records of this many units and their summary.
+    /// Returns a head with room for one record of this many units and its summary.
     ///
     /// The caller holds no shard. Throws `outOfSpace` when there is no room and none can be made.
     @inline(__always)
-    func acquireHead(units: Units, entries: Int, for use: Use) throws(StoreError) -> OwnedHead {
-        if units + Summary.units(entries: entries) > segments.geometry.segmentUnits {
-            return try acquirePrivateHead(units: units, entries: entries)
-        }
+    func acquireHead(units: Units, for use: Use) throws(StoreError) -> OwnedHead {
+        let head = try ownHead()
+        if head.fits(units: units, entries: 1), isOpen(head, for: use) { return head }
+        return try roll(head, [units], for: use)
+    }
+
+    /// The same for all records of a batch, those that need an extent of their own first.
+    func acquireHead(forBatch sizes: [Units], for use: Use) throws(StoreError) -> OwnedHead {
+        let head = try ownHead()
+        if head.fits(sizes), isOpen(head, for: use) { return head }
+        return try roll(head, sizes, for: use)
+    }
+
+    @inline(__always)
+    private func ownHead() throws(StoreError) -> OwnedHead {
         let start = Int(truncatingIfNeeded: cpmem_thread_hint()) & 0xFFFF
         var round = 0
         while true {
@@ -19,10 +29,7 @@ extension Space {
             for offset in 0..<active {
                 guard let head = log.head((start &+ offset) % active).tryOwn() else { continue }
                 try gate.checkReadable()
-                if head.fits(units: units, entries: entries), isOpen(head, for: use) {
-                    return head
-                }
-                return try roll(head, units: units, entries: entries, for: use)
+                return head
             }
             SpinWait.wait(round: round)
             round += 1
@@ -42,85 +49,123 @@ extension Space {
         use == .tombstones || !head.isForTombstones || !isNearlyFull
     }
 
-    /// Gives a head its next segment, or finds other room.
+    /// Takes the segments that records need beside a head's open one, or finds other room.
     @inline(never)
     private func roll(
-        _ head: consuming OwnedHead, units: Units, entries: Int, for use: Use
+        _ head: consuming OwnedHead, _ sizes: [Units], for use: Use
     ) throws(StoreError) -> OwnedHead {
         do throws(StoreError) {
-            try renew(head, units: units, for: use)
+            try takeSpares(head, sizes, for: use)
+            if sizes.count == 1, !log.isAlone(sizes[0]) {
+                try log.seal(head)
+                head.beginSpare(of: segments)
+                head.spanning.isUnderWay = false
+            }
             return head
         } catch {
             guard error.code == .outOfSpace else { throw error }
-            if use == .tombstones,
-                try takeCompactionHead(into: head, units: units, entries: entries)
-            {
-                return head
-            }
+            if use == .tombstones, try takeCompactionHead(into: head, sizes) { return head }
             let own = head.head
             head.release()
             for other in log.writerHeads where other != own {
                 let owned = other.own()
                 // The store may have been closed while this owned nothing.
                 try gate.checkReadable()
-                if owned.fits(units: units, entries: entries), isOpen(owned, for: use) {
-                    return owned
-                }
+                if owned.fits(sizes), isOpen(owned, for: use) { return owned }
             }
             throw error
         }
     }
 
-    /// Gives a head its next segment. When there is none, what is dead in the head's own extent is
-    /// made reclaimable.
-    private func renew(
-        _ head: borrowing OwnedHead, units: Units, for use: Use
+    /// When there is no room, what is dead in the head's own extent is made reclaimable.
+    private func takeSpares(
+        _ head: borrowing OwnedHead, _ sizes: [Units], for use: Use
     ) throws(StoreError) {
         // Whoever compacts may wait for this, while this waits for whoever compacts.
         if head.firstRelaxed != nil { try log.makeDurable(head) }
-        let segment: SegmentNumber
         do throws(StoreError) {
-            segment = try allocate(span: 1, units: units, for: use)
+            try allocateSpares(head, sizes, for: use)
         } catch {
             guard error.code == .outOfSpace, let extent = head.extent,
                 liveness.hasGarbage(extent), use == .tombstones || !head.isForTombstones
             else { throw error }
             try log.seal(head)
-            segment = try allocate(span: 1, units: units, for: use)
+            try allocateSpares(head, sizes, for: use)
         }
-        try log.seal(head)
-        head.begin(segment, of: segments)
-        head.isForTombstones = use == .tombstones && isNearlyFull
+    }
+
+    private func allocateSpares(
+        _ head: borrowing OwnedHead, _ sizes: [Units], for use: Use
+    ) throws(StoreError) {
+        var spans = try spans(of: sizes, behind: head)
+        // There would be room, but for tombstones only: until a segment is to be had.
+        if spans.isEmpty { spans.append(1) }
+        if sizes.count > 1, spans.count > 1 || head.extent != nil {
+            try gate.failing { () throws(StoreError) in
+                try log.root.require(.spanningBatches)
+            }
+        }
+        let units = sizes.reduce(.zero, +)
+        do throws(StoreError) {
+            for span in spans {
+                let extent = try allocate(span: span, units: units, for: use)
+                if span > 1 {
+                    head.spanning.alone.insert(extent, at: 0)
+                } else {
+                    head.spanning.spares.append(extent)
+                }
+            }
+        } catch {
+            if !gate.isFailed { try log.giveBackSpares(head) }
+            throw error
+        }
+        head.spanning.areForTombstones = use == .tombstones && isNearlyFull
+        head.spanning.isUnderWay = true
+    }
+
+    /// The extents that records need behind what is in a head, by their spans: those that need one
+    /// of their own, then segments.
+    private func spans(
+        of sizes: [Units], behind head: borrowing OwnedHead
+    ) throws(StoreError) -> [Int] {
+        let geometry = segments.geometry
+        var alone: [Int] = []
+        var count = 0
+        var room = head.room
+        for units in sizes {
+            if log.isAlone(units) {
+                let segment = geometry.segmentUnits.count
+                let total = (units + Summary.units(entries: 1)).count
+                alone.append((total + segment - 1) / segment)
+                continue
+            }
+            if !room.fits(units: units, entries: 1) {
+                count += 1
+                room = ExtentRoom(capacity: geometry.segmentUnits)
+            }
+            room.take(units)
+        }
+        let spans = alone + Array(repeating: 1, count: count)
+        guard spans.reduce(0, +) <= geometry.segmentCount,
+            alone.allSatisfy({ $0 <= LifeWord.maximumSpan })
+        else {
+            let bytes = sizes.reduce(.zero, +).bytes
+            throw StoreError(.outOfSpace, "\(bytes) bytes are more than this pool holds")
+        }
+        return spans
     }
 
     /// The last resort of a remove: the room that compaction has left over.
     private func takeCompactionHead(
-        into head: borrowing OwnedHead, units: Units, entries: Int
+        into head: borrowing OwnedHead, _ sizes: [Units]
     ) throws(StoreError) -> Bool {
         compactionLock.lock()
         defer { compactionLock.unlock() }
         let other = log.compactionHead.own()
-        guard other.fits(units: units, entries: entries) else { return false }
+        guard other.fits(sizes) else { return false }
         try log.seal(head)
         head.takeOver(other)
         head.isForTombstones = true
         return true
-    }
-
-    /// An extent for one long record or batch alone; it is sealed as soon as that is durable.
-    @inline(never)
-    private func acquirePrivateHead(units: Units, entries: Int) throws(StoreError) -> OwnedHead {
-        log.privateWriters.add(1, ordering: .sequentiallyConsistent)
-        // From here on the head counts the writer out, whatever happens.
-        let head = OwnedHead.makePrivate(in: log)
-        try gate.checkReadable()
-        let total = units + Summary.units(entries: entries)
-        let segment = segments.geometry.segmentUnits.count
-        let span = (total.count + segment - 1) / segment
-        guard span <= min(segments.geometry.segmentCount, LifeWord.maximumSpan) else {
-            throw StoreError(.outOfSpace, "\(units.bytes) bytes are more than this pool holds")
-        }
-        head.begin(try allocate(span: span, units: units, for: .records), of: segments)
-        return head
     }
 }

@@ -27,48 +27,55 @@ extension Space {
         return best?.extent ?? oldest?.extent
     }
 
-    /// An extent without garbage that leaves a segment free when its records join others: every
-    /// crash seals extents that are not full, and without this each restart would cost space.
-    func chooseMerger(
-        _ head: borrowing OwnedHead, except tried: Set<SegmentNumber>
-    ) -> SegmentNumber? {
-        var least: (extent: SegmentNumber, units: Units)?
-        var second: Units?
-        for extent in sealed where segments.span(extent) == 1 && !tried.contains(extent) {
-            let units = liveness.keptUnits(extent)
-            if least.map({ units < $0.units }) ?? true {
-                second = least?.units
-                least = (extent, units)
-            } else if second.map({ units < $0 }) ?? true {
-                second = units
+    /// Extents whose records leave a segment free when they are moved together in this order, the
+    /// least filled first; none when there are no such.
+    ///
+    /// - Complexity: O(records in them): their summaries are read.
+    func chooseMergers(
+        _ head: borrowing OwnedHead, minimumSlack: Units
+    ) -> [SegmentNumber] {
+        let capacity = segments.geometry.segmentUnits
+        let candidates = sealed.filter {
+            segments.span($0) == 1 && liveness.keptUnits($0) + minimumSlack <= capacity
+        }
+        var chosen: [SegmentNumber] = []
+        var room = head.room
+        var taken = 0
+        for extent in candidates.sorted(by: { liveness.keptUnits($0) < liveness.keptUnits($1) }) {
+            // What is damaged is found out, and put aside, by whoever compacts it.
+            guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { continue }
+            for entry in entries {
+                if !room.fits(units: entry.units, entries: 1) {
+                    taken += 1
+                    room = ExtentRoom(capacity: capacity)
+                }
+                room.take(entry.units)
+            }
+            chosen.append(extent)
+            // Each one that is moved takes one segment at most, and leaves one.
+            guard taken >= chosen.count else {
+                return taken == 0 || segments.freeCount > 0 ? chosen : []
             }
         }
-        guard let least else { return nil }
-        // A record takes a unit at least, so there are no more records than units.
-        if head.fits(units: least.units, entries: least.units.count) { return least.extent }
-        guard let second, segments.freeCount > 0 else { return nil }
-        let both = least.units + second
-        let summary = Summary.units(entries: both.count)
-        return both + summary <= segments.geometry.segmentUnits ? least.extent : nil
+        return []
     }
 
     /// Makes `span` neighbouring segments free by compacting what lies in the window that holds
-    /// least.
+    /// least. Returns whether that changed anything.
     func emptyWindow(span: Int) throws(StoreError) -> Bool {
         guard let window = cheapestWindow(span: span) else { return false }
-        segments.searchNext(from: window.upperBound)
         let head = log.compactionHead.own()
         var progressed = false
         for segment in window where segments.phase(segment) == .sealed {
-            guard try compact(segment, into: head) else { return progressed }
+            guard try compact(segment, into: head, outside: window) else { return progressed }
             progressed = true
+            try reclaimLimbo()
         }
-        try reclaimLimbo()
         return progressed
     }
 
     /// The window of neighbouring segments with the fewest live units, no part of which is held
-    /// by a head, the checkpoint, or an extent that reaches out of it.
+    /// by a head, the checkpoint, or a record that is longer than a segment.
     private func cheapestWindow(span: Int) -> Range<SegmentNumber>? {
         let geometry = segments.geometry
         guard span <= geometry.segmentCount else { return nil }
@@ -96,7 +103,10 @@ extension Space {
             case .open, .quarantined, .checkpoint: return nil
             case .continuation: guard window.contains(role.first) else { return nil }
             case .sealed:
-                guard segment + role.span <= window.upperBound else { return nil }
+                // What lives in a longer extent has no other place to go.
+                guard role.span == 1 || liveness.liveUnits(segment) == .zero,
+                    segment + role.span <= window.upperBound
+                else { return nil }
                 kept += liveness.keptUnits(segment)
             }
         }

@@ -1,8 +1,9 @@
 /// Atomic batches.
 ///
-/// I11: the records of a batch lie behind one another in one extent, with consecutive sequence
-/// numbers and a count of those still to come. Recovery takes the batch only when it has seen
-/// the record with none to come; one fence covers all of them.
+/// I11: the records of a batch have consecutive sequence numbers and a count of those still to
+/// come. Recovery takes the batch only when it has seen the record with none to come. One fence
+/// covers a batch that fits the open segment of its head; one that goes on to other segments takes
+/// three (see Log+Spanning).
 extension Engine {
     func apply(_ batch: WriteBatch, relaxed: Bool) throws(StoreError) {
         try gate.checkWritable()
@@ -13,6 +14,11 @@ extension Engine {
         try batch.bytes.withByteView { bytes throws(StoreError) in
             var sources = try self.sources(of: batch, in: bytes)
             self.keepLastOfEachKey(&sources)
+            // Records that need an extent of their own come first: the batch ends in the open one.
+            let alone = sources.filter { self.log.isAlone($0.units) }
+            if !alone.isEmpty {
+                sources = alone + sources.filter { !self.log.isAlone($0.units) }
+            }
             try self.write(sources, relaxed: relaxed)
         }
     }
@@ -26,7 +32,7 @@ extension Engine {
             let valueStart = entry.keyStart + entry.keyLength
             let key = bytes.slice(entry.keyStart..<valueStart)
             let value = bytes.slice(valueStart..<(valueStart + entry.valueLength))
-            try check(key, value)
+            if entry.kind.isFound { try check(key, value) } else { try check(key) }
             sources.append(
                 RecordSource(kind: entry.kind, hash: records.hash(key), key: key, value: value))
         }
@@ -74,10 +80,9 @@ extension Engine {
     }
 
     private func write(_ sources: [RecordSource], relaxed: Bool) throws(StoreError) {
-        let units = sources.reduce(.zero) { $0 + $1.units }
         let removesOnly = sources.allSatisfy { !$0.kind.isFound }
         let head = try space.acquireHead(
-            units: units, entries: sources.count, for: removesOnly ? .tombstones : .records)
+            forBatch: sources.map(\.units), for: removesOnly ? .tombstones : .records)
         let shards = shards(of: sources)
         for shard in shards { index.lock(ofShard: shard).lock() }
         defer { for shard in shards.reversed() { index.lock(ofShard: shard).unlock() } }
@@ -88,7 +93,7 @@ extension Engine {
                 wanted.append(source)
             }
         }
-        guard !wanted.isEmpty else { return }
+        guard !wanted.isEmpty else { return try log.giveBackSpares(head) }
         let locations = try append(wanted, to: head, relaxed: relaxed)
         for shard in shards { index.beginPublishing(shard) }
         defer { for shard in shards { index.endPublishing(shard) } }
@@ -99,16 +104,9 @@ extension Engine {
         _ sources: [RecordSource], to head: consuming OwnedHead, relaxed: Bool
     ) throws(StoreError) -> [Location] {
         let first = try log.sequences.take(sources.count)
-        log.beginWrite(to: head, relaxed: relaxed)
-        var locations: [Location] = []
-        locations.reserveCapacity(sources.count)
-        for (number, source) in sources.enumerated() {
-            locations.append(
-                log.append(
-                    source, sequence: first + number,
-                    batchRemaining: UInt32(sources.count - 1 - number), to: head,
-                    deferred: relaxed))
-        }
+        // What needs several extents is sealed at once, so it is made durable at once.
+        let relaxed = relaxed && !head.isSpanning
+        let locations = try log.appendBatch(sources, first: first, to: head, relaxed: relaxed)
         try log.finishWrite(head, relaxed: relaxed)
         return locations
     }

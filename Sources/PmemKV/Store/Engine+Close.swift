@@ -30,12 +30,11 @@ extension Engine {
     /// Waits for all who came in before the gate closed. Whoever owns a head, or gets the
     /// compaction lock or an epoch, later than that looks at the gate again.
     ///
-    /// The order is that in which a write goes on: it owns a head, shared or its own, which may
-    /// have it wait for the compaction lock; when it gives the head back it holds its shards, until
-    /// readers can find what it wrote. Readers are in an epoch.
+    /// The order is that in which a write goes on: it owns a head, which may have it wait for the
+    /// compaction lock; when it gives the head back it holds its shards, until readers can find
+    /// what it wrote. Readers are in an epoch.
     private func awaitOperations() {
         for head in log.writerHeads { head.passThrough() }
-        SpinWait.until { log.privateWriters.load(ordering: .sequentiallyConsistent) == 0 }
         space.compactionLock.passThrough()
         index.passThroughAllShards()
         SpinWait.until { !records.epochs.hasReaders }

@@ -11,7 +11,7 @@ extension Engine {
         try gate.checkWritable()
         let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
         index.prefetch(source.hash)
-        let head = try space.acquireHead(units: source.units, entries: 1, for: .records)
+        let head = try space.acquireHead(units: source.units, for: .records)
         let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }
@@ -48,12 +48,14 @@ extension Engine {
         _ source: RecordSource, relaxed: Bool, _ condition: (RecordIndex.Found?) -> Bool
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
-        let head = try space.acquireHead(
-            units: source.units, entries: 1, for: Space.Use(source.kind))
+        let head = try space.acquireHead(units: source.units, for: Space.Use(source.kind))
         let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }
-        guard condition(try records.locate(source.key, source.hash)) else { return false }
+        guard condition(try records.locate(source.key, source.hash)) else {
+            if head.isSpanning { try log.giveBackSpares(head) }
+            return false
+        }
         try publish(source, at: try append(source, to: head, relaxed: relaxed))
         return true
     }
@@ -92,6 +94,7 @@ extension Engine {
         _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool
     ) throws(StoreError) -> Location {
         let sequence = try log.sequences.take(1)
+        let relaxed = relaxed && !head.isSpanning
         log.beginWrite(to: head, relaxed: relaxed)
         let location = log.append(source, sequence: sequence, to: head, deferred: relaxed)
         records.prefetchRecord(source.hash)

@@ -17,6 +17,10 @@ package final class Engine: Sendable {
     let liveness: Liveness
     let space: Space
     let options: EngineOptions
+    /// Bytes of the longest key that is written: its tombstone has to find room in a full pool,
+    /// where the rest of a segment is all that may be left. Pools of older programs may hold longer
+    /// ones.
+    let maximumKeyLength: Int
     /// Records that opening replayed.
     let replayed: Int
     /// See ``PoolStructure/unprovenTails``.
@@ -30,6 +34,8 @@ package final class Engine: Sendable {
         liveness = recovered.liveness
         space = recovered.space
         options = recovered.options
+        maximumKeyLength = min(
+            RecordLayout.maximumKeyLength, recovered.log.geometry.segmentSize / 4)
         replayed = recovered.report.replayedRecords
         unprovenTails = recovered.unprovenTails
         ordered = recovered.ordered
@@ -37,23 +43,33 @@ package final class Engine: Sendable {
 
     var geometry: Geometry { log.geometry }
 
-    /// Refuses what no record can hold.
-    func check(_ key: ByteView, _ value: ByteView = .empty) throws(StoreError) {
-        if key.isEmpty || key.count > RecordLayout.maximumKeyLength
+    /// Refuses a key that no record can hold.
+    func check(_ key: ByteView) throws(StoreError) {
+        if key.isEmpty || key.count > RecordLayout.maximumKeyLength {
+            throw Self.refusal(of: key, maximum: RecordLayout.maximumKeyLength, .empty)
+        }
+    }
+
+    /// Refuses what is not to be written.
+    func check(_ key: ByteView, _ value: ByteView) throws(StoreError) {
+        if key.isEmpty || key.count > maximumKeyLength
             || value.count > RecordLayout.maximumValueLength
         {
-            throw Self.refusal(of: key, value)
+            throw Self.refusal(of: key, maximum: maximumKeyLength, value)
         }
     }
 
     @inline(never)
-    private static func refusal(of key: ByteView, _ value: ByteView) -> StoreError {
+    private static func refusal(
+        of key: ByteView, maximum: Int, _ value: ByteView
+    ) -> StoreError {
         let problem =
             if key.isEmpty {
                 "a key has at least one byte"
-            } else if key.count > RecordLayout.maximumKeyLength {
-                "the key has \(key.count) bytes; at most \(RecordLayout.maximumKeyLength) are "
-                    + "possible"
+            } else if key.count > maximum {
+                "the key has \(key.count) bytes; at most \(maximum) are possible"
+                    + (maximum < RecordLayout.maximumKeyLength
+                        ? " in this pool, a quarter of its segment size" : "")
             } else {
                 "the value has \(value.count) bytes; at most \(RecordLayout.maximumValueLength) "
                     + "are possible"

@@ -211,15 +211,7 @@ package final class Explorer {
     ) throws(StoreError) -> String? {
         let number = random.below(keys.count)
         if random.below(4) == 0 {
-            let existed: Bool
-            do throws(StoreError) {
-                existed = try store.remove(keys[number])
-            } catch {
-                // With fewer segments the reserves are a large part of the pool, and a full one
-                // that has crashed may have no place left for a tombstone.
-                guard error.code == .outOfSpace, shape.segments < 8 else { throw error }
-                return nil
-            }
+            let existed = try store.remove(keys[number])
             if existed != (model[number] != nil) { return "50 more: remove of \(number) is wrong" }
             model[number] = nil
         } else {

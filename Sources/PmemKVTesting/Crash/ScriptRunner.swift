@@ -226,7 +226,9 @@ package final class ScriptRunner: MediumObserver {
                 }
             }
         } catch {
-            guard error.code == .outOfSpace, !medium.isDead else { throw error }
+            // A remove of its own never fails for want of space.
+            let isRemove = parts.count == 1 && parts[0].value == nil
+            guard error.code == .outOfSpace, !isRemove, !medium.isDead else { throw error }
             oracle.withdraw(token)
         }
     }

@@ -53,6 +53,9 @@ package final class ScratchMedium: PersistentMedium, @unchecked Sendable {
         image.words[word] = value
     }
 
+    /// Makes all changes so far last: they cannot be taken back.
+    package func keep() { undo.removeAll(keepingCapacity: true) }
+
     /// Takes back all changes but the first `count`.
     package func rollBack(to count: Int = 0) {
         while undo.count > count {

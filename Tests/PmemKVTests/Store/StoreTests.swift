@@ -27,16 +27,24 @@ struct StoreTests {
         #expect(try PmemStore.checkAfterClosing(again, pool).isSound)
     }
 
-    @Test func keysHaveOneTo65536Bytes() throws {
-        let store = try TemporaryPool().create(4 << 20)
-        let longest = [UInt8](repeating: 9, count: 65_536)
+    /// 65,536, and a quarter of a segment at most: longer ones, whose tombstones found no place,
+    /// could not be removed from a full pool.
+    @Test(arguments: [(64 << 10, 16_384), (256 << 10, 65_536), (1 << 20, 65_536)])
+    func keysHaveOneByteAndAMaximum(segmentSize: Int, maximum: Int) throws {
+        let store = try TemporaryPool().create(8 << 20, segmentSize: segmentSize)
+        let longest = [UInt8](repeating: 9, count: maximum)
         try store.put("v", forKey: longest)
         #expect(try store.get(longest) == bytes("v"))
         for bad in [[], longest + [1]] {
             let error = #expect(throws: StoreError.self) { try store.put("v", forKey: bad) }
             #expect(error?.code == .invalidArgument)
+            var batch = WriteBatch()
+            batch.put("v", forKey: bad)
+            #expect(throws: StoreError.self) { try store.apply(batch) }
         }
         #expect(store.count == 1)
+        #expect(try store.remove(longest))
+        #expect(try !store.remove([UInt8](repeating: 9, count: 65_536)))
     }
 
     @Test func afterACrashEverythingAcknowledgedIsThere() throws {

@@ -1,0 +1,24 @@
+/// What fits in an extent: records, and behind them the summary that lists them.
+struct ExtentRoom {
+    /// Zero when there is no extent.
+    let capacity: Units
+    private(set) var position = Units.zero
+    private var entries = 0
+
+    init(capacity: Units, position: Units = .zero, entries: Int = 0) {
+        self.capacity = capacity
+        self.position = position
+        self.entries = entries
+    }
+
+    @inline(__always)
+    func fits(units: Units, entries more: Int) -> Bool {
+        position + units + Summary.units(entries: entries + more) <= capacity
+    }
+
+    /// Takes the room for one record.
+    mutating func take(_ units: Units) {
+        position += units
+        entries += 1
+    }
+}

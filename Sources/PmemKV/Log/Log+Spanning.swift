@@ -1,0 +1,136 @@
+/// What a write that goes beyond the open extent of its head has in hand. Its owner's alone.
+struct SpanningState {
+    /// From when room was found for the write until it is durable and its extents are sealed.
+    var isUnderWay = false
+    /// Empty extents of a segment, for what does not fit the open one; the next one is the last.
+    var spares: [SegmentNumber] = []
+    /// Whether the spares come out of what is kept for tombstones.
+    var areForTombstones = false
+    /// Empty extents for the records that are longer than a segment; the next one is the last.
+    var alone: [SegmentNumber] = []
+    /// Extents that are full, with the summary behind their records: sealed when the write is
+    /// durable.
+    var filled: [FilledExtent] = []
+    /// Whether the last record of the write lies in the last of those.
+    var endsInFilled = false
+}
+
+/// An extent that takes no more records, and where they end.
+struct FilledExtent {
+    let extent: SegmentNumber
+    let end: Units
+}
+
+/// Writes of more than the open extent of a head has room for: a record longer than a segment has
+/// an extent of its own; a batch goes on from segment to segment.
+///
+/// Invariants (numbers from docs/crash-model.md):
+/// - I11: the last record of a batch is written when all others, in whatever extents, are durable.
+///   So where it is found, all of the batch is there.
+/// - I9, I11: none of the extents is sealed before the whole batch is durable, and the one with the
+///   last record not before the seals of the others are durable: until then recovery needs it to
+///   tell that what the others end with belongs to a whole batch.
+extension Log {
+    /// Whether a record of this size needs an extent of its own.
+    @inline(__always)
+    func isAlone(_ units: Units) -> Bool {
+        units + Summary.units(entries: 1) > geometry.segmentUnits
+    }
+
+    /// Writes the records of a batch, those that need an extent of their own first. Durable when
+    /// ``finishWrite(_:relaxed:)`` returns.
+    func appendBatch(
+        _ sources: [RecordSource], first: SequenceNumber, to head: borrowing OwnedHead,
+        relaxed: Bool
+    ) throws(StoreError) -> [Location] {
+        beginWrite(to: head, relaxed: relaxed)
+        var locations: [Location] = []
+        locations.reserveCapacity(sources.count)
+        for (number, source) in sources.enumerated() {
+            let remaining = sources.count - 1 - number
+            if head.isSpanning { try prepare(head, for: source, isLast: remaining == 0) }
+            locations.append(
+                append(
+                    source, sequence: first + number, batchRemaining: UInt32(remaining), to: head,
+                    deferred: relaxed))
+        }
+        return locations
+    }
+
+    /// Goes on to the next segment when a record needs it, and makes all durable before the last.
+    private func prepare(
+        _ head: borrowing OwnedHead, for source: RecordSource, isLast: Bool
+    ) throws(StoreError) {
+        if !isAlone(source.units), !head.fits(units: source.units, entries: 1) {
+            if let extent = head.extent {
+                let filled = FilledExtent(extent: extent, end: head.position)
+                head.withEntries { writeSummary($0, of: filled) }
+                head.spanning.filled.append(filled)
+                head.leave()
+            }
+            head.beginSpare(of: segments)
+        }
+        guard isLast, !head.spanning.filled.isEmpty else { return }
+        // The head is not told: a last record that is torn, and yet says that those before it were
+        // durable, would make damage of what recovery writes over them.
+        try gate.failing { () throws(StoreError) in try medium.drain(site: .batchDrain) }
+    }
+
+    @inline(never)
+    func appendAlone(
+        _ draft: RecordDraft, _ source: RecordSource, _ sequence: SequenceNumber,
+        to head: borrowing OwnedHead, _ site: PersistSite
+    ) -> Location {
+        guard let extent = head.spanning.alone.popLast() else {
+            preconditionFailure("no extent was taken for a record of \(source.units.bytes) bytes")
+        }
+        let location = geometry.firstLocation(of: extent)
+        var draft = draft
+        draft.seal(at: location, salt: segments.salt(extent), durableEnd: .zero)
+        writeInParts(draft, at: location, head, site: site, deferred: false)
+        segments.noteAppended(extent, source.kind, source.units)
+        let filled = FilledExtent(extent: extent, end: source.units)
+        let entry = SummaryEntry(
+            hash: source.hash, sequence: sequence, offset: .zero, units: source.units,
+            kind: source.kind)
+        writeSummary([entry].span, of: filled)
+        head.spanning.filled.append(filled)
+        head.spanning.endsInFilled = draft.isLastOfBatch
+        assert(wasWritten(source, at: location))
+        return location
+    }
+
+    /// Seals what a durable write has filled, and frees what it has not used.
+    @inline(never)
+    func endSpanning(_ head: borrowing OwnedHead) throws(StoreError) {
+        let filled = head.spanning.filled
+        let others = head.spanning.endsInFilled ? filled.dropLast() : filled[...]
+        for extent in others { storeSeal(of: extent) }
+        if !others.isEmpty {
+            try gate.failing { () throws(StoreError) in try medium.drain(site: .batchSealDrain) }
+        }
+        if head.spanning.endsInFilled, let last = filled.last { storeSeal(of: last) }
+        head.spanning.filled.removeAll()
+        head.spanning.endsInFilled = false
+        try giveBackSpares(head)
+    }
+
+    /// Frees what was taken for a write and not used.
+    func giveBackSpares(_ head: borrowing OwnedHead) throws(StoreError) {
+        for extent in head.spanning.spares + head.spanning.alone {
+            try gate.guarded { () throws(StoreError) in try segments.release(extent) }
+        }
+        head.spanning = SpanningState()
+    }
+}
+
+extension OwnedHead {
+    /// Begins to append to the next spare segment. The head has no extent.
+    func beginSpare(of segments: Segments) {
+        guard let spare = spanning.spares.popLast() else {
+            preconditionFailure("no segment was taken for what does not fit the open one")
+        }
+        begin(spare, of: segments)
+        isForTombstones = spanning.areForTombstones
+    }
+}
