@@ -38,6 +38,15 @@ enum RecordLayout {
     static func units(keyLength: Int, valueLength: Int) -> Units {
         Units(roundingUp: headerSize + keyLength + valueLength)
     }
+
+    /// Bytes of a key that a record longer than a segment has room for in any case, so that how
+    /// long a value may be does not depend on its key.
+    static let keyAllowance = 64
+
+    /// Bytes of the longest value under such a key in so many units.
+    static func longestValue(in units: Units) -> Int {
+        max(0, units.bytes - headerSize - keyAllowance)
+    }
 }
 
 /// What a record needs to know of the extent it lies in.

@@ -34,7 +34,7 @@ extension SummaryEntry {
 /// The summary behind the last record of a sealed extent.
 enum Summary {
     private static let headerSize = MemoryLayout<cpmem_summary>.size
-    private static let entrySize = MemoryLayout<SummaryEntry>.size
+    static let entrySize = MemoryLayout<SummaryEntry>.size
     private static let checksumOffset = MemoryLayout<cpmem_summary>.offset(of: \.checksum)!
 
     /// Units of a summary with this many entries.

@@ -16,6 +16,9 @@ struct ExtentRoom {
         position + units + Summary.units(entries: entries + more) <= capacity
     }
 
+    /// What one more record may take.
+    var rest: Units { max(.zero, capacity - position - Summary.units(entries: entries + 1)) }
+
     /// Takes the room for one record.
     mutating func take(_ units: Units) {
         position += units

@@ -37,6 +37,16 @@ extension Log {
         units + Summary.units(entries: 1) > geometry.segmentUnits
     }
 
+    /// The room to find for a record.
+    @inline(__always)
+    func room(for source: RecordSource) -> Units {
+        let units = source.units
+        guard isAlone(units) else { return units }
+        return RecordLayout.units(
+            keyLength: max(RecordLayout.keyAllowance, source.key.count),
+            valueLength: source.value.count)
+    }
+
     /// Writes the records of a batch, those that need an extent of their own first. Durable when
     /// ``finishWrite(_:relaxed:)`` returns.
     func appendBatch(

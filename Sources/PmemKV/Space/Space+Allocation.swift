@@ -10,6 +10,7 @@ extension Space {
         let reserve = reserve(for: use)
         // Emptying windows has no measure of progress as compaction has; a bound keeps it finite.
         var windows = 8
+        var isPossible = false
         while true {
             if let segment = try take(span: span, reserve: reserve, state: .log) { return segment }
             let taken = segments.freeCount
@@ -17,8 +18,14 @@ extension Space {
             defer { compactionLock.unlock() }
             // Another thread may have made room while this one waited.
             if segments.freeCount > taken { continue }
+            // Nothing is moved for what cannot succeed.
+            if span > 1, !isPossible {
+                let largest = largestSpan()
+                guard span <= largest else { throw outOfSpace(largest: largestValue(in: largest)) }
+                isPossible = true
+            }
             guard try makeRoom(span: span, reserve: reserve, units: units, windows: &windows)
-            else { throw outOfSpace(units) }
+            else { throw outOfSpace(largest: largestValue(in: 0)) }
         }
     }
 
@@ -30,12 +37,12 @@ extension Space {
         }
     }
 
-    private func outOfSpace(_ units: Units) -> StoreError {
+    func outOfSpace(largest: Int) -> StoreError {
         StoreError(
             .outOfSpace,
             """
-            no room for a record of \(units.bytes) bytes: the pool is full; delete keys, or \
-            load a dump into a larger pool
+            the pool is full: the largest value that can be stored now has \(largest) bytes; \
+            delete keys, or load a dump into a larger pool
             """, cause: .noSpace)
     }
 
@@ -47,9 +54,10 @@ extension Space {
         if try reclaimLimbo() { return true }
         if segments.freeCount >= span + reserve {
             // Enough, but not side by side: empty a window of segments.
-            windows -= 1
-            guard windows >= 0 else { return false }
-            if try emptyWindow(span: span) { return true }
+            if windows > 0, try emptyWindow(span: span) {
+                windows -= 1
+                return true
+            }
             if try sealIdleHead(where: { _ in true }) { return true }
             return try dropCheckpoint()
         }

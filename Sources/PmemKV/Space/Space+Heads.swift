@@ -3,18 +3,21 @@ import CPmem
 /// Getting a place to append to: a head whose open segment has room, or, with it, the segments
 /// that the write goes on to.
 extension Space {
-    /// Returns a head with room for one record of this many units and its summary.
+    /// Returns a head with room for a record and its summary.
     ///
     /// The caller holds no shard. Throws `outOfSpace` when there is no room and none can be made.
     @inline(__always)
-    func acquireHead(units: Units, for use: Use) throws(StoreError) -> OwnedHead {
+    func acquireHead(for source: RecordSource) throws(StoreError) -> OwnedHead {
+        let use = Use(source.kind)
         let head = try ownHead()
-        if head.fits(units: units, entries: 1), isOpen(head, for: use) { return head }
-        return try roll(head, [units], for: use)
+        if head.fits(units: source.units, entries: 1), isOpen(head, for: use) { return head }
+        return try roll(head, [log.room(for: source)], for: use)
     }
 
     /// The same for all records of a batch, those that need an extent of their own first.
-    func acquireHead(forBatch sizes: [Units], for use: Use) throws(StoreError) -> OwnedHead {
+    func acquireHead(forBatch sources: [RecordSource]) throws(StoreError) -> OwnedHead {
+        let use: Use = sources.contains(where: \.kind.isFound) ? .records : .tombstones
+        let sizes = sources.map(log.room)
         let head = try ownHead()
         if head.fits(sizes), isOpen(head, for: use) { return head }
         return try roll(head, sizes, for: use)
@@ -73,7 +76,8 @@ extension Space {
                 try gate.checkReadable()
                 if owned.fits(sizes), isOpen(owned, for: use) { return owned }
             }
-            throw error
+            guard sizes.count == 1, !log.isAlone(sizes[0]) else { throw error }
+            throw outOfSpace(largest: largestRest())
         }
     }
 
@@ -86,8 +90,10 @@ extension Space {
         do throws(StoreError) {
             try allocateSpares(head, sizes, for: use)
         } catch {
+            // A record longer than a segment may need the place where the head's extent lies.
             guard error.code == .outOfSpace, let extent = head.extent,
-                liveness.hasGarbage(extent), use == .tombstones || !head.isForTombstones
+                sizes.contains(where: log.isAlone)
+                    || liveness.hasGarbage(extent) && (use == .tombstones || !head.isForTombstones)
             else { throw error }
             try log.seal(head)
             try allocateSpares(head, sizes, for: use)

@@ -80,9 +80,7 @@ extension Engine {
     }
 
     private func write(_ sources: [RecordSource], relaxed: Bool) throws(StoreError) {
-        let removesOnly = sources.allSatisfy { !$0.kind.isFound }
-        let head = try space.acquireHead(
-            forBatch: sources.map(\.units), for: removesOnly ? .tombstones : .records)
+        let head = try space.acquireHead(forBatch: sources)
         let shards = shards(of: sources)
         for shard in shards { index.lock(ofShard: shard).lock() }
         defer { for shard in shards.reversed() { index.lock(ofShard: shard).unlock() } }

@@ -11,7 +11,7 @@ extension Engine {
         try gate.checkWritable()
         let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
         index.prefetch(source.hash)
-        let head = try space.acquireHead(units: source.units, for: .records)
+        let head = try space.acquireHead(for: source)
         let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }
@@ -48,7 +48,7 @@ extension Engine {
         _ source: RecordSource, relaxed: Bool, _ condition: (RecordIndex.Found?) -> Bool
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
-        let head = try space.acquireHead(units: source.units, for: Space.Use(source.kind))
+        let head = try space.acquireHead(for: source)
         let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }

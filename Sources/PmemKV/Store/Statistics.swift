@@ -34,6 +34,18 @@ extension PmemStore {
     public var statistics: Statistics { engine.statistics }
 }
 
+extension PmemStore {
+    /// Bytes of the largest value that a put could store now, under a key of up to 64 bytes, after
+    /// compaction if that is needed. A put of a larger one throws `outOfSpace`, which names this
+    /// number. While no value is longer than a segment it is all that is free, or would be after
+    /// compaction, but for two segments that are kept for compaction and for removes.
+    ///
+    /// Writers may change it at any time. Waits while compaction runs.
+    /// - Throws: `closed`.
+    /// - Complexity: O(records): the summaries of all extents are read.
+    public func largestValue() throws(StoreError) -> Int { try engine.space.largestValue() }
+}
+
 extension Engine {
     fileprivate var statistics: Statistics {
         var result = Statistics()

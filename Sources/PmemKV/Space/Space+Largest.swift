@@ -1,0 +1,166 @@
+/// How long a value the pool has room for.
+extension Space {
+    /// Bytes of the longest value that can be stored now, after compaction if need be, under a key
+    /// of up to ``RecordLayout/keyAllowance`` bytes.
+    ///
+    /// Records longer than a segment and damaged extents stay where they are. All else can be
+    /// moved together and away, so what counts is how many segments it takes then; and while it is
+    /// moved the reserves stay free.
+    ///
+    /// - Complexity: O(records) time: the summaries of all extents are read.
+    func largestValue() throws(StoreError) -> Int {
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
+        try gate.checkReadable()
+        return largestValue(in: largestSpan())
+    }
+
+    /// The same when so many segments can be taken. Compaction lock held.
+    func largestValue(in span: Int) -> Int {
+        guard span > 0 else { return largestRest() }
+        let units = segments.geometry.units(ofSpan: span) - Summary.units(entries: 1)
+        return RecordLayout.longestValue(in: units)
+    }
+
+    /// Bytes of the longest value that an open extent has room for. Extents in which somebody
+    /// writes do not count.
+    func largestRest() -> Int {
+        var largest = 0
+        for extent in segments.geometry.segments where segments.phase(extent) == .open {
+            guard let open = openExtent(extent), !open.isForTombstones || !isNearlyFull else {
+                continue
+            }
+            largest = max(largest, RecordLayout.longestValue(in: open.room.rest))
+        }
+        return largest
+    }
+
+    /// The longest extent that can be taken, in segments. Compaction lock held.
+    func largestSpan() -> Int {
+        let geometry = segments.geometry
+        var packing = Packing(capacity: geometry.segmentUnits)
+        var movable = 0
+        var fixed = 0
+        var longestRun = 0
+        var run = 0
+        for segment in geometry.segments {
+            let role = segments.role(segment)
+            let extent = role.first
+            if isFixed(extent) {
+                fixed += 1
+                run = 0
+                continue
+            }
+            run += 1
+            longestRun = max(longestRun, run)
+            guard extent == segment, [.open, .sealed].contains(role.phase),
+                liveness.liveUnits(segment) > .zero
+            else { continue }
+            movable += 1
+            addRecords(of: segment, to: &packing)
+        }
+        // Moved one by one, extents never take more segments than they had; the heads and the
+        // compaction head may each keep one open.
+        let packed = min(packing.mostSegments, movable)
+        let free = max(segments.freeCount, geometry.segmentCount - fixed - packed)
+        return max(0, min(longestRun, free - reserve(for: .records), LifeWord.maximumSpan))
+    }
+
+    /// Whether what lies in an extent stays there.
+    private func isFixed(_ extent: SegmentNumber) -> Bool {
+        switch segments.phase(extent) {
+        case .quarantined: true
+        case .sealed: segments.span(extent) > 1 && liveness.liveUnits(extent) > .zero
+        case .free, .open, .limbo, .checkpoint, .continuation: false
+        }
+    }
+
+    /// Adds the sizes of the values that are alive in an extent.
+    private func addRecords(of extent: SegmentNumber, to packing: inout Packing) {
+        let start = segments.geometry.firstLocation(of: extent)
+        let isAlive = { (entry: SummaryEntry) in
+            entry.kind.isFound
+                && self.index.lock(of: entry.hash).withLock {
+                    self.index.place(of: entry.hash, holding: start + entry.offset) != nil
+                }
+        }
+        let entries =
+            segments.phase(extent) == .sealed
+            ? try? log.sealedEntries(extent, seed: index.seed) : openExtent(extent)?.entries
+        guard let entries else { return packing.addSegment() }
+        for entry in entries where isAlive(entry) { packing.add(entry.units) }
+    }
+
+    private struct OpenExtent {
+        let entries: [SummaryEntry]
+        let room: ExtentRoom
+        let isForTombstones: Bool
+    }
+
+    /// What is in an extent that is appended to; nil when somebody is at it. The heads of a store
+    /// that was opened read-only have no extents: there it is what the next writer continues.
+    private func openExtent(_ extent: SegmentNumber) -> OpenExtent? {
+        if let head = log.allHeads.first(where: { $0.lastSeenExtent == extent }) {
+            guard let owned = head.tryOwn(), owned.extent == extent else { return nil }
+            let isCompaction = head == log.compactionHead
+            return OpenExtent(
+                entries: owned.withEntries { entries in entries.indices.map { entries[$0] } },
+                room: isCompaction ? ExtentRoom(capacity: .zero) : owned.room,
+                isForTombstones: owned.isForTombstones)
+        }
+        guard gate.isReadOnly, let entries = try? log.sealedEntries(extent, seed: index.seed)
+        else { return nil }
+        let end = entries.last.map { $0.offset + $0.units } ?? .zero
+        let isContinued = log.root.current.isClean && end > .zero
+        return OpenExtent(
+            entries: entries,
+            room: ExtentRoom(
+                capacity: isContinued ? segments.capacity(extent) : .zero, position: end,
+                entries: entries.count),
+            isForTombstones: entries.allSatisfy { !$0.kind.isFound })
+    }
+}
+
+/// How many segments records take when they are moved together, in whatever order.
+///
+/// A segment is closed when the next record does not fit: what is in it and that record are
+/// together more than it holds. Added up over the closed segments, that is at most all records and
+/// as many of the longest ones as there are closed segments.
+private struct Packing {
+    /// Units of a record; how many of them there are.
+    private var counts: [Int: Int] = [:]
+    private var sum = 0
+    private var whole = 0
+    /// What a segment surely holds, in bytes: its summary has a header and takes whole units.
+    private let capacity: Int
+
+    init(capacity: Units) {
+        self.capacity = (capacity - Summary.units(entries: 1)).bytes
+    }
+
+    private static func bytes(_ units: Int) -> Int { units * Geometry.line + Summary.entrySize }
+
+    mutating func add(_ units: Units) {
+        counts[units.count, default: 0] += 1
+        sum += Self.bytes(units.count)
+    }
+
+    /// Adds a segment of which nothing is known.
+    mutating func addSegment() { whole += 1 }
+
+    var mostSegments: Int {
+        guard sum > 0 else { return whole }
+        var closed = 0
+        var longest = 0
+        for (units, count) in counts.sorted(by: { $0.key > $1.key }) {
+            for _ in 0..<count {
+                longest += Self.bytes(units)
+                guard (closed + 1) * capacity < sum + longest else {
+                    return closed + 1 + whole
+                }
+                closed += 1
+            }
+        }
+        return closed + 1 + whole
+    }
+}

@@ -1,0 +1,133 @@
+// What a pool has room for, and whether it can be used.
+
+import Testing
+
+@testable import PmemKV
+
+@Suite("Space")
+struct SpaceTests {
+    private func fill(_ store: PmemStore, _ body: (Int) throws(StoreError) -> Void) throws -> Int {
+        var count = 0
+        do throws(StoreError) {
+            while true {
+                try body(count)
+                count += 1
+            }
+        } catch {
+            guard error.code == .outOfSpace else { throw error }
+        }
+        return count
+    }
+
+    /// Batches took an extent each, and left up to 44 % of a pool unusable that single puts of the
+    /// same records could use.
+    @Test(arguments: [3, 40, 190, 300, 1100])
+    func batchesFillAPoolAsSinglePutsDo(length: Int) throws {
+        let value = [UInt8](repeating: 7, count: 200)
+        let single = try TemporaryPool().create(4 << 20, segmentSize: 64 << 10)
+        let singles = try fill(single) { number throws(StoreError) in
+            try single.put(value, forKey: "key \(number)")
+        }
+        let store = try TemporaryPool().create(4 << 20, segmentSize: 64 << 10)
+        let batches = try fill(store) { number throws(StoreError) in
+            var batch = WriteBatch()
+            for key in 0..<length { batch.put(value, forKey: "key \(number * length + key)") }
+            try store.apply(batch)
+        }
+        #expect(store.count == batches * length)
+        // Less than one more batch.
+        #expect((batches + 1) * length > singles * 93 / 100)
+    }
+
+    /// A full pool of batches refused every remove, put and compaction for ever: an extent was
+    /// moved whole or not at all.
+    @Test func aFullPoolOfBatchesTakesRemovesAndPuts() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(4 << 20, segmentSize: 64 << 10)
+        let value = [UInt8](repeating: 7, count: 4000)
+        let batches = try fill(store) { number throws(StoreError) in
+            var batch = WriteBatch()
+            for key in 0..<40 { batch.put(value, forKey: "key \(number * 40 + key)") }
+            try store.apply(batch)
+        }
+        var removed = 0
+        for key in stride(from: 0, to: batches * 40, by: 2) {
+            #expect(try store.remove("key \(key)"))
+            removed += 1
+        }
+        var again = 0
+        while (try? store.put(value, forKey: "again \(again)")) != nil { again += 1 }
+        #expect(again > removed * 9 / 10)
+        try store.close()
+        #expect(try PmemStore.check(at: pool.path).isSound)
+    }
+
+    /// With all keys deleted a value of most of the pool was refused: the index checkpoint stood in
+    /// the middle, and was neither moved nor given up.
+    @Test(arguments: [0, 1, 3])
+    func theLargestValueIsTakenAndALargerOneNot(kept: Int) throws {
+        let pool = TemporaryPool()
+        let threshold = { (options: inout OpenOptions) in options.engine.checkpointThreshold = 1 }
+        var store = try pool.create(8 << 20, segmentSize: 64 << 10, threshold)
+        var random = SystemRandomNumberGenerator()
+        let keys = try fill(store) { number throws(StoreError) in
+            let length = Int.random(in: 0..<3000, using: &random)
+            try store.put([UInt8](repeating: 1, count: length), forKey: "key \(number)")
+        }
+        try store.close()
+        store = try pool.open(threshold)
+        var live = 0
+        for key in 0..<keys {
+            if kept > 0, key % kept == 0, key < keys / 2 {
+                live += try store.get("key \(key)")!.count + 128
+            } else {
+                try store.remove("key \(key)")
+            }
+        }
+        let largest = try store.largestValue()
+        // All room but for what lives, packed, the reserves, and a segment that is not full.
+        #expect(largest > store.statistics.segments * 65_536 - live * 105 / 100 - 4 * 65_536)
+        let error = #expect(throws: StoreError.self) {
+            try store.put([UInt8](repeating: 2, count: largest + 1), forKey: "big")
+        }
+        #expect(error?.code == .outOfSpace)
+        #expect(error?.description.contains("\(largest) bytes") == true)
+        try store.put([UInt8](repeating: 2, count: largest), forKey: "big")
+        #expect(try store.get("big")?.count == largest)
+        #expect(try store.largestValue() <= 4 * 65_536)
+        #expect(try store.remove("big"))
+        let again = try store.largestValue()
+        #expect(again >= largest)
+        try store.close()
+        // What a reader of the pool is told is what a writer finds.
+        store = try pool.open { $0.readOnly = true }
+        #expect(try store.largestValue() == again)
+        try store.close()
+        #expect(try PmemStore.check(at: pool.path).isSound)
+    }
+
+    /// Extents that were not full, as every crash seals some, were merged only where two of them
+    /// fitted one segment: two thirds full, they kept a third of the pool for ever.
+    @Test func extentsThatAreNotFullAreMerged() throws {
+        let value = [UInt8](repeating: 7, count: 1000)
+        var store = try TemporaryPool().create(4 << 20, segmentSize: 64 << 10)
+        let whole = try fill(store) { number throws(StoreError) in
+            try store.put(value, forKey: "key \(number)")
+        }
+        let crashing = TemporaryPool()
+        store = try crashing.create(4 << 20, segmentSize: 64 << 10)
+        var count = 0
+        while count < whole * 6 / 10 {
+            for _ in 0..<40 {
+                try store.put(value, forKey: "key \(count)")
+                count += 1
+            }
+            store.abandon()
+            store = try crashing.open()
+        }
+        count += try fill(store) { number throws(StoreError) in
+            try store.put(value, forKey: "more \(number)")
+        }
+        #expect(count > whole * 95 / 100)
+    }
+}
