@@ -15,6 +15,7 @@ struct IndexPlace {
     /// What the slot refers to has been stored before.
     @inline(__always)
     func store(_ slot: IndexSlot) {
+        SchedulingPoint.pass()
         word.storeRelease(slot.rawValue)
     }
 }

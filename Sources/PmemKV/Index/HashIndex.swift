@@ -65,6 +65,7 @@ final class HashIndex: Sendable {
 
     @inline(__always)
     func store(_ word: ShardWord, of shard: ShardNumber) {
+        SchedulingPoint.pass()
         words[shard.rawValue].storeRelease(word.rawValue)
     }
 
