@@ -13,19 +13,36 @@ struct InterleavingsPart: Sendable {
             return 0
         }
         raceReaders()
+        raceClose()
         racePublishers()
-        return plan.readerRaces + plan.publisherRaces
+        return plan.readerRaces + plan.closeRaces + plan.publisherRaces
     }
 
     private func raceReaders() {
-        let chunk = 100
-        Workers.run(plan.readerRaces / chunk, threads: plan.threads) { number in
+        inChunks(plan.readerRaces) { seeds in
             let race = ReaderRace()
-            for offset in 0..<chunk {
-                if let problem = race.run(seed: seed(number * chunk + offset)) {
+            for seed in seeds {
+                if let problem = race.run(seed: seed) {
                     findings.fail("readers and a writer: \(problem)")
                 }
             }
+        }
+    }
+
+    private func raceClose() {
+        inChunks(plan.closeRaces) { seeds in
+            let race = CloseRace()
+            for seed in seeds {
+                if let problem = race.run(seed: seed) { findings.fail("close: \(problem)") }
+            }
+        }
+    }
+
+    /// So that a simulated medium is made for many runs.
+    private func inChunks(_ count: Int, _ body: @escaping @Sendable ([UInt64]) -> Void) {
+        let chunk = 100
+        Workers.run((count + chunk - 1) / chunk, threads: plan.threads) { number in
+            body((number * chunk..<min(count, (number + 1) * chunk)).map(seed))
         }
     }
 

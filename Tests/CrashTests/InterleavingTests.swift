@@ -12,4 +12,10 @@ struct InterleavingTests {
         let race = ReaderRace()
         for seed in 1...60 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
     }
+
+    @Test("A close in the middle of an operation loses nothing that was acknowledged")
+    func close() {
+        let race = CloseRace()
+        for seed in 1...170 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
+    }
 }
