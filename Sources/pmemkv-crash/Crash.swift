@@ -10,12 +10,13 @@ enum Crash {
             print(
                 """
                 usage: pmemkv-crash [--seed N] [--long] [--threads N] [--fuzzers DIRECTORY]
-                                    [--only states,mutants,flips,fuzz]
+                                    [--only states,interleavings,mutants,flips,fuzz]
                                     [--replay random:SEED | parallel:SEED]
                 """)
             exit(64)
         }
         let findings = Findings()
+        var interleavings = 0
         var killed = 0
         var mutants = 0
         var flips = 0
@@ -24,6 +25,11 @@ enum Crash {
             StatesPart(plan: plan, findings: findings).replay(replay)
         } else if plan.parts.contains("states") {
             timed("crash states", findings) { StatesPart(plan: plan, findings: findings).run() }
+        }
+        if plan.parts.contains("interleavings") {
+            timed("interleavings", findings) {
+                interleavings = InterleavingsPart(plan: plan, findings: findings).run()
+            }
         }
         if plan.parts.contains("mutants") {
             timed("mutants", findings) {
@@ -41,8 +47,8 @@ enum Crash {
             "\(tally.scripts) scripts, \(tally.drains) drains, \(tally.longExaminations) long "
                 + "examinations, \(tally.uselessFlushes) flushes of clean lines; seed \(plan.seed)")
         print(
-            "crash: \(tally.states) distinct states, \(tally.nested) nested, \(killed)/\(mutants) "
-                + "mutants killed, \(flips) bit flips, \(fuzz) fuzz executions, "
+            "crash: \(tally.states) distinct states, \(tally.nested) nested, "
+                + "\(interleavings) interleavings, \(killed)/\(mutants) mutants killed, \(flips) bit flips, \(fuzz) fuzz executions, "
                 + "\(findings.failures) failures")
         exit(findings.failures == 0 ? 0 : 1)
     }

@@ -9,12 +9,15 @@ struct Plan: Sendable {
     var factor: Int { isLong ? 12 : 1 }
     var randomScripts: Int { 1600 * factor }
     var parallelScripts: Int { 1600 * factor }
+    var readerRaces: Int { 10_000 * factor }
+    var closeRaces: Int { 6000 * factor }
+    var publisherRaces: Int { 2000 * factor }
     var knownBits: Int { isLong ? 28 : 25 }
     var fuzzers: String?
     var fuzzSeconds: Int { isLong ? 300 : 30 }
     /// One script to run alone: `random:SEED` or `parallel:SEED`.
     var replay: String?
-    var parts: Set<String> = ["states", "mutants", "flips", "fuzz"]
+    var parts: Set<String> = ["states", "interleavings", "mutants", "flips", "fuzz"]
 
     /// The pools on which all short sequences run: an empty one; one whose segment is nearly
     /// full, so that every operation may be the one that seals it; one closed with a checkpoint;
@@ -36,6 +39,14 @@ struct Plan: Sendable {
     var effort: Effort {
         var effort = Effort()
         effort.statesPerDrain = isLong ? 4096 : 320
+        return effort
+    }
+
+    /// Where the schedules matter more than the states.
+    var interleavingEffort: Effort {
+        var effort = Effort()
+        effort.statesPerDrain = 8
+        effort.nestedEvery = 1 << 20
         return effort
     }
 

@@ -47,7 +47,7 @@ struct StatesPart: Sendable {
         }
     }
 
-    private func explore(_ script: Script, seed: UInt64, effort: Effort, _ known: StateSet) {
+    func explore(_ script: Script, seed: UInt64, effort: Effort, _ known: StateSet) {
         let explorer = Explorer(shape: script.shape, effort: effort, known: known, seed: seed)
         let runner = ScriptRunner(explorer: explorer, seed: seed)
         if runner.run(script) != nil { report(script, seed, effort) }

@@ -14,7 +14,10 @@ struct IndexPlace {
 
     /// What the slot refers to has been stored before.
     @inline(__always)
-    func store(_ slot: IndexSlot) { word.storeRelease(slot.rawValue) }
+    func store(_ slot: IndexSlot) {
+        SchedulingPoint.pass()
+        word.storeRelease(slot.rawValue)
+    }
 }
 
 /// A bucket in DRAM.
@@ -38,6 +41,11 @@ struct Bucket {
     /// The number of the overflow bucket that goes on where this one ends.
     @inline(__always)
     var link: Int? { self[BucketLayout.linkSlot].load().link }
+
+    /// How many slots hold neither an item nor a link.
+    var emptySlots: Int {
+        (0..<BucketLayout.slots).count { self[$0].load().isEmpty }
+    }
 
     /// The word that a bucket which is not in use has for its shard's list.
     var nextFree: FreeBucketLink {

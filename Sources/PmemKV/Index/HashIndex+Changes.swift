@@ -19,21 +19,28 @@ extension HashIndex {
         place.store(IndexSlot(hash: hash, location: location))
     }
 
-    /// Takes the item at a place out.
+    /// Takes the item at a place out, and gives back an overflow bucket that this makes
+    /// superfluous. O(1).
     func remove(_ place: IndexPlace, of hash: KeyHash) {
         place.store(.empty)
-        let items = self[shape.shard(of: hash), .items]
+        let shard = shape.shard(of: hash)
+        let items = self[shard, .items]
         items.storeRelaxed(items.loadRelaxed() &- 1)
+        shortenChain(of: buckets[shape.bucket(of: hash, word(of: shard))], of: shard)
     }
 
     /// Takes out all items of a shard that the condition holds for. No readers may be inside.
     func removeItems(inShard shard: ShardNumber, where isUnwanted: (Location) -> Bool) {
         var removed: UInt64 = 0
-        forEachPlace(inShard: shard) { place, slot in
-            if slot.isItem, isUnwanted(slot.location) {
-                place.store(.empty)
-                removed += 1
+        for local in 0..<word(of: shard).buckets {
+            let bucket = buckets[shape.bucket(local, of: shard)]
+            forEachPlace(inChainOf: bucket) { place, slot in
+                if slot.isItem, isUnwanted(slot.location) {
+                    place.store(.empty)
+                    removed += 1
+                }
             }
+            shortenChain(of: bucket, of: shard)
         }
         let items = self[shard, .items]
         items.storeRelaxed(items.loadRelaxed() &- removed)
@@ -51,20 +58,25 @@ extension HashIndex {
     func put(
         _ item: IndexSlot, inChainOf start: Bucket, of shard: ShardNumber
     ) throws(StoreError) {
+        let (place, end) = emptyPlace(inChainOf: start)
+        if let place { return place.store(item) }
+        // The last item moves behind the link: both are stored before the link shows.
+        let last = end[BucketLayout.linkSlot]
+        let number = try takeOverflow(shard)
+        overflow[number][0].store(last.load())
+        overflow[number][1].store(item)
+        last.store(IndexSlot(linkTo: number))
+    }
+
+    /// The first empty slot of a chain; without one its last bucket, which is full.
+    func emptyPlace(inChainOf start: Bucket) -> (place: IndexPlace?, end: Bucket) {
         var bucket = start
         while true {
             for number in 0..<BucketLayout.slots {
                 let place = bucket[number]
-                if place.load().isEmpty { return place.store(item) }
+                if place.load().isEmpty { return (place, bucket) }
             }
-            let last = bucket[BucketLayout.linkSlot]
-            guard let link = last.load().link else {
-                // The last item moves behind the link: both are stored before the link shows.
-                let number = try takeOverflow(shard)
-                overflow[number][0].store(last.load())
-                overflow[number][1].store(item)
-                return last.store(IndexSlot(linkTo: number))
-            }
+            guard let link = bucket.link else { return (nil, bucket) }
             bucket = overflow[link]
         }
     }

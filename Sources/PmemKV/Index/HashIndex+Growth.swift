@@ -48,28 +48,51 @@ extension HashIndex {
         shortenChain(of: buckets[source], of: shard)
     }
 
-    /// Moves the items of a chain's only overflow bucket back when the bucket has room again.
-    private func shortenChain(of bucket: Bucket, of shard: ShardNumber) {
-        guard let link = bucket.link else { return }
-        let other = overflow[link]
-        guard other.link == nil else { return }
-        var items: [IndexSlot] = []
-        var holes: [IndexPlace] = []
-        for number in 0..<BucketLayout.slots {
-            let item = other[number].load()
-            if !item.isEmpty { items.append(item) }
-            if number < BucketLayout.linkSlot, bucket[number].load().isEmpty {
-                holes.append(bucket[number])
+    /// Gives back the overflow buckets that a chain can do without: while the items of its last
+    /// bucket fit into holes of the others, they move there.
+    ///
+    /// A chain so keeps more than seven items for each of its overflow buckets, which bounds how
+    /// many are in use.
+    ///
+    /// The slot of a link takes no item: a reader that has looked for its tag in the bucket, and
+    /// then loads the link, would see neither the item nor that the word has changed. The copies
+    /// are stored first, then the word, then the link goes: a reader that misses an item in the
+    /// bucket that went sees the changed word.
+    func shortenChain(of start: Bucket, of shard: ShardNumber) {
+        while let end = endOfChain(start), end.items <= end.holes {
+            let last = overflow[end.number]
+            for number in 0..<BucketLayout.slots {
+                let item = last[number].load()
+                if !item.isEmpty { emptyPlace(inChainOf: start).place?.store(item) }
             }
+            store(word(of: shard).nextVersion, of: shard)
+            end.parent[BucketLayout.linkSlot].store(.empty)
+            giveBackOverflow(end.number, of: shard)
         }
-        guard items.count <= holes.count + 1 else { return }
-        // The link's own slot takes the last item when the holes do not suffice.
-        let intoLink = items.count > holes.count ? items.removeLast() : .empty
-        for (hole, item) in zip(holes, items) { hole.store(item) }
-        // An item there is visible through the link until the very store that replaces it.
-        if intoLink.isEmpty { store(word(of: shard).nextVersion, of: shard) }
-        bucket[BucketLayout.linkSlot].store(intoLink)
-        store(word(of: shard).nextVersion, of: shard)
-        giveBackOverflow(link, of: shard)
+    }
+
+    /// The last bucket of a chain.
+    private struct ChainEnd {
+        let number: Int
+        /// The bucket whose link leads to it.
+        let parent: Bucket
+        let items: Int
+        /// Empty slots of the other buckets.
+        let holes: Int
+    }
+
+    /// Nil when a bucket has not overflowed.
+    private func endOfChain(_ start: Bucket) -> ChainEnd? {
+        guard var number = start.link else { return nil }
+        var parent = start
+        var holes = start.emptySlots
+        while let next = overflow[number].link {
+            parent = overflow[number]
+            holes += parent.emptySlots
+            number = next
+        }
+        return ChainEnd(
+            number: number, parent: parent,
+            items: BucketLayout.slots - overflow[number].emptySlots, holes: holes)
     }
 }

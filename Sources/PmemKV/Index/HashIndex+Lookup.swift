@@ -23,13 +23,17 @@ extension HashIndex {
             }
             var bucket = buckets[shape.bucket(of: hash, word)]
             while true {
+                SchedulingPoint.pass()
                 for number in bucket.slots(tagged: hash.tag) {
+                    SchedulingPoint.pass()
                     let slot = bucket[number].load()
                     if slot.matches(hash), let found = try accept(slot.location) { return found }
                 }
+                SchedulingPoint.pass()
                 guard let link = bucket.link else { break }
                 bucket = overflow[link]
             }
+            SchedulingPoint.pass()
             cpmem_fence_acquire()
             if self.word(of: shard) == word { return nil }
         }

@@ -2,15 +2,18 @@
 ///
 /// Linear hashing in shards. A bucket is a cache line of eight slots; a full one gets a link to an
 /// overflow bucket. A shard grows by splitting one bucket at a time, so no operation ever rehashes
-/// more than a bucket.
+/// more than a bucket. An overflow bucket is given back as soon as the others of its chain have
+/// room for its items.
 ///
 /// Invariants:
 /// - A shard's buckets, links, counts and word change only under the shard's lock.
 /// - The shard word (level, split pointer, version, publishing mark) changes whenever an item
 ///   moved: the copy is stored first, then the word, then the original is erased. A reader that
 ///   found nothing and sees the word unchanged has missed nothing.
-/// - An overflow bucket is unlinked before it is reused; a reader still in it finds foreign items,
-///   which fail its key comparison, and then the changed word.
+/// - An overflow bucket is unlinked before it is reused, and the word changes before it is
+///   unlinked; a reader still in it finds foreign items, which fail its key comparison, and then
+///   the changed word.
+/// - An item never takes the place of a link.
 /// - While a batch is being published its shards carry the mark; readers wait it out.
 final class HashIndex: Sendable {
     let shape: IndexShape
@@ -62,6 +65,7 @@ final class HashIndex: Sendable {
 
     @inline(__always)
     func store(_ word: ShardWord, of shard: ShardNumber) {
+        SchedulingPoint.pass()
         words[shard.rawValue].storeRelease(word.rawValue)
     }
 

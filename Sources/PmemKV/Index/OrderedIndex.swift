@@ -6,8 +6,9 @@ import CPmem
 /// a compaction leave it alone, and only the first put of a key and its removal cost something.
 ///
 /// Invariants:
-/// - A key enters and leaves under its shard's lock in the hash index, behind the change there:
-///   the operations of one key come one after the other.
+/// - A key enters and leaves under its shard's lock in the hash index: the operations of one key
+///   come one after the other. It enters before it is in the hash index, and leaves when it is no
+///   longer there: all that a reader of the hash index has found is in the tree.
 /// - Readers take no lock. On the way down they check each node's version after they looked at it,
 ///   and the parent's again after they have the child's (optimistic lock coupling: Leis,
 ///   Haubenschild, Neumann, "Optimistic Lock Coupling", IEEE Data Eng. Bull. 42(1), 2019).

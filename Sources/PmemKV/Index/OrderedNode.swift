@@ -88,6 +88,7 @@ struct OrderedNode: Equatable {
     /// Whether what was loaded since the version was read belongs together.
     @inline(__always)
     func isStill(_ version: UInt64) -> Bool {
+        SchedulingPoint.pass()
         cpmem_fence_acquire()
         return word(.version).loadRelaxed() == version
     }
@@ -95,6 +96,7 @@ struct OrderedNode: Equatable {
     /// Locks a node that is still alive and as it was seen.
     @inline(__always)
     func tryLock(_ seen: UInt64) -> Bool {
+        SchedulingPoint.pass()
         guard seen & 3 == 0, word(.version).compareExchange(seen, seen | 1) else { return false }
         cpmem_fence_release()
         return true
@@ -105,7 +107,10 @@ struct OrderedNode: Equatable {
 
     /// Unlocks after a change.
     @inline(__always)
-    func unlock() { word(.version).storeRelease(unlockedVersion &+ 4) }
+    func unlock() {
+        SchedulingPoint.pass()
+        word(.version).storeRelease(unlockedVersion &+ 4)
+    }
 
     /// Unlocks a node in which nothing changed.
     @inline(__always)

@@ -164,8 +164,10 @@ final class Log: Sendable {
     }
 
     /// I14: what stays open is durable up to here, so that damage in it cannot pass for a torn
-    /// tail later. The words are durable before the superblock calls the pool clean.
+    /// tail later; what is sealed has its seal. The words are durable before the superblock calls
+    /// the pool clean.
     func noteTails() throws(StoreError) {
+        storeSealsAgain()
         for head in allHeads {
             let owned = head.own()
             guard let extent = owned.extent, !owned.isEmpty else { continue }
@@ -174,5 +176,16 @@ final class Log: Sendable {
                 to: geometry.tailOffset(of: extent), site: .tail)
         }
         try medium.drain(site: .tailDrain)
+    }
+
+    /// A thread that seals an extent leaves the seal to its next drain, which may never come: the
+    /// drain of another one covers only what that one has stored.
+    private func storeSealsAgain() {
+        if medium.drainCoversAllThreads { return }
+        for segment in geometry.segments
+        where [.sealed, .quarantined, .limbo].contains(segments.phase(segment)) {
+            let seal = SealWord(salt: segments.salt(segment), end: segments.sealedEnd(segment))
+            medium.store(seal.rawValue, to: geometry.sealOffset(of: segment), site: .seal)
+        }
     }
 }

@@ -1,8 +1,8 @@
 /// Scans.
 ///
 /// Invariants:
-/// - The ordered index holds the keys that the hash index holds, but for those between the two
-///   changes of one operation, and for records too damaged to tell their key.
+/// - The ordered index holds all keys that the hash index holds, but for records too damaged to
+///   tell their key, and besides those between the two changes of one operation.
 extension Engine {
     /// Calls body with the entries of a range in order, until it returns false.
     func scan(

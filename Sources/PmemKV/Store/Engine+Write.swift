@@ -114,8 +114,11 @@ extension Engine {
                 if let previous {
                     index.replace(previous.place, of: source.hash, by: location)
                 } else {
-                    try index.insert(source.hash, location)
+                    // What a reader has found a scan finds as well: a new key comes into the tree
+                    // first and a removed one leaves it last. A scan passes over keys of the tree
+                    // that the hash index does not hold.
                     ordered?.insert(source.key)
+                    try index.insert(source.hash, location)
                 }
                 index.increment(.puts, source.hash)
             case .tombstone:

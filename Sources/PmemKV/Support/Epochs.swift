@@ -24,6 +24,7 @@ struct Epochs: ~Copyable, Sendable {
         let parity = Int(truncatingIfNeeded: current.loadAcquire() & 1)
         let line = 1 &+ Int(truncatingIfNeeded: cpmem_thread_hint()) & (Self.counterLines &- 1)
         let readers = lines[line, parity]
+        SchedulingPoint.pass()
         readers.fetchAdd(1)
         defer { readers.fetchSubtract(1) }
         return try body()

@@ -42,6 +42,7 @@ struct SpinLock {
 
     @inline(__always)
     func lock() {
+        SchedulingPoint.pass()
         if tryLock() { return }
         var round = 0
         while !tryLock() {
@@ -51,7 +52,10 @@ struct SpinLock {
     }
 
     @inline(__always)
-    func unlock() { word.storeRelease(0) }
+    func unlock() {
+        word.storeRelease(0)
+        SchedulingPoint.pass()
+    }
 
     func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         lock()

@@ -93,7 +93,9 @@ package final class ScriptRunner: MediumObserver {
 
     private func explore(_ site: PersistSite?) {
         guard explores, failure == nil else { return }
-        if let problem = explorer.explore(medium, oracle) { fail(problem, site) }
+        func look() -> String? { explorer.explore(medium, oracle) }
+        let problem = medium.scheduler.map { $0.holding(look) } ?? look()
+        if let problem { fail(problem, site) }
     }
 
     private func fail(_ problem: String, _ site: PersistSite?) {

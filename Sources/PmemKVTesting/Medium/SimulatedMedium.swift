@@ -1,3 +1,4 @@
+import Glibc
 import PmemKV
 
 /// One aligned 8-byte store that is visible and not yet known to be durable.
@@ -35,7 +36,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package var mutant: Mutant?
     package weak var observer: (any MediumObserver)?
     package var scheduler: TwoThreads?
-    /// The writer that is running, 0 or 1.
+    /// The thread that is running, 0 or 1.
     package var thread = 0
     /// What the engine asked for, by site, to find the mutants there are.
     package var usage: Set<Mutant> = []
@@ -48,6 +49,12 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package private(set) var drains = 0
     /// Set once a simulated crash has stopped the engine: nothing it does counts any more.
     package var isDead = false
+    /// Whether what a store can still see after it has closed is no pool any more, so that a use
+    /// of the mapping that comes too late shows. ``settle()`` brings the pool back.
+    package var spoilsWhenClosed = false
+    private var isClosed = false
+    /// Calls that came after the store had given the medium up.
+    package private(set) var lateCalls = 0
 
     package init(size: Int, model: PersistenceModel) {
         self.model = model
@@ -73,6 +80,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
         durableHash = durable.contentHash
         unflushedLines.removeAll()
         isDead = false
+        isClosed = false
     }
 
     /// Another process takes over: nothing is lost, but its drains cover only what it flushes
@@ -167,7 +175,12 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     }
 
     package func prepare(at offset: Int, count: Int) {}
-    package func close() {}
+
+    package func close() {
+        guard spoilsWhenClosed else { return }
+        isClosed = true
+        memset(visible.words, 0xA5, size)
+    }
 
     /// What the engine gets when the simulation stops it.
     package static let crash = StoreError(.io, "simulated crash")
@@ -175,6 +188,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     // MARK: The model
 
     private func note(_ site: PersistSite, _ kinds: [Mutant.Kind]) {
+        if isClosed { lateCalls += 1 }
         if recordsUsage { for kind in kinds { usage.insert(Mutant(site, kind)) } }
     }
 

@@ -1,8 +1,9 @@
 import Glibc
 import PmemKV
 
-/// A deterministic scheduler for two writer threads: one runs at a time, and a seeded generator
-/// decides at every medium call, and whenever one spins, who goes on.
+/// A deterministic scheduler for two threads: one runs at a time, and a seeded generator decides at
+/// every medium call, at every scheduling point of the engine (where they are compiled in), and
+/// whenever one spins, who goes on.
 package final class TwoThreads: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 2)
@@ -10,12 +11,17 @@ package final class TwoThreads: @unchecked Sendable {
     private var isDone = [false, false]
     private var random: SplitMix
     private let medium: SimulatedMedium
+    /// One switch in so many possible ones, less one: a power of two less one.
+    private let rarity: UInt64
+    private var isHeld = false
     /// Spins without progress, to tell a deadlock.
     private var idleSpins = 0
     package private(set) var isStuck = false
 
-    package init(seed: UInt64, medium: SimulatedMedium) {
+    /// - Parameter rarity: a power of two; of so many possible switches one is made.
+    package init(seed: UInt64, medium: SimulatedMedium, rarity: UInt64 = 4) {
         random = SplitMix(seed: seed)
+        self.rarity = rarity - 1
         self.medium = medium
         pthread_mutex_init(mutex, nil)
         for number in 0..<2 { pthread_cond_init(conditions + number, nil) }
@@ -40,13 +46,26 @@ package final class TwoThreads: @unchecked Sendable {
     private static let install: Void = {
         _ = key
         SpinWait.hook = {
-            guard let pointer = pthread_getspecific(key) else {
+            guard let scheduler = current else {
                 sched_yield()
                 return
             }
-            Unmanaged<TwoThreads>.fromOpaque(pointer).takeUnretainedValue().spin()
+            scheduler.spin()
         }
+        #if PMEMKV_INTERLEAVINGS
+            SchedulingPoint.hook = { current?.mayswitch() }
+        #endif
     }()
+
+    /// The scheduler that the calling thread belongs to.
+    private static var current: TwoThreads? {
+        pthread_getspecific(key).map {
+            Unmanaged<TwoThreads>.fromOpaque($0).takeUnretainedValue()
+        }
+    }
+
+    /// Whether the engine was built with scheduling points.
+    package static var hasSchedulingPoints: Bool { SchedulingPoint.isCompiledIn }
 
     /// Runs both bodies to their ends, interleaved.
     package func run(_ bodies: [@Sendable () -> Void]) {
@@ -95,17 +114,26 @@ package final class TwoThreads: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
+    /// Runs body without a switch: stores of the tests' own, which pass scheduling points as well,
+    /// look at the medium meanwhile.
+    func holding<R>(_ body: () -> R) -> R {
+        isHeld = true
+        defer { isHeld = false }
+        return body()
+    }
+
     /// A point where the other thread may go on instead.
     package func mayswitch() {
+        if isHeld { return }
         idleSpins = 0
-        if random.next() & 3 == 0 { handOver() }
+        if random.next() & rarity == 0 { handOver() }
     }
 
     private func spin() {
         idleSpins += 1
         if idleSpins > 20_000 {
             isStuck = true
-            fatalError("two writers wait for each other: deadlock")
+            fatalError("two threads wait for each other: deadlock")
         }
         handOver()
     }

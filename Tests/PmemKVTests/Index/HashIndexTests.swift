@@ -1,4 +1,5 @@
 import CPmem
+import Foundation
 import Testing
 
 @testable import PmemKV
@@ -62,6 +63,35 @@ struct HashIndexTests {
         #expect(bytes > 8 && bytes < 16, "\(bytes) bytes a key")
     }
 
+    /// A bucket that had once overflowed kept its overflow bucket for good. In a store that was
+    /// full and stayed so, while keys came and went, all buckets had overflowed in the end: the
+    /// index ran out of overflow buckets, and the store took no writes any more.
+    ///
+    /// PMEMKV_CHURN_OPERATIONS says how many keys come and go.
+    @Test func churnTakesNoMoreOverflowBuckets() throws {
+        let operations =
+            ProcessInfo.processInfo.environment["PMEMKV_CHURN_OPERATIONS"].flatMap { Int($0) }
+            ?? 1_000_000
+        let keys = 20_000
+        let index = try HashIndex(
+            shape: IndexShape(baseBits: 4, shardBits: 1), seed: 42, maximumKeys: keys)
+        for number in 0..<keys { try index.insert(hash(number), location(number)) }
+        for number in keys..<(keys + operations) {
+            let oldest = hash(number - keys)
+            let place = try #require(index.place(of: oldest, holding: location(number - keys)))
+            index.remove(place, of: oldest)
+            try index.insert(hash(number), location(number))
+        }
+        #expect(index.count == keys)
+        for number in operations..<(keys + operations) {
+            #expect(index.place(of: hash(number), holding: location(number)) != nil)
+        }
+        // Of the buckets in use each overflow bucket has more than seven items in its chain. What
+        // was ever taken goes beyond what is in use, since a shard keeps what it had at its peak.
+        #expect(index.overflowInUse <= keys / 7)
+        #expect(index.overflowCount <= keys / 7)
+    }
+
     /// While another thread inserts and splits buckets, keys that were there are always found.
     @Test func readersMissNothingWhileBucketsSplit() throws {
         let index = try makeIndex(1 << 20)
@@ -90,5 +120,22 @@ struct HashIndexTests {
             }
         }
         #expect(cpmem_load_acquire(misses) == 0)
+    }
+}
+
+extension HashIndex {
+    /// Overflow buckets that a chain leads to.
+    fileprivate var overflowInUse: Int {
+        shards.reduce(0) { sum, shard in
+            (0..<word(of: shard).buckets).reduce(sum) { sum, local in
+                var links = 0
+                var bucket = buckets[shape.bucket(local, of: shard)]
+                while let link = bucket.link {
+                    links += 1
+                    bucket = overflow[link]
+                }
+                return sum + links
+            }
+        }
     }
 }

@@ -1,0 +1,62 @@
+import PmemKVTesting
+
+/// Two threads on one store, one of them running at a time, switched where the seed says: at every
+/// call of the medium and at the scheduling points that only this program's build has.
+struct InterleavingsPart: Sendable {
+    let plan: Plan
+    let findings: Findings
+
+    /// Returns the number of interleavings.
+    func run() -> Int {
+        guard TwoThreads.hasSchedulingPoints else {
+            findings.fail("built without PMEMKV_INTERLEAVINGS: see scripts/crash")
+            return 0
+        }
+        raceReaders()
+        raceClose()
+        racePublishers()
+        return plan.readerRaces + plan.closeRaces + plan.publisherRaces
+    }
+
+    private func raceReaders() {
+        inChunks(plan.readerRaces) { seeds in
+            let race = ReaderRace()
+            for seed in seeds {
+                if let problem = race.run(seed: seed) {
+                    findings.fail("readers and a writer: \(problem)")
+                }
+            }
+        }
+    }
+
+    private func raceClose() {
+        inChunks(plan.closeRaces) { seeds in
+            let race = CloseRace()
+            for seed in seeds {
+                if let problem = race.run(seed: seed) { findings.fail("close: \(problem)") }
+            }
+        }
+    }
+
+    /// So that a simulated medium is made for many runs.
+    private func inChunks(_ count: Int, _ body: @escaping @Sendable ([UInt64]) -> Void) {
+        let chunk = 100
+        Workers.run((count + chunk - 1) / chunk, threads: plan.threads) { number in
+            body((number * chunk..<min(count, (number + 1) * chunk)).map(seed))
+        }
+    }
+
+    /// Ends each with the crash states that are possible then.
+    private func racePublishers() {
+        let states = StatesPart(plan: plan, findings: findings)
+        let known = StateSet(bits: 22)
+        Workers.run(plan.publisherRaces, threads: plan.threads) { number in
+            let seed = seed(number)
+            states.explore(
+                Workloads.publishers(seed: seed), seed: seed, effort: plan.interleavingEffort,
+                known)
+        }
+    }
+
+    private func seed(_ number: Int) -> UInt64 { plan.seed &* 1_000_003 &+ UInt64(number) }
+}

@@ -1,0 +1,21 @@
+// Two threads on one store under the scheduler. A debug build has no scheduling points, so that the
+// threads change only at calls of the medium and where one waits; scripts/crash runs the whole.
+
+import PmemKV
+import PmemKVTesting
+import Testing
+
+@Suite("Interleavings")
+struct InterleavingTests {
+    @Test("Readers miss no key while the index grows and shrinks")
+    func readers() {
+        let race = ReaderRace()
+        for seed in 1...60 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
+    }
+
+    @Test("A close in the middle of an operation loses nothing that was acknowledged")
+    func close() {
+        let race = CloseRace()
+        for seed in 1...170 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
+    }
+}
