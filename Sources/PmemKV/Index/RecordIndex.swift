@@ -24,7 +24,8 @@ final class RecordIndex: Sendable {
 
     /// Gives the record of a key to body, verified, or returns nil when there is no such key.
     ///
-    /// Lock-free. The record stays where it is while body runs.
+    /// Lock-free. The record stays where it is while body runs, which is to be short: until then no
+    /// space becomes free (see ``lend(_:_:in:_:)`` for callers' code).
     @inline(__always)
     func withRecord<R>(
         _ key: ByteView, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
@@ -149,20 +150,28 @@ final class RecordIndex: Sendable {
         inShards shards: Range<ShardNumber>? = nil, _ body: (RecordView) -> Void,
         damage: (RecordView) throws(StoreError) -> Void
     ) throws(StoreError) {
+        for shard in shards ?? index.shards {
+            try forEachRecord(inShard: shard, body, damage: damage)
+        }
+    }
+
+    /// In an epoch of its own: a pass over a large index must not keep space from being reused.
+    private func forEachRecord(
+        inShard shard: ShardNumber, _ body: (RecordView) -> Void,
+        damage: (RecordView) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
-            for shard in shards ?? index.shards {
-                let places = index.lock(ofShard: shard).withLock { locations(inShard: shard) }
-                for (number, location) in places.enumerated() {
-                    if number + Self.lookahead < places.count {
-                        log.prefetchRecord(at: places[number + Self.lookahead])
-                    }
-                    let seen: Void? = try log.withRecord(at: location) {
-                        record throws(StoreError) in
-                        if record.knowsKey { body(record) } else { try damage(record) }
-                    }
-                    if seen == nil { throw Self.strayLocation }
+            let places = index.lock(ofShard: shard).withLock { locations(inShard: shard) }
+            for (number, location) in places.enumerated() {
+                if number + Self.lookahead < places.count {
+                    log.prefetchRecord(at: places[number + Self.lookahead])
                 }
+                let seen: Void? = try log.withRecord(at: location) {
+                    record throws(StoreError) in
+                    if record.knowsKey { body(record) } else { try damage(record) }
+                }
+                if seen == nil { throw Self.strayLocation }
             }
         }
     }
@@ -188,6 +197,7 @@ final class RecordIndex: Sendable {
     /// Shard locked.
     private func locations(inShard shard: ShardNumber) -> [Location] {
         var locations: [Location] = []
+        locations.reserveCapacity(Int(truncatingIfNeeded: index[shard, .items].loadRelaxed()))
         index.forEachLocation(inShard: shard) { locations.append($0) }
         return locations
     }

@@ -1,7 +1,24 @@
 /// Which extent compaction empties next. Compaction lock held.
 extension Space {
-    private var sealed: [SegmentNumber] {
-        segments.geometry.segments.filter { segments.phase($0) == .sealed }
+    /// Sealed extents, but for those a caller's body looks at: emptying them costs room for the
+    /// copies and gives none back before the body ends.
+    private var candidates: [SegmentNumber] {
+        let pinned = gate.callbacks.pinnedExtents
+        return segments.geometry.segments.filter {
+            segments.phase($0) == .sealed && !pinned.contains($0.rawValue)
+        }
+    }
+
+    /// Whether callers' bodies keep space from being reclaimed: what they look at is in limbo, or
+    /// would be emptied next.
+    var isHeldByCallbacks: Bool {
+        gate.callbacks.pinnedExtents.contains {
+            switch segments.phase(SegmentNumber($0)) {
+            case .limbo: true
+            case .sealed: liveness.hasGarbage(SegmentNumber($0))
+            case .free, .open, .quarantined, .checkpoint, .continuation: false
+            }
+        }
     }
 
     /// Greedy by gain, with age as tie-break: the emptiest extent, and where tombstones alone
@@ -13,7 +30,8 @@ extension Space {
         var oldest: (extent: SegmentNumber, dead: SequenceNumber)?
         let room = compactionRoom(head)
         let horizon = liveness.horizon()
-        for extent in sealed where !tried.contains(extent) && liveness.keptUnits(extent) <= room {
+        for extent in candidates where !tried.contains(extent) && liveness.keptUnits(extent) <= room
+        {
             let gain = liveness.reclaimableUnits(extent, horizon)
             if gain >= minimumGain {
                 let worth = Double(gain.count) / Double(segments.capacity(extent).count)
@@ -34,7 +52,7 @@ extension Space {
     ) -> SegmentNumber? {
         var least: (extent: SegmentNumber, units: Units)?
         var second: Units?
-        for extent in sealed where segments.span(extent) == 1 && !tried.contains(extent) {
+        for extent in candidates where segments.span(extent) == 1 && !tried.contains(extent) {
             let units = liveness.keptUnits(extent)
             if least.map({ units < $0.units }) ?? true {
                 second = least?.units
@@ -74,8 +92,10 @@ extension Space {
         guard span <= geometry.segmentCount else { return nil }
         var best: (window: Range<SegmentNumber>, kept: Units)?
         let room = (segments.freeCount - 1) * geometry.segmentUnits
+        let pinned = gate.callbacks.pinnedExtents.map(SegmentNumber.init)
         for start in geometry.segments.dropLast(span - 1) {
             let window = start..<(start + span)
+            guard !pinned.contains(where: window.contains) else { continue }
             guard let (kept, free) = contents(of: window) else { continue }
             // Copies must not have to go into the window itself.
             guard kept <= room - free * geometry.segmentUnits else { continue }

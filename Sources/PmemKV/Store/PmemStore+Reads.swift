@@ -36,8 +36,13 @@ extension PmemStore {
 
     /// Gives the value of a key to body without copying it; nil when there is no such key.
     ///
-    /// The bytes stay as they are while body runs, whatever is written meanwhile; a body that
-    /// runs long keeps space from being reused. Throws `media` when the medium failed under it.
+    /// The bytes stay as they are while body runs, whatever is written meanwhile. A body that runs
+    /// long keeps the segment of the value from being reused, and nothing else. It may use the
+    /// store, writes included, but not close it.
+    ///
+    /// - Throws: what ``get(_:)`` throws; `media` also when the medium failed while
+    ///   body ran.
+    /// - Complexity: O(1) plus the bytes, whose checksum is verified first.
     @inlinable
     public func withValue<R>(
         forKey key: some StoreBytes, _ body: (RawSpan) -> R
@@ -49,12 +54,13 @@ extension PmemStore {
     func borrowValue<R>(
         _ key: RawSpan, _ body: (RawSpan) -> R
     ) throws(StoreError) -> R? {
-        let faults = engine.log.medium.faultCount
-        let result = try lookUp(key) { value in value.withSpan { body($0) } }
-        if engine.log.medium.faultCount != faults {
-            throw StoreError(.media, "the medium failed while a value was being read")
+        try key.withByteView { key throws(StoreError) in
+            try engine.check(key)
+            let frame = records.gate.callbacks.enter(.reader)
+            return try records.lend(key, records.hash(key), in: frame) { found in
+                found.value.withSpan { body($0) }
+            }
         }
-        return result
     }
 
     /// Whether a key is there.

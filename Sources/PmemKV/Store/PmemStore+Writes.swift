@@ -81,8 +81,12 @@ extension PmemStore {
 
     /// Reads a key and writes what transform makes of it, atomically.
     ///
-    /// `transform` may run several times, when other writers of the key come in between; it must
-    /// not use the store.
+    /// `transform` may run several times, when other writers of the key come in between. It may
+    /// read the store; writing to it or closing it throws `insideCallback`.
+    ///
+    /// - Throws: what ``put(_:forKey:durability:)`` throws for the value, and what
+    ///   ``get(_:)`` throws for the old one.
+    /// - Complexity: that of a read and a put, for each time that `transform` runs.
     public func update(
         _ key: some StoreBytes, _ transform: (RawSpan?) -> ValueUpdate
     ) throws(StoreError) {
