@@ -18,16 +18,15 @@ extension RecordIndex {
         _ body: (Borrowed) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         guard unsafe log.medium.base != nil else { return try lendCopy(key, hash, body) }
-        let faults = log.medium.faultCount
+        let faults = faultMark
         let found = try withRecord(key, hash) { record in
             frame.pin(log.extent(of: record.location).rawValue)
-            return Borrowed(value: record.value, sequence: record.sequence)
+            return record
         }
         guard let found else { return nil }
-        let result = try body(found)
-        if log.medium.faultCount != faults {
-            throw StoreError(.media, "the medium failed while a value was being read")
-        }
+        let result = try body(Borrowed(value: found.value, sequence: found.sequence))
+        // A page that was lost stays lost: what is sound now was sound all the time.
+        if faultMark != faults, !found.isSound { throw Self.lostPage }
         return result
     }
 

@@ -33,6 +33,11 @@ public final class PmemStore: Sendable {
     /// Creates a pool and opens it for writing.
     ///
     /// All blocks of a file are allocated, so that a full file system shows here and not later.
+    ///
+    /// - Throws: `invalidArgument` for sizes that are not possible; `alreadyExists`,
+    ///   `cannotCreate`, `locked`, `refused`, `unsupported`, `io`, `media`.
+    /// - Complexity: O(size) for a file, whose blocks the file system may have to clear;
+    ///   O(segments) for a device.
     public static func create(
         at path: String, options: CreateOptions = CreateOptions()
     ) throws(StoreError) -> PmemStore {
