@@ -12,6 +12,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+_Thread_local uint64_t cpmem_thread_callback;
+
 void *cpmem_map_readonly(int fd, size_t length) {
     void *base = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
     return base == MAP_FAILED ? NULL : base;

@@ -25,8 +25,10 @@ package struct Geometry: Sendable, Equatable {
 
     /// The geometry of a new pool.
     package init(poolSize: Int, segmentSize requested: Int?) throws(StoreError) {
-        guard poolSize <= Self.maximumPoolSize else {
-            throw StoreError(.invalidArgument, "a pool has at most \(Self.maximumPoolSize) bytes")
+        guard poolSize > 0, poolSize <= Self.maximumPoolSize else {
+            throw StoreError(
+                .invalidArgument,
+                "a pool of \(poolSize) bytes is not possible: it has 1 to \(Self.maximumPoolSize)")
         }
         let segmentSize = requested ?? Self.defaultSegmentSize(poolSize)
         try Self.checkSegmentSize(segmentSize)

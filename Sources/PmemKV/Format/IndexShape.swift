@@ -11,7 +11,7 @@ struct IndexShape {
     private let shardMask: UInt64
 
     private static let possibleBaseBits = 1...12
-    private static let maximumShards = 256
+    static let maximumShards = 256
 
     /// The shape that a checkpoint's header states; nil when it is impossible.
     init?(baseBits: UInt64, shards: UInt64) {

@@ -46,13 +46,15 @@ extension HashIndex {
         items.storeRelaxed(items.loadRelaxed() &- removed)
     }
 
-    /// Keeps readers of a shard waiting from ``beginPublishing(_:)`` to ``endPublishing(_:)``.
-    func beginPublishing(_ shard: ShardNumber) {
-        store(word(of: shard).publishing, of: shard)
+    /// Keeps readers of these shards waiting from ``beginPublishing(_:)`` to ``endPublishing(_:)``.
+    func beginPublishing(_ shards: ShardSet) {
+        for shard in shards { store(word(of: shard).publishing, of: shard) }
         cpmem_fence_seq_cst()
     }
 
-    func endPublishing(_ shard: ShardNumber) { store(word(of: shard).published, of: shard) }
+    func endPublishing(_ shards: ShardSet) {
+        for shard in shards { store(word(of: shard).published, of: shard) }
+    }
 
     /// Puts an item into the first empty slot of a chain, which grows when there is none.
     func put(

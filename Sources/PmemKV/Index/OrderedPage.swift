@@ -2,7 +2,7 @@ import CPmem
 
 /// Some neighbouring keys of the ordered index, copied, in the order of a scan, and where the scan
 /// goes on. One page is one leaf, as it was at one moment.
-struct OrderedPage {
+struct OrderedPage: KeyList {
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
     /// The leaf's keys while the page is read.

@@ -1,20 +1,27 @@
+import CPmem
+
 /// The records of a store by their keys: the hash index and the log it points into.
 ///
 /// Invariants:
 /// - A miss is believed only when no record that might be the key's is damaged.
 /// - Readers are inside an epoch: what they found stays where it is.
+/// - A page that the medium loses reads as zeroes from then on, after it was verified, too. So what
+///   was read while a fault was counted is not believed.
 final class RecordIndex: Sendable {
     let index: HashIndex
     let log: Log
     let gate: Gate
     let epochs = Epochs()
     private let verifiesReads: Bool
+    /// See ``PersistentMedium/isGuarded``.
+    private let isGuarded: Bool
 
     init(index: HashIndex, log: Log, verifiesReads: Bool) {
         self.index = index
         self.log = log
         gate = log.gate
         self.verifiesReads = verifiesReads
+        isGuarded = log.medium.isGuarded
     }
 
     @inline(__always)
@@ -24,7 +31,9 @@ final class RecordIndex: Sendable {
 
     /// Gives the record of a key to body, verified, or returns nil when there is no such key.
     ///
-    /// Lock-free. The record stays where it is while body runs.
+    /// Lock-free. Body may be called again when the medium fails meanwhile: what it was given last
+    /// counts. The record stays where it is while body runs, which is to be short: until then no
+    /// space becomes free (see ``lend(_:_:in:_:)`` for callers' code).
     @inline(__always)
     func withRecord<R>(
         _ key: ByteView, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
@@ -32,7 +41,26 @@ final class RecordIndex: Sendable {
         guard let base = unsafe log.medium.base else {
             return try withUnmappedRecord(key, hash, body)
         }
-        return try epochs.reading { () throws(StoreError) -> R? in
+        while true {
+            let faults = faultMark
+            let result = unsafe try readRecord(key, hash, at: base, body)
+            if faultMark == faults { return result }
+            // The next look finds out whether it was this record.
+        }
+    }
+
+    /// Changes with every fault under the view, and perhaps with those of other pools.
+    @inline(__always)
+    var faultMark: Int {
+        isGuarded ? Int(truncatingIfNeeded: cpmem_guard_total_faults()) : log.medium.faultCount
+    }
+
+    @unsafe @inline(__always)
+    private func readRecord<R>(
+        _ key: ByteView, _ hash: KeyHash, at base: UnsafeRawPointer,
+        _ body: (RecordView) throws(StoreError) -> R
+    ) throws(StoreError) -> R? {
+        try epochs.reading { () throws(StoreError) -> R? in
             try gate.checkReadable()
             var doubt: StoreError?
             let result = try index.find(hash) { location throws(StoreError) -> R? in
@@ -144,26 +172,37 @@ final class RecordIndex: Sendable {
     private static let lookahead = 8
 
     /// Calls body with every record the index holds in these shards, or in all, and `damage` with
-    /// those that cannot tell their key; what a shard holds is collected under its lock.
+    /// those that cannot tell their key; what a shard holds is collected under its lock. Throws
+    /// `media` when the medium failed meanwhile.
     func forEachRecord(
         inShards shards: Range<ShardNumber>? = nil, _ body: (RecordView) -> Void,
         damage: (RecordView) throws(StoreError) -> Void
     ) throws(StoreError) {
+        for shard in shards ?? index.shards {
+            try forEachRecord(inShard: shard, body, damage: damage)
+        }
+    }
+
+    /// In an epoch of its own: a pass over a large index must not keep space from being reused.
+    private func forEachRecord(
+        inShard shard: ShardNumber, _ body: (RecordView) -> Void,
+        damage: (RecordView) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
-            for shard in shards ?? index.shards {
-                let places = index.lock(ofShard: shard).withLock { locations(inShard: shard) }
-                for (number, location) in places.enumerated() {
-                    if number + Self.lookahead < places.count {
-                        log.prefetchRecord(at: places[number + Self.lookahead])
-                    }
-                    let seen: Void? = try log.withRecord(at: location) {
-                        record throws(StoreError) in
-                        if record.knowsKey { body(record) } else { try damage(record) }
-                    }
-                    if seen == nil { throw Self.strayLocation }
+            let faults = log.medium.faultCount
+            let places = index.lock(ofShard: shard).withLock { locations(inShard: shard) }
+            for (number, location) in places.enumerated() {
+                if number + Self.lookahead < places.count {
+                    log.prefetchRecord(at: places[number + Self.lookahead])
                 }
+                let seen: Void? = try log.withRecord(at: location) {
+                    record throws(StoreError) in
+                    if record.knowsKey { body(record) } else { try damage(record) }
+                }
+                if seen == nil { throw Self.strayLocation }
             }
+            if log.medium.faultCount != faults { throw Self.lostPage }
         }
     }
 
@@ -188,8 +227,13 @@ final class RecordIndex: Sendable {
     /// Shard locked.
     private func locations(inShard shard: ShardNumber) -> [Location] {
         var locations: [Location] = []
+        locations.reserveCapacity(Int(truncatingIfNeeded: index[shard, .items].loadRelaxed()))
         index.forEachLocation(inShard: shard) { locations.append($0) }
         return locations
+    }
+
+    static var lostPage: StoreError {
+        StoreError(.media, "the medium failed while it was being read")
     }
 
     static var strayLocation: StoreError {

@@ -47,28 +47,9 @@ extension Log {
             valueLength: source.value.count)
     }
 
-    /// Writes the records of a batch, those that need an extent of their own first. Durable when
-    /// ``finishWrite(_:relaxed:)`` returns.
-    func appendBatch(
-        _ sources: [RecordSource], first: SequenceNumber, to head: borrowing OwnedHead,
-        relaxed: Bool
-    ) throws(StoreError) -> [Location] {
-        beginWrite(to: head, relaxed: relaxed)
-        var locations: [Location] = []
-        locations.reserveCapacity(sources.count)
-        for (number, source) in sources.enumerated() {
-            let remaining = sources.count - 1 - number
-            if head.isSpanning { try prepare(head, for: source, isLast: remaining == 0) }
-            locations.append(
-                append(
-                    source, sequence: first + number, batchRemaining: UInt32(remaining), to: head,
-                    deferred: relaxed))
-        }
-        return locations
-    }
-
-    /// Goes on to the next segment when a record needs it, and makes all durable before the last.
-    private func prepare(
+    /// To be called before each record of a batch that goes beyond the open extent. Goes on to the
+    /// next segment when the record needs it, and makes all durable before the last one.
+    func goOn(
         _ head: borrowing OwnedHead, for source: RecordSource, isLast: Bool
     ) throws(StoreError) {
         if !isAlone(source.units), !head.fits(units: source.units, entries: 1) {

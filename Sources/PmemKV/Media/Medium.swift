@@ -24,6 +24,8 @@ package final class Medium: @unchecked Sendable {
     /// See ``PersistentMedium/drainCoversAllThreads``.
     let drainCoversAllThreads: Bool
 
+    /// See ``PersistentMedium/isGuarded``.
+    let isGuarded: Bool
     private let way: Way
     private let direct: UnsafeMutableRawPointer?
     private let flushes: Bool
@@ -34,6 +36,7 @@ package final class Medium: @unchecked Sendable {
         size = medium.size
         unsafe base = medium.readBase
         drainCoversAllThreads = medium.drainCoversAllThreads
+        isGuarded = medium.isGuarded
         unsafe direct = nil
         flushes = true
     }
@@ -46,6 +49,7 @@ package final class Medium: @unchecked Sendable {
         size = mapping.length
         unsafe base = UnsafeRawPointer(mapping.address)
         drainCoversAllThreads = false
+        isGuarded = true
         unsafe direct = mapping.address
         self.flushes = flushes
     }
@@ -130,6 +134,7 @@ package final class Medium: @unchecked Sendable {
         _ = unsafe cpmem_populate_write(direct + offset, count)
     }
 
+    /// Faults under the view so far; what was read while this changed may be zeroes.
     var faultCount: Int {
         switch way {
         case .direct(let mapping): mapping.faultCount

@@ -38,12 +38,14 @@ extension Space {
     }
 
     func outOfSpace(largest: Int) -> StoreError {
-        StoreError(
+        let reason =
+            isHeldByCallbacks
+            ? "what could be reclaimed is in use by bodies of scans or reads; let them return"
+            : "delete keys, or load a dump into a larger pool"
+        return StoreError(
             .outOfSpace,
-            """
-            the pool is full: the largest value that can be stored now has \(largest) bytes; \
-            delete keys, or load a dump into a larger pool
-            """, cause: .noSpace)
+            "the pool is full: the largest value that can be stored now has \(largest) bytes; "
+                + reason, cause: .noSpace)
     }
 
     /// One step towards more free segments. Returns whether there is reason to try again.
@@ -82,18 +84,21 @@ extension Space {
         var pending = limbo
         guard !pending.isEmpty else { return false }
         for _ in 0..<2 { _ = records.epochs.tryAdvance() }
-        pending.removeAll { !records.epochs.hasPassed(segments.retiredEpoch($0)) }
+        pending.removeAll { !mayBeReused($0, unreachableSince: segments.retiredEpoch($0)) }
         guard !pending.isEmpty else { return false }
         try log.settleRelaxed()
         for extent in pending { try free(extent) }
         return true
     }
 
-    /// Waits a bounded time for readers that keep retired segments from being reused.
+    /// Waits a bounded time for readers, and bodies of callers, that keep space from being reused.
     private func waitForReaders() throws(StoreError) -> Bool {
-        guard !limbo.isEmpty else { return false }
+        let isHeld = isHeldByCallbacks
+        guard isHeld || !limbo.isEmpty else { return false }
         for round in 0..<options.readerPatience {
             if try reclaimLimbo() { return true }
+            // What the bodies went on from can be emptied now.
+            if isHeld && !isHeldByCallbacks { return true }
             SpinWait.wait(round: round)
         }
         return false

@@ -14,13 +14,25 @@ extension Space {
         return try roll(head, [log.room(for: source)], for: use)
     }
 
-    /// The same for all records of a batch, those that need an extent of their own first.
-    func acquireHead(forBatch sources: [RecordSource]) throws(StoreError) -> OwnedHead {
-        let use: Use = sources.contains(where: \.kind.isFound) ? .records : .tombstones
-        let sizes = sources.map(log.room)
+    /// What a batch needs altogether.
+    struct BatchDemand {
+        let units: Units
+        let entries: Int
+        let use: Use
+    }
+
+    /// The same for all records of a batch.
+    ///
+    /// - Parameter sizes: of each of them (``Log/room(for:)``), asked for when they do not fit the
+    ///   open segment; those that need an extent of their own first.
+    func acquireHead(
+        forBatch demand: BatchDemand, _ sizes: () -> [Units]
+    ) throws(StoreError) -> OwnedHead {
         let head = try ownHead()
-        if head.fits(sizes), isOpen(head, for: use) { return head }
-        return try roll(head, sizes, for: use)
+        if head.fits(units: demand.units, entries: demand.entries), isOpen(head, for: demand.use) {
+            return head
+        }
+        return try roll(head, sizes(), for: demand.use)
     }
 
     @inline(__always)

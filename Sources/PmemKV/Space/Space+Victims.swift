@@ -1,7 +1,24 @@
 /// Which extent compaction empties next. Compaction lock held.
 extension Space {
-    private var sealed: [SegmentNumber] {
-        segments.geometry.segments.filter { segments.phase($0) == .sealed }
+    /// Sealed extents, but for those a caller's body looks at: emptying them costs room for the
+    /// copies and gives none back before the body ends.
+    private var candidates: [SegmentNumber] {
+        let pinned = gate.callbacks.pinnedExtents
+        return segments.geometry.segments.filter {
+            segments.phase($0) == .sealed && !pinned.contains($0.rawValue)
+        }
+    }
+
+    /// Whether callers' bodies keep space from being reclaimed: what they look at is in limbo, or
+    /// would be emptied next.
+    var isHeldByCallbacks: Bool {
+        gate.callbacks.pinnedExtents.contains {
+            switch segments.phase(SegmentNumber($0)) {
+            case .limbo: true
+            case .sealed: liveness.hasGarbage(SegmentNumber($0))
+            case .free, .open, .quarantined, .checkpoint, .continuation: false
+            }
+        }
     }
 
     /// Greedy by gain, with age as tie-break: the emptiest extent, and where tombstones alone
@@ -13,7 +30,8 @@ extension Space {
         var oldest: (extent: SegmentNumber, dead: SequenceNumber)?
         let room = compactionRoom(head)
         let horizon = liveness.horizon()
-        for extent in sealed where !tried.contains(extent) && liveness.keptUnits(extent) <= room {
+        for extent in candidates where !tried.contains(extent) && liveness.keptUnits(extent) <= room
+        {
             let gain = liveness.reclaimableUnits(extent, horizon)
             if gain >= minimumGain {
                 let worth = Double(gain.count) / Double(segments.capacity(extent).count)
@@ -35,13 +53,13 @@ extension Space {
         _ head: borrowing OwnedHead, minimumSlack: Units
     ) -> [SegmentNumber] {
         let capacity = segments.geometry.segmentUnits
-        let candidates = sealed.filter {
+        let mergeable = candidates.filter {
             segments.span($0) == 1 && liveness.keptUnits($0) + minimumSlack <= capacity
         }
         var chosen: [SegmentNumber] = []
         var room = head.room
         var taken = 0
-        for extent in candidates.sorted(by: { liveness.keptUnits($0) < liveness.keptUnits($1) }) {
+        for extent in mergeable.sorted(by: { liveness.keptUnits($0) < liveness.keptUnits($1) }) {
             // What is damaged is found out, and put aside, by whoever compacts it.
             guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { continue }
             for entry in entries {
@@ -81,8 +99,10 @@ extension Space {
         guard span <= geometry.segmentCount else { return nil }
         var best: (window: Range<SegmentNumber>, kept: Units)?
         let room = (segments.freeCount - 1) * geometry.segmentUnits
+        let pinned = gate.callbacks.pinnedExtents.map(SegmentNumber.init)
         for start in geometry.segments.dropLast(span - 1) {
             let window = start..<(start + span)
+            guard !pinned.contains(where: window.contains) else { continue }
             guard let (kept, free) = contents(of: window) else { continue }
             // Copies must not have to go into the window itself.
             guard kept <= room - free * geometry.segmentUnits else { continue }

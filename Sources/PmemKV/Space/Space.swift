@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// Invariants (numbers from docs/crash-model.md):
 /// - I6: an extent is retired only when the copies of all its live records are durable, and freed
-///   only when no reader can be in it.
+///   only when no reader can be in it (``mayBeReused(_:unreachableSince:)``).
 /// - One compaction at a time, under the compaction lock. A writer may ask for it while it owns its
 ///   head; so under it nobody waits for a writer's head, but for one with relaxed records, whose
 ///   owner does not ask (``Log/settleRelaxed()``). Nobody waits for space while holding a shard.
@@ -59,6 +59,12 @@ final class Space: @unchecked Sendable {
 
         @inline(__always)
         init(_ kind: RecordKind) { self = kind.isFound ? .records : .tombstones }
+    }
+
+    /// Whether nobody can look any more at what an extent held when it became unreachable: the
+    /// readers of that epoch are gone, and none of them has left a pin for a body of its caller.
+    func mayBeReused(_ extent: SegmentNumber, unreachableSince epoch: UInt64) -> Bool {
+        records.epochs.hasPassed(epoch) && !gate.callbacks.arePinning(extent.rawValue)
     }
 
     /// Makes an extent free: durably, then for the next who takes it.

@@ -5,6 +5,7 @@
 /// covers a batch that fits the open segment of its head; one that goes on to other segments takes
 /// three (see Log+Spanning).
 extension Engine {
+    /// - Complexity: O(entries) plus the bytes; one fence.
     func apply(_ batch: WriteBatch, relaxed: Bool) throws(StoreError) {
         try gate.checkWritable()
         guard !batch.isEmpty else { return }
@@ -12,99 +13,95 @@ extension Engine {
             throw StoreError(.invalidArgument, "a batch has at most \(UInt32.max) entries")
         }
         try batch.bytes.withByteView { bytes throws(StoreError) in
-            var sources = try self.sources(of: batch, in: bytes)
-            self.keepLastOfEachKey(&sources)
-            // Records that need an extent of their own come first: the batch ends in the open one.
-            let alone = sources.filter { self.log.isAlone($0.units) }
-            if !alone.isEmpty {
-                sources = alone + sources.filter { !self.log.isAlone($0.units) }
-            }
-            try self.write(sources, relaxed: relaxed)
-        }
-    }
-
-    private func sources(
-        of batch: WriteBatch, in bytes: ByteView
-    ) throws(StoreError) -> [RecordSource] {
-        var sources: [RecordSource] = []
-        sources.reserveCapacity(batch.count)
-        for entry in batch.entries {
-            let valueStart = entry.keyStart + entry.keyLength
-            let key = bytes.slice(entry.keyStart..<valueStart)
-            let value = bytes.slice(valueStart..<(valueStart + entry.valueLength))
-            if entry.kind.isFound { try check(key, value) } else { try check(key) }
-            sources.append(
-                RecordSource(kind: entry.kind, hash: records.hash(key), key: key, value: value))
-        }
-        return sources
-    }
-
-    /// Leaves the last entry of each key: two records of one key in a batch would make the order
-    /// of publishing matter. O(n log n), for entries of one key as well.
-    private func keepLastOfEachKey(_ sources: inout [RecordSource]) {
-        let order = sources.indices.sorted {
-            (sources[$0].hash, $0) < (sources[$1].hash, $1)
-        }
-        let haveTwins = (1..<order.count).contains {
-            sources[order[$0 - 1]].hash == sources[order[$0]].hash
-        }
-        guard haveTwins else { return }
-        var isSuperseded = [Bool](repeating: false, count: sources.count)
-        var start = 0
-        while start < order.count {
-            let hash = sources[order[start]].hash
-            let run = order[start...].prefix { sources[$0].hash == hash }
-            // From the last one back: the keys of one hash that were met. Hardly ever two.
-            var kept: [Int] = []
-            for number in run.reversed() {
-                if kept.contains(where: { sources[$0].key.hasSameBytes(as: sources[number].key) }) {
-                    isSuperseded[number] = true
+            var hashes: [KeyHash] = []
+            hashes.reserveCapacity(batch.count)
+            for entry in batch.entries {
+                let key = entry.key(in: bytes)
+                if entry.kind.isFound {
+                    try check(key, entry.value(in: bytes))
                 } else {
-                    kept.append(number)
+                    try check(key)
                 }
+                hashes.append(records.hash(key))
             }
-            start = run.endIndex
+            var sources = BatchSources(batch, in: bytes, hashes: hashes)
+            sources.keepLastOfEachKey()
+            try self.write(&sources, relaxed: relaxed)
         }
-        sources = zip(sources, isSuperseded).filter { !$0.1 }.map(\.0)
     }
 
-    /// The shards that hold these keys, each once, ascending.
-    private func shards(of sources: [RecordSource]) -> [ShardNumber] {
-        var shards: [ShardNumber] = []
-        shards.reserveCapacity(sources.count)
-        for shard in sources.map({ index.shape.shard(of: $0.hash) }).sorted()
-        where shard != shards.last {
-            shards.append(shard)
+    private func write(_ sources: inout BatchSources, relaxed: Bool) throws(StoreError) {
+        let demand = sources.demand(index.shape)
+        // Records that need an extent of their own come first: the batch ends in the open one.
+        if log.isAlone(demand.longest) { sources.putFirst { log.isAlone($0.units) } }
+        let head = try space.acquireHead(forBatch: demand.room) { sources.map(log.room) }
+        for shard in demand.shards { index.lock(ofShard: shard).lock() }
+        defer { for shard in demand.shards { index.lock(ofShard: shard).unlock() } }
+        if demand.removals > 0 { try leaveOutRemovals(from: &sources) }
+        guard sources.count > 0 else { return try log.giveBackSpares(head) }
+        let locations = try append(sources, to: head, relaxed: relaxed)
+        index.beginPublishing(demand.shards)
+        defer { index.endPublishing(demand.shards) }
+        try lookUp(sources) { number, source throws(StoreError) in
+            try publish(source, at: locations[number])
         }
-        return shards
     }
 
-    private func write(_ sources: [RecordSource], relaxed: Bool) throws(StoreError) {
-        let head = try space.acquireHead(forBatch: sources)
-        let shards = shards(of: sources)
-        for shard in shards { index.lock(ofShard: shard).lock() }
-        defer { for shard in shards.reversed() { index.lock(ofShard: shard).unlock() } }
-        var wanted: [RecordSource] = []
-        for source in sources {
+    /// Leaves out the removals that need no record. Shards locked.
+    private func leaveOutRemovals(from sources: inout BatchSources) throws(StoreError) {
+        var isNeedless = [Bool](repeating: false, count: sources.count)
+        try lookUp(sources) { number, source throws(StoreError) in
+            guard !source.kind.isFound else { return }
             let isThere = try records.locate(source.key, source.hash) != nil
-            if source.kind.isFound || leavesTombstone(of: isThere, promised: true) {
-                wanted.append(source)
-            }
+            isNeedless[number] = !leavesTombstone(of: isThere, promised: true)
         }
-        guard !wanted.isEmpty else { return try log.giveBackSpares(head) }
-        let locations = try append(wanted, to: head, relaxed: relaxed)
-        for shard in shards { index.beginPublishing(shard) }
-        defer { for shard in shards { index.endPublishing(shard) } }
-        for (source, location) in zip(wanted, locations) { try publish(source, at: location) }
+        if isNeedless.contains(true) { sources.remove(where: isNeedless) }
+    }
+
+    private static let bucketLookahead = 20
+    private static let recordLookahead = 8
+
+    /// Calls body with each record, while the buckets of later ones, and the records that they
+    /// lead to, are on their way to the processor.
+    @inline(__always)
+    private func lookUp(
+        _ sources: BatchSources, _ body: (Int, RecordSource) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let count = sources.count
+        for number in 0..<min(count, Self.bucketLookahead) { index.prefetch(sources.hash(number)) }
+        for number in 0..<min(count, Self.recordLookahead) {
+            records.prefetchRecord(sources.hash(number))
+        }
+        for number in 0..<count {
+            if number &+ Self.bucketLookahead < count {
+                index.prefetch(sources.hash(number &+ Self.bucketLookahead))
+            }
+            if number &+ Self.recordLookahead < count {
+                records.prefetchRecord(sources.hash(number &+ Self.recordLookahead))
+            }
+            try body(number, sources[number])
+        }
     }
 
     private func append(
-        _ sources: [RecordSource], to head: consuming OwnedHead, relaxed: Bool
+        _ sources: BatchSources, to head: consuming OwnedHead, relaxed: Bool
     ) throws(StoreError) -> [Location] {
-        let first = try log.sequences.take(sources.count)
+        let count = sources.count
+        let first = try log.sequences.take(count)
         // What needs several extents is sealed at once, so it is made durable at once.
         let relaxed = relaxed && !head.isSpanning
-        let locations = try log.appendBatch(sources, first: first, to: head, relaxed: relaxed)
+        log.beginWrite(to: head, relaxed: relaxed)
+        var locations: [Location] = []
+        locations.reserveCapacity(count)
+        for number in 0..<count {
+            let source = sources[number]
+            let remaining = UInt32(truncatingIfNeeded: count - 1 - number)
+            if head.isSpanning { try log.goOn(head, for: source, isLast: remaining == 0) }
+            let location = log.append(
+                source, sequence: first + number, batchRemaining: remaining, to: head,
+                deferred: relaxed)
+            locations.append(location)
+        }
         try log.finishWrite(head, relaxed: relaxed)
         return locations
     }

@@ -4,8 +4,10 @@ extension Engine {
     /// Makes everything durable, leaves a checkpoint where it pays, marks the pool clean, and
     /// gives up the medium. A failed store is only given up: the next open recovers it.
     ///
-    /// Operations that run meanwhile finish first; later ones throw `closed`.
+    /// Operations that run meanwhile finish first, bodies of callers included; later ones throw
+    /// `closed`. A callback on this thread would be waited for by itself: it throws.
     package func close() throws(StoreError) {
+        try gate.checkOutsideCallbacks("closed")
         guard gate.close() else { return }
         awaitOperations()
         defer { log.medium.close() }
@@ -32,12 +34,13 @@ extension Engine {
     ///
     /// The order is that in which a write goes on: it owns a head, which may have it wait for the
     /// compaction lock; when it gives the head back it holds its shards, until readers can find
-    /// what it wrote. Readers are in an epoch.
+    /// what it wrote. Readers are in an epoch; bodies of callers have a frame.
     private func awaitOperations() {
         for head in log.writerHeads { head.passThrough() }
         space.compactionLock.passThrough()
         index.passThroughAllShards()
         SpinWait.until { !records.epochs.hasReaders }
+        SpinWait.until { !gate.callbacks.areRunning }
         if !gate.isForked { log.segments.stopPrefaulting() }
     }
 

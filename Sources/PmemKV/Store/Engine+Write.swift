@@ -70,11 +70,8 @@ extension Engine {
         try gate.checkWritable()
         let hash = records.hash(key)
         var seen: SequenceNumber?
-        let found: ValueUpdate? = try records.withRecord(key, hash) { record in
-            seen = record.sequence
-            return record.value.withSpan { transform($0) }
-        }
-        switch found ?? transform(nil) {
+        let update = try decide(key, hash, &seen, transform)
+        switch update {
         case .keep: return true
         case .remove:
             guard leavesTombstone(of: seen != nil, promised: true) else { return true }
@@ -86,6 +83,21 @@ extension Engine {
                 return try self.write(source, relaxed: false) { $0?.sequence == seen }
             }
         }
+    }
+
+    /// Lets a transform see what is there.
+    private func decide(
+        _ key: ByteView, _ hash: KeyHash, _ seen: inout SequenceNumber?,
+        _ transform: (RawSpan?) -> ValueUpdate
+    ) throws(StoreError) -> ValueUpdate {
+        let frame = gate.callbacks.enter(.transform)
+        var sequence: SequenceNumber?
+        let update = try records.lend(key, hash, in: frame) { found in
+            sequence = found.sequence
+            return found.value.withSpan { transform($0) }
+        }
+        seen = sequence
+        return update ?? transform(nil)
     }
 
     /// Appends a record and makes it durable, unless relaxed; gives the head back. Shard locked.

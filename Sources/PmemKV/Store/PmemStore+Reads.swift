@@ -1,8 +1,9 @@
 extension PmemStore {
     /// The value of a key, copied; nil when there is no such key.
     ///
-    /// - Throws: `corrupt` or `media` when the record is damaged, `closed`.
-    /// - Complexity: O(1) plus the bytes.
+    /// - Throws: `invalidArgument` for an empty or over-long key; `corrupt` or `media` when the
+    ///   record is damaged, or a damaged one may have been the key's; `closed`.
+    /// - Complexity: O(1) plus the bytes; one copy. No lock.
     @inlinable
     public func get(_ key: some StoreBytes) throws(StoreError) -> [UInt8]? {
         try key.withStoreBytes { key throws(StoreError) in try get(key) }
@@ -15,6 +16,9 @@ extension PmemStore {
 
     /// Copies the value of a key into a buffer, as much as it holds, and returns the value's
     /// length in bytes; nil when there is no such key. Allocates nothing.
+    ///
+    /// - Throws: what ``get(_:)`` throws; the buffer's contents are then undefined.
+    /// - Complexity: O(1) plus the bytes.
     @inlinable
     public func get(
         _ key: some StoreBytes, into buffer: UnsafeMutableRawBufferPointer
@@ -36,8 +40,13 @@ extension PmemStore {
 
     /// Gives the value of a key to body without copying it; nil when there is no such key.
     ///
-    /// The bytes stay as they are while body runs, whatever is written meanwhile; a body that
-    /// runs long keeps space from being reused. Throws `media` when the medium failed under it.
+    /// The bytes stay as they are while body runs, whatever is written meanwhile. A body that runs
+    /// long keeps the segment of the value from being reused, and nothing else. It may use the
+    /// store, writes included, but not close it.
+    ///
+    /// - Throws: what ``get(_:)`` throws; `media` also when the medium failed while
+    ///   body ran.
+    /// - Complexity: O(1) plus the bytes, whose checksum is verified first.
     @inlinable
     public func withValue<R>(
         forKey key: some StoreBytes, _ body: (RawSpan) -> R
@@ -49,15 +58,21 @@ extension PmemStore {
     func borrowValue<R>(
         _ key: RawSpan, _ body: (RawSpan) -> R
     ) throws(StoreError) -> R? {
-        let faults = engine.log.medium.faultCount
-        let result = try lookUp(key) { value in value.withSpan { body($0) } }
-        if engine.log.medium.faultCount != faults {
-            throw StoreError(.media, "the medium failed while a value was being read")
+        try key.withByteView { key throws(StoreError) in
+            try engine.check(key)
+            let frame = records.gate.callbacks.enter(.reader)
+            return try records.lend(key, records.hash(key), in: frame) { found in
+                found.value.withSpan { body($0) }
+            }
         }
-        return result
     }
 
-    /// Whether a key is there.
+    /// Whether a key is there. Its value is not looked at: when that is damaged the answer is true,
+    /// and reading it throws.
+    ///
+    /// - Throws: `invalidArgument` for an empty or over-long key; `corrupt` or `media` when a
+    ///   damaged record may have been the key's; `closed`.
+    /// - Complexity: O(1) plus the bytes of the key.
     @inlinable
     public func contains(_ key: some StoreBytes) throws(StoreError) -> Bool {
         try key.withStoreBytes { key throws(StoreError) in try containsKey(key) }
@@ -65,7 +80,10 @@ extension PmemStore {
 
     @usableFromInline
     func containsKey(_ key: RawSpan) throws(StoreError) -> Bool {
-        try lookUp(key) { _ in true } ?? false
+        try key.withByteView { key throws(StoreError) in
+            try engine.check(key)
+            return try records.contains(key, records.hash(key))
+        }
     }
 
     @inline(__always)

@@ -35,6 +35,12 @@ public struct KeyRange: Sendable, Equatable {
         return KeyRange(from: from, to: to)
     }
 
+    /// What is left of the range behind a key that a scan has shown.
+    func part(behind key: [UInt8], reverse: Bool) -> KeyRange {
+        // No key lies between one and the same with a zero behind it.
+        reverse ? KeyRange(from: from, to: key) : KeyRange(from: key + [0], to: to)
+    }
+
     func contains(_ key: ByteView) -> Bool {
         if let from, key.order(against: from) < 0 { return false }
         if let to, key.order(against: to) >= 0 { return false }
@@ -45,17 +51,23 @@ public struct KeyRange: Sendable, Equatable {
 extension PmemStore {
     /// Calls body with keys and values of a range in bytewise key order, until it returns false.
     ///
-    /// Each key comes at most once, with the newest value when body sees it; a key removed
-    /// meanwhile is left out. One that is added meanwhile may be left out with the hash index; with
-    /// the ordered index it is met if it lies ahead. The spans are valid during that call only.
-    /// Body may use the store.
+    /// A scan is no snapshot. A key that is there throughout comes exactly once, with the newest
+    /// value when body sees it. One that is removed meanwhile is left out, unless it was shown
+    /// before; one that is added meanwhile is shown at most once: with the ordered index if it lies
+    /// ahead, with the hash index perhaps. `limit` entries are shown as long as there are more.
+    ///
+    /// The spans are valid during that call only, and what they show stays as it is. Body may use
+    /// the store, writes included, but not close it; `close()` on another thread waits for body,
+    /// and then the scan throws `closed`. A body that runs long keeps the segment of the value
+    /// from being reused, and nothing else.
     ///
     /// - Throws: `closed`; `invalidArgument` for a negative limit; `corrupt` or `media` for a
     ///   damaged record of the range, and for one anywhere in the store that is too damaged to tell
     ///   its key.
-    /// - Complexity: with the ordered index O(log n) and O(1) an entry, for n keys in the store;
-    ///   memory for 64 keys. With the hash index O(n log n), since it keeps no order: the keys of
-    ///   the range are collected and sorted first; with `limit` the memory is that of so many keys.
+    /// - Complexity: for n keys in the store, with the ordered index O(log n) and O(1) an entry,
+    ///   and memory for 64 keys. The hash index keeps no order: a pass over all its records,
+    ///   O(n), finds the first keys of the range, as many as 12 MiB hold (with their sorting
+    ///   below 64 MiB) or `limit` asks for; those behind take another pass, and so on.
     public func scan(
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool

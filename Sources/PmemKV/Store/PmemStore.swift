@@ -33,6 +33,11 @@ public final class PmemStore: Sendable {
     /// Creates a pool and opens it for writing.
     ///
     /// All blocks of a file are allocated, so that a full file system shows here and not later.
+    ///
+    /// - Throws: `invalidArgument` for sizes that are not possible; `alreadyExists`,
+    ///   `cannotCreate`, `locked`, `refused`, `unsupported`, `io`, `media`.
+    /// - Complexity: O(size) for a file, whose blocks the file system may have to clear;
+    ///   O(segments) for a device.
     public static func create(
         at path: String, options: CreateOptions = CreateOptions()
     ) throws(StoreError) -> PmemStore {
@@ -144,7 +149,13 @@ public final class PmemStore: Sendable {
 
     /// Makes all writes durable, leaves a checkpoint for a fast open, and releases the pool.
     ///
-    /// Waits for operations under way; later ones throw `closed`. Closing twice does nothing.
+    /// Waits for operations under way, bodies of scans and reads on other threads included; later
+    /// ones throw `closed`, and a scan throws it when its body has returned. Closing twice does
+    /// nothing.
+    ///
+    /// - Throws: `insideCallback` on a thread that runs a callback of this store, which would wait
+    ///   for itself; `io` or `media` when the last writes could not be made durable.
+    /// - Complexity: O(1) after few writes, else O(keys): the checkpoint of the index.
     public func close() throws(StoreError) { try engine.close() }
 
     /// Releases the pool as a crash would leave it.

@@ -8,7 +8,9 @@ public struct Statistics: Sendable, Equatable {
     public var poolBytes = 0
     /// Bytes of a segment.
     public var segmentBytes = 0
+    /// Segments of the pool, free ones included.
     public var segments = 0
+    /// Segments that hold nothing; the last two are kept for removals and for making room.
     public var freeSegments = 0
     /// Bytes of records that are the newest of their key, headers and padding included.
     public var liveBytes = 0
@@ -20,17 +22,21 @@ public struct Statistics: Sendable, Equatable {
     public var indexBytes = 0
     /// Segments whose damage keeps them from being compacted.
     public var quarantinedSegments = 0
+    /// Values written: each entry of a batch counts, an overwrite too.
     public var puts = 0
+    /// Removals written, those of keys that were not there left out.
     public var removes = 0
-    /// Extents that compaction emptied, and what it copied out of them.
+    /// Times that compaction emptied a segment, or a row of them that one long record took.
     public var compactions = 0
+    /// Bytes of records that it copied elsewhere for that.
     public var compactedBytes = 0
     /// Media faults seen under the mapping.
     public var mediaFaults = 0
 }
 
 extension PmemStore {
-    /// A snapshot of the store's numbers. O(segments).
+    /// The store's numbers, each as it is when it is read: while others write they need not fit
+    /// together. Works on a closed store, too. O(segments).
     public var statistics: Statistics { engine.statistics }
 }
 

@@ -9,12 +9,15 @@ import Synchronization
 /// - Once a durability call has failed, every write is refused until the pool is opened again: the
 ///   kernel marks pages clean after a failed write-back, and a retry proves nothing.
 /// - A forked child may not use its parent's store.
+/// - What a callback decides on may not change under it: a transform writes nothing itself.
 final class Gate: Sendable {
     /// ``Bit``s; zero for as long as everything may be done.
     private var state: AtomicWord { words[0] }
     private let words = SharedLines(1)
     private let failure = Mutex<StoreError?>(nil)
     private let forkCount = cpmem_fork_count()
+    /// The callers' code that runs inside calls of this store.
+    let callbacks = Callbacks()
 
     private enum Bit {
         static let closed: UInt64 = 1
@@ -40,6 +43,14 @@ final class Gate: Sendable {
         state.fetchOr(Bit.closed) & Bit.closed == 0
     }
 
+    /// Refuses what waits for all callbacks to end, to one of them.
+    func checkOutsideCallbacks(_ what: String) throws(StoreError) {
+        guard callbacks.areOnThisThread else { return }
+        throw StoreError(
+            .insideCallback,
+            "a store cannot be \(what) from a callback of its own; let the callback return first")
+    }
+
     @inline(__always)
     func checkReadable() throws(StoreError) {
         if isClosed || isForked { throw Self.closedError(isForked: isForked) }
@@ -47,7 +58,7 @@ final class Gate: Sendable {
 
     @inline(__always)
     func checkWritable() throws(StoreError) {
-        if state.loadAcquire() != 0 || isForked { throw refusalToWrite }
+        if state.loadAcquire() != 0 || isForked || callbacks.forbidWrites { throw refusalToWrite }
     }
 
     @inline(never)
@@ -60,6 +71,10 @@ final class Gate: Sendable {
     @inline(never)
     private var refusalToWrite: StoreError {
         if isClosed || isForked { return Self.closedError(isForked: isForked) }
+        if callbacks.forbidWrites {
+            return StoreError(
+                .insideCallback, "the transform of an update may read the store, not change it")
+        }
         if isReadOnly { return StoreError(.readOnly, "the store was opened read-only") }
         let failure = failure.withLock { $0 }
         let cause = failure?.description ?? "an earlier write failed"

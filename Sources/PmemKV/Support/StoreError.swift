@@ -38,6 +38,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let invalidArgument = Code(rawValue: "invalidArgument")
         /// The store has been closed, or belongs to the parent of a forked process.
         public static let closed = Code(rawValue: "closed")
+        /// The call is not possible inside a callback of the same store.
+        public static let insideCallback = Code(rawValue: "insideCallback")
         /// The medium does not give what was required of it.
         public static let refused = Code(rawValue: "refused")
         /// This way of access does not exist for this medium.

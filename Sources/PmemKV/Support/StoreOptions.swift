@@ -22,7 +22,8 @@ public struct OpenOptions: Sendable {
 /// What finds a key. Chosen each time a pool is opened; nothing of it is on the medium but the hash
 /// index's checkpoint.
 public enum IndexKind: String, Sendable, CaseIterable {
-    /// A hash table alone: about 14 bytes of DRAM a key. A scan collects and sorts keys first.
+    /// A hash table alone: about 14 bytes of DRAM a key. A scan reads all keys before it shows the
+    /// first one, and again for every few hundred thousand.
     case hash
     /// The hash table for single keys and a B+ tree of all keys for scans, which begin at once
     /// and take O(log n) and their entries. Costs in DRAM about 23 bytes a key more, and a copy of

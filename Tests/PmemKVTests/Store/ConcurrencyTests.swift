@@ -125,27 +125,6 @@ struct ConcurrencyTests {
         }
     }
 
-    /// A put inside `withValue` needs space that this very reader holds: it must end, not hang.
-    @Test func aPutInsideAReadEnds() throws {
-        let store = try TemporaryPool().create(1 << 20, segmentSize: 16 << 10) {
-            $0.engine.readerPatience = 50
-        }
-        try store.put("start", forKey: "held")
-        var outcome: StoreError?
-        _ = try store.withValue(forKey: "held") { value in
-            do throws(StoreError) {
-                for round in 0..<5000 {
-                    try store.put([UInt8](repeating: 1, count: 900), forKey: "k\(round % 10)")
-                }
-            } catch {
-                outcome = error
-            }
-            #expect(value.withUnsafeBytes { Array($0) } == bytes("start"))
-        }
-        #expect(outcome?.code == .outOfSpace)
-        try store.put("works again", forKey: "after")
-    }
-
     /// Out of space, a writer once gave the compaction lock back that another one held by then, so
     /// that two compacted at once and counted, copied and freed the same extents.
     @Test func writersInAFullPoolLoseNothing() throws {

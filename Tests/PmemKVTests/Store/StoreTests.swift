@@ -211,6 +211,31 @@ struct StoreTests {
         #expect(store.count == 666)
     }
 
+    /// The last entry of a key counts, wherever it stands among thousands, and so does a removal.
+    @Test(arguments: IndexKind.allCases)
+    func longBatchesWithManyEntriesOfAKey(index: IndexKind) throws {
+        let store = try TemporaryPool().create(8 << 20) { $0.index = index }
+        var model: [String: [UInt8]] = [:]
+        var random = SystemRandomNumberGenerator()
+        for count in [1, 2, 3, 8, 31, 32, 33, 3000] {
+            var batch = WriteBatch()
+            for number in 0..<count {
+                let key = "key \(Int.random(in: 0..<(1 + count / 4), using: &random))"
+                if Bool.random(using: &random) {
+                    batch.put("\(count) \(number)", forKey: key)
+                    model[key] = bytes("\(count) \(number)")
+                } else {
+                    batch.remove(key)
+                    model[key] = nil
+                }
+            }
+            try store.apply(batch)
+            #expect(store.count == model.count)
+            for (key, value) in model { #expect(try store.get(key) == value) }
+        }
+        #expect(try store.structure().miscountedExtents == 0)
+    }
+
     @Test func backupIsAPoolOfItsOwn() throws {
         let store = try TemporaryPool().create(1 << 20)
         for number in 0..<500 { try store.put("value \(number)", forKey: "key \(number)") }

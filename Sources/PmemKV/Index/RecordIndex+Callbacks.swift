@@ -1,0 +1,43 @@
+/// Giving records to callers' code, which may take any time and use the store.
+extension RecordIndex {
+    /// What a body is given.
+    struct Borrowed {
+        let value: ByteView
+        let sequence: SequenceNumber
+    }
+
+    /// Gives the record of a key to body, verified, or returns nil when there is no such key.
+    ///
+    /// The bytes stay as they are while body runs, though no epoch is held: a body delays the
+    /// reuse of the extent it looks at, and of nothing else. Throws `media` when the medium
+    /// failed under it.
+    ///
+    /// - Parameter frame: what pins the extent, until the next record or its end.
+    func lend<R>(
+        _ key: ByteView, _ hash: KeyHash, in frame: borrowing CallbackFrame,
+        _ body: (Borrowed) throws(StoreError) -> R
+    ) throws(StoreError) -> R? {
+        guard unsafe log.medium.base != nil else { return try lendCopy(key, hash, body) }
+        let faults = faultMark
+        let found = try withRecord(key, hash) { record in
+            frame.pin(log.extent(of: record.location).rawValue)
+            return record
+        }
+        guard let found else { return nil }
+        let result = try body(Borrowed(value: found.value, sequence: found.sequence))
+        // A page that was lost stays lost: what is sound now was sound all the time.
+        if faultMark != faults, !found.isSound { throw Self.lostPage }
+        return result
+    }
+
+    /// The same where reading takes a system call and memory anyway.
+    private func lendCopy<R>(
+        _ key: ByteView, _ hash: KeyHash, _ body: (Borrowed) throws(StoreError) -> R
+    ) throws(StoreError) -> R? {
+        let copy = try withRecord(key, hash) { ($0.value.array, $0.sequence) }
+        guard let (value, sequence) = copy else { return nil }
+        return try value.withByteView { value throws(StoreError) in
+            try body(Borrowed(value: value, sequence: sequence))
+        }
+    }
+}
