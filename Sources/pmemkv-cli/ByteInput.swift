@@ -1,5 +1,6 @@
 import Glibc
 import PmemKVText
+import PmemPlaces
 import SystemPackage
 
 /// Bytes of standard input or a file, by pieces as they arrive, by lines, or all of them.
@@ -14,17 +15,22 @@ final class ByteInput {
     init(_ path: String? = nil) throws(Failure) {
         if let path, path != "-" {
             name = path
-            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else {
-                let cause = Errno(rawValue: errno)
-                let isMissing = cause == .noSuchFileOrDirectory
+            do throws(Errno) {
+                descriptor = try FileDescriptor.openFile(FilePath(path), O_RDONLY).rawValue
+            } catch {
+                let isMissing = error == .noSuchFileOrDirectory
                 throw Failure(
                     isMissing ? ExitStatus.noSuchPool : ExitStatus.inputOutput,
-                    "cannot open \(path): \(cause)")
+                    "cannot open \(path): \(error)")
             }
         } else {
             name = "standard input"
             descriptor = STDIN_FILENO
+            // Told here, before anything else is done.
+            if read(descriptor, piece.baseAddress, 0) < 0, errno == EBADF {
+                throw Failure(
+                    ExitStatus.inputOutput, "standard input is closed, or not open for reading")
+            }
         }
     }
 

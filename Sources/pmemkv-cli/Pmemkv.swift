@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import Glibc
+import PmemPlaces
 
 @main
 struct Pmemkv: ParsableCommand {
@@ -26,6 +27,7 @@ struct Pmemkv: ParsableCommand {
         ])
 
     static func main() {
+        StandardDescriptors.occupy()
         // A reader that has gone shows as an error of write(2), so that the pool is closed.
         signal(SIGPIPE, SIG_IGN)
         do {

@@ -6,6 +6,7 @@
 #include "cpmem_atomics.h"
 #include "cpmem_bucket.h"
 #include "cpmem_checksum.h"
+#include "cpmem_descriptors.h"
 #include "cpmem_format.h"
 #include "cpmem_guard.h"
 #include "cpmem_order.h"

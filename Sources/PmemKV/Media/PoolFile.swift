@@ -52,9 +52,9 @@ final class PoolFile: @unchecked Sendable {
                 cause: .noSuchFileOrDirectory)
         }
         let descriptor: FileDescriptor
-        do {
-            descriptor = try FileDescriptor.open(
-                FilePath(path), readOnly ? .readOnly : .readWrite, options: [.closeOnExec])
+        do throws(Errno) {
+            descriptor = try FileDescriptor.openFile(
+                FilePath(path), readOnly ? O_RDONLY : O_RDWR)
         } catch {
             throw Self.openError(error, path, readOnly: readOnly)
         }
@@ -94,14 +94,11 @@ final class PoolFile: @unchecked Sendable {
                 cause: .fileExists)
         }
         let descriptor: FileDescriptor
-        do {
-            descriptor = try FileDescriptor.open(
-                FilePath(path), .readWrite,
-                options: exists ? [.closeOnExec] : [.closeOnExec, .create, .exclusiveCreate],
-                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        do throws(Errno) {
+            descriptor = try FileDescriptor.openFile(
+                FilePath(path), exists ? O_RDWR : O_RDWR | O_CREAT | O_EXCL, mode: 0o644)
         } catch {
-            let errno = (error as? Errno) ?? .ioError
-            throw StoreError(.cannotCreate, "cannot create \(path)", cause: errno)
+            throw StoreError(.cannotCreate, "cannot create \(path)", cause: error)
         }
         // The file exists now, so the facts about it are its own (a new file inherits DAX).
         let file = PoolFile(
@@ -145,7 +142,7 @@ final class PoolFile: @unchecked Sendable {
     /// A directory that may be written but not read cannot be synchronised, and some file systems
     /// have no such call for directories; nothing more can be done about those.
     private func syncDirectory() throws(StoreError) {
-        guard let directory = try? FileDescriptor.open(FilePath(facts.parentPath), .readOnly)
+        guard let directory = try? FileDescriptor.openFile(FilePath(facts.parentPath), O_RDONLY)
         else { return }
         defer { try? directory.close() }
         do throws(Errno) {
@@ -270,9 +267,8 @@ final class PoolFile: @unchecked Sendable {
     }
 
     private static func openError(
-        _ error: any Error, _ path: String, readOnly: Bool
+        _ cause: Errno, _ path: String, readOnly: Bool
     ) -> StoreError {
-        let cause = (error as? Errno) ?? .ioError
         switch cause {
         case .noSuchFileOrDirectory:
             return StoreError(.notFound, "no pool at \(path)", cause: cause)

@@ -56,6 +56,9 @@ final class PoolMapping: @unchecked Sendable {
         // Through the descriptor that is locked, not through the path: same file, whatever the
         // path names by now.
         let name = "/proc/self/fd/\(file.descriptor.rawValue)"
+        // libpmem opens the file itself, for a moment.
+        let filled = cpmem_fill_standard()
+        defer { cpmem_empty_standard(filled) }
         let address =
             unsafe pmem_map_file(name, 0, 0, 0, &length, &isPmem)
             ?? pmem_map_file(file.path, 0, 0, 0, &length, &isPmem)
