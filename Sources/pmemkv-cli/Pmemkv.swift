@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import Glibc
+import PmemKV
 import PmemPlaces
 
 @main
@@ -30,6 +31,9 @@ struct Pmemkv: ParsableCommand {
         StandardDescriptors.occupy()
         // A reader that has gone shows as an error of write(2), so that the pool is closed.
         signal(SIGPIPE, SIG_IGN)
+        // A limit on the size of files shows as an error, too, so that nothing half-made is left.
+        signal(SIGXFSZ, SIG_IGN)
+        UnfinishedFiles.removeOnSignals()
         do {
             try requireUTF8Arguments()
             var command = try parseAsRoot()

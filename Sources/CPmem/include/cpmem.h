@@ -15,5 +15,6 @@
 #include "cpmem_probe.h"
 #include "cpmem_record.h"
 #include "cpmem_system.h"
+#include "cpmem_unfinished.h"
 
 #endif

@@ -24,6 +24,9 @@ static const uint64_t CPMEM_CHECKPOINT_MAGIC = UINT64_C(0x314B434548434B50); // 
 #define CPMEM_TABLE_OFFSET 8192
 static const uint64_t CPMEM_NO_CHECKPOINT = UINT64_MAX;
 
+// A bit of incompatible_features: the pool is being filled, and what it holds is not all.
+#define CPMEM_INCOMPLETE_BIT 63
+
 enum cpmem_pool_state { CPMEM_POOL_OPEN = 0, CPMEM_POOL_CLEAN = 1 };
 
 // One of two copies, at 0 and at CPMEM_SUPERBLOCK_STRIDE. A copy counts only when its checksum

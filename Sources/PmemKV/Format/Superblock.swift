@@ -23,7 +23,7 @@ package struct Superblock: Sendable {
     static func offset(ofCopy copy: Int) -> Int { copy * Int(CPMEM_SUPERBLOCK_STRIDE) }
 
     /// The superblock of a new, empty pool.
-    init(creating geometry: Geometry, poolID: UInt64, created: UInt64) {
+    init(creating geometry: Geometry, poolID: UInt64, created: UInt64, isIncomplete: Bool) {
         raw = cpmem_superblock()
         raw.magic = CPMEM_MAGIC
         raw.version = UInt32(CPMEM_FORMAT_VERSION)
@@ -37,6 +37,7 @@ package struct Superblock: Sendable {
         sequenceLimit = SequenceNumber(1)
         checkpoint = nil
         isClean = true
+        self.isIncomplete = isIncomplete
     }
 
     private init(raw: cpmem_superblock) { self.raw = raw }
@@ -50,6 +51,18 @@ package struct Superblock: Sendable {
         get { raw.state == UInt64(CPMEM_POOL_CLEAN.rawValue) }
         set { raw.state = UInt64((newValue ? CPMEM_POOL_CLEAN : CPMEM_POOL_OPEN).rawValue) }
     }
+
+    /// Whether the pool is being filled with what it is to be a copy of. Programs that do not know
+    /// of it refuse the pool, too.
+    var isIncomplete: Bool {
+        get { raw.incompatible_features & Self.incomplete != 0 }
+        set {
+            raw.incompatible_features &= ~Self.incomplete
+            if newValue { raw.incompatible_features |= Self.incomplete }
+        }
+    }
+
+    private static let incomplete = UInt64(1) << UInt64(CPMEM_INCOMPLETE_BIT)
 
     /// Every sequence number ever used is below it (I5).
     var sequenceLimit: SequenceNumber {
@@ -113,15 +126,25 @@ package struct Superblock: Sendable {
         return .valid(block)
     }
 
-    /// Refuses a pool that uses features this program does not know.
-    func checkFeatures(path: String) throws(StoreError) {
-        guard raw.incompatible_features == 0 else {
+    /// Refuses a pool that uses features this program does not know, and, unless it is to be
+    /// filled, one that is not complete.
+    func checkFeatures(path: String, toFill: Bool) throws(StoreError) {
+        let unknown = raw.incompatible_features & ~Self.incomplete
+        guard unknown == 0 else {
             throw StoreError(
                 .unsupportedVersion,
                 """
                 \(path) (format version \(raw.version)) uses features \
-                0x\(String(raw.incompatible_features, radix: 16)), which this program \
+                0x\(String(unknown, radix: 16)), which this program \
                 (format version \(CPMEM_FORMAT_VERSION), features 0x0) does not know
+                """)
+        }
+        guard toFill || !isIncomplete else {
+            throw StoreError(
+                .incomplete,
+                """
+                \(path) is an incomplete copy: the backup or repair that was filling it did not \
+                come to its end; do that again
                 """)
         }
     }

@@ -137,6 +137,14 @@ package final class Medium: @unchecked Sendable {
         }
     }
 
+    /// Owner and mode of the file below; nil where there is none.
+    var attributes: FileAttributes? {
+        switch way {
+        case .direct(let mapping): mapping.attributes
+        case .called(let medium): (medium as? any FileMedium)?.attributes
+        }
+    }
+
     /// Gives up the medium. Nothing may use it afterwards.
     func close() {
         switch way {

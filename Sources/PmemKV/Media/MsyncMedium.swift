@@ -9,7 +9,7 @@ import SystemPackage
 ///
 /// Invariant: a page enters ``dirty`` before the copy that touches it returns, and leaves it only
 /// into a round whose msync calls come after.
-final class MsyncMedium: PersistentMedium, @unchecked Sendable {
+final class MsyncMedium: FileMedium, @unchecked Sendable {
     private let pool: PoolMapping
     private let group = GroupCommit()
     private let words = SharedLines(1)
@@ -26,6 +26,7 @@ final class MsyncMedium: PersistentMedium, @unchecked Sendable {
     var readBase: UnsafeRawPointer? { unsafe UnsafeRawPointer(pool.address) }
     var drainCoversAllThreads: Bool { true }
     var faultCount: Int { pool.faultCount }
+    var attributes: FileAttributes? { pool.attributes }
 
     func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer

@@ -46,6 +46,12 @@ extension PersistentMedium {
     package var writeFailure: StoreError? { nil }
 }
 
+/// A medium that lies in a file or device.
+protocol FileMedium: PersistentMedium {
+    /// Owner and mode; nil when the system does not tell.
+    var attributes: FileAttributes? { get }
+}
+
 /// Every place of the engine that stores, flushes or drains, by name.
 ///
 /// A simulated medium can ignore one of them; a test that does not notice is a test that is

@@ -61,7 +61,9 @@ final class PoolMapping: @unchecked Sendable {
         defer { cpmem_empty_standard(filled) }
         let address =
             unsafe pmem_map_file(name, 0, 0, 0, &length, &isPmem)
-            ?? pmem_map_file(file.path, 0, 0, 0, &length, &isPmem)
+            ?? file.location.withPlatformString {
+                unsafe pmem_map_file($0, 0, 0, 0, &length, &isPmem)
+            }
         guard let address = unsafe address else {
             let cause = Errno(rawValue: errno)
             let reason = unsafe String(cString: pmem_errormsg())
@@ -70,6 +72,9 @@ final class PoolMapping: @unchecked Sendable {
         }
         return try unsafe PoolMapping(address, length: length, isPmem: isPmem != 0, file: file)
     }
+
+    /// Of the file below.
+    var attributes: FileAttributes? { file.attributes }
 
     var faultCount: Int { Int(clamping: cpmem_guard_faults(guardSlot)) }
 

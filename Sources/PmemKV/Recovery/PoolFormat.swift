@@ -8,8 +8,10 @@ enum PoolFormat {
 
     /// Writes an empty pool over the whole medium. A given identity makes every byte of it a
     /// function of the arguments, so that a simulation can be repeated.
+    ///
+    /// - Parameter isIncomplete: whether nobody may open it before it has been filled.
     static func write(
-        to medium: Medium, segmentSize: Int?, identity: UInt64? = nil
+        to medium: Medium, segmentSize: Int?, identity: UInt64? = nil, isIncomplete: Bool
     ) throws(StoreError) {
         let geometry = try Geometry(poolSize: medium.size, segmentSize: segmentSize)
         let poolID = identity ?? cpmem_random64()
@@ -24,7 +26,9 @@ enum PoolFormat {
         try medium.drain(site: .createTableDrain)
         let now = identity == nil ? UInt64(max(0, time(nil))) : 0
         let root = Superblocks(
-            Superblock(creating: geometry, poolID: poolID, created: now), newest: 1, medium: medium)
+            Superblock(
+                creating: geometry, poolID: poolID, created: now, isIncomplete: isIncomplete),
+            newest: 1, medium: medium)
         for _ in 0..<Superblock.copies { try root.update { _ in true } }
     }
 

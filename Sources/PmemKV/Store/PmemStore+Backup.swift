@@ -1,4 +1,4 @@
-import Glibc
+import SystemPackage
 
 extension PmemStore {
     /// Writes all keys and values, as of one moment, into a new pool of the same geometry.
@@ -10,9 +10,19 @@ extension PmemStore {
     /// - Throws: `alreadyExists`, `cannotCreate`, `corrupt` when a record is damaged, and what a
     ///   put throws.
     public func backup(to path: String) throws(StoreError) {
+        try backup(to: PoolPath(path))
+    }
+
+    /// The same for a path that need not be text.
+    public func backup(to path: FilePath) throws(StoreError) {
+        try backup(to: PoolPath(path))
+    }
+
+    private func backup(to place: PoolPath) throws(StoreError) {
         let geometry = engine.geometry
-        try Self.createFilled(
-            at: path, size: geometry.poolSize, segmentSize: geometry.segmentSize
+        _ = try Self.createFilled(
+            at: place, size: geometry.poolSize, segmentSize: geometry.segmentSize,
+            overwriting: .refused, attributes: engine.log.medium.attributes
         ) { target throws(StoreError) in
             try engine.records.withSnapshot { locations throws(StoreError) in
                 for location in locations {
@@ -24,27 +34,6 @@ extension PmemStore {
                     if copied == nil { throw RecordIndex.strayLocation }
                 }
             }
-        }
-    }
-
-    /// Makes a pool and fills it: complete and durable on return, not there when it throws. Returns
-    /// the number of its keys.
-    @discardableResult
-    static func createFilled(
-        at path: String, size: Int, segmentSize: Int,
-        _ fill: (Engine) throws(StoreError) -> Void
-    ) throws(StoreError) -> Int {
-        let target = try create(
-            at: path, options: CreateOptions(size: size, segmentSize: segmentSize))
-        do throws(StoreError) {
-            try fill(target.engine)
-            let keys = target.count
-            try target.close()
-            return keys
-        } catch {
-            try? target.close()
-            unsafe unlink(path)
-            throw error
         }
     }
 }

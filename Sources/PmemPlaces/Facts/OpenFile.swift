@@ -2,6 +2,7 @@
 // even in a program that runs with those closed (see cpmem_descriptors.h).
 
 import CPmem
+import Glibc
 import SystemPackage
 
 extension FileDescriptor {
@@ -16,6 +17,44 @@ extension FileDescriptor {
         let descriptor = unsafe path.withPlatformString { unsafe cpmem_open($0, flags, mode) }
         guard descriptor >= 0 else { throw Errno.current }
         return FileDescriptor(rawValue: descriptor)
+    }
+}
+
+extension FilePath {
+    /// The path for a message: bytes that are no text show as `\xNN`.
+    package var shown: String {
+        if let text = String(validating: self) { return text }
+        let bytes = unsafe withPlatformString { start in
+            unsafe UnsafeBufferPointer(start: start, count: strlen(start))
+                .map { UInt8(bitPattern: $0) }
+        }
+        // A path is text in which some bytes do not fit: what is ASCII shows as it is.
+        return bytes.map { byte in
+            (0x20..<0x7F).contains(byte)
+                ? String(UnicodeScalar(byte)) : "\\x" + String(byte, radix: 16, uppercase: true)
+        }.joined()
+    }
+
+    /// The path with all links followed; nil when nothing is there.
+    package func resolvingLinks() -> FilePath? {
+        var buffer = [CChar](repeating: 0, count: 8192)
+        let failure = unsafe withPlatformString {
+            unsafe cpmem_place_resolve($0, &buffer, buffer.count)
+        }
+        return failure == 0 ? FilePath(platformString: buffer) : nil
+    }
+
+    /// What a symbolic link at this path says; nil when there is none.
+    package func linkContent() -> FilePath? {
+        var buffer = [CChar](repeating: 0, count: 8192)
+        let count = unsafe withPlatformString { unsafe readlink($0, &buffer, buffer.count - 1) }
+        return count >= 0 ? FilePath(platformString: buffer) : nil
+    }
+
+    /// The directory the file is in, or would be in.
+    package var directory: FilePath {
+        let parent = removingLastComponent()
+        return parent.isEmpty ? "." : parent
     }
 }
 
