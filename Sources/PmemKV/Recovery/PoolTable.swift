@@ -10,8 +10,8 @@ struct PoolTable {
     let segments: SegmentTable
 
     /// - Parameter toFill: whether a pool is wanted that is not complete yet.
-    /// - Throws: `notAPool`, `unsupportedVersion`, `incomplete`; `corrupt` for what the log refuses, and in any
-    ///   mode when not even the geometry is known.
+    /// - Throws: `notAPool`, `unsupportedVersion`, `incomplete`; `corrupt` for what the log
+    ///   refuses, and in any mode when not even the geometry is known.
     /// - Complexity: O(segments).
     init(
         reading medium: Medium, path: String, toFill: Bool = false, log: inout DamageLog

@@ -12,7 +12,7 @@ extension PmemStore {
     ///     the new pool takes its place when it is complete. A link is followed.
     ///   - size: bytes of the new pool; nil takes the old one's size.
     /// - Throws: what opening throws but for damage, what creating the new pool throws, and
-    ///   `outOfSpace` when it is too small.
+    ///   `outOfSpace` with the least size that fits; of the old one's size it is never too small.
     /// - Complexity: O(bytes in use) time, O(keys) memory.
     public static func repair(
         at path: String, to destination: String?, size: Int? = nil,
@@ -50,8 +50,15 @@ extension PmemStore {
             overwriting: destination == nil ? .held(attributes) : .refused,
             attributes: attributes
         ) { target throws(StoreError) in
-            try salvage.forEachNewest { key, value throws(StoreError) in
-                try target.put(key, value, relaxed: true)
+            try target.checkRoom(for: salvage.plan, from: salvage.geometry)
+            let filler = PoolFiller(target)
+            try salvage.forEachExtent { units, forEach throws(StoreError) in
+                try filler.withHead(units: units.reduce(.zero, +), entries: units.count) {
+                    head throws(StoreError) in
+                    try forEach { key, value throws(StoreError) in
+                        try filler.append(key, value, to: head)
+                    }
+                }
             }
         }
         return salvage.finished(keys: keys)
