@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum { FIRST_FREE = STDERR_FILENO + 1 };
@@ -53,4 +54,10 @@ int cpmem_open(const char *path, int flags, unsigned mode) {
     }
     cpmem_empty_standard(filled);
     return fd;
+}
+
+int cpmem_reopen_direct(int fd) {
+    char self[64];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    return cpmem_open(self, O_RDONLY | O_DIRECT, 0);
 }

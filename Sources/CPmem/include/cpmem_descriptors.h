@@ -18,5 +18,8 @@ int cpmem_open(const char *path, int flags, unsigned mode);
 int cpmem_errno(void);
 /// A copy of a descriptor, with close-on-exec and above the standard ones. -1 on failure.
 int cpmem_duplicate(int fd);
+/// Opens a descriptor's file once more, for reading past the page cache. -1 where that is not
+/// possible.
+int cpmem_reopen_direct(int fd);
 
 #endif

@@ -190,6 +190,18 @@ package final class Medium: @unchecked Sendable {
             from: UnsafeRawBufferPointer(start: direct + offset, count: buffer.count))
     }
 
+    /// See ``PersistentMedium/readPastCaches(at:into:)``.
+    @unsafe
+    func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        guard let direct = unsafe direct else {
+            return unsafe try called.readPastCaches(at: offset, into: buffer)
+        }
+        unsafe cpmem_evict(direct + offset, buffer.count)
+        unsafe try read(at: offset, into: buffer)
+    }
+
     // MARK: For assertions
 
     /// Whether what was stored can be expected to be there.

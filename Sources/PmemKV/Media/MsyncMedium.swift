@@ -35,6 +35,14 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
             from: UnsafeRawBufferPointer(start: pool.address + offset, count: buffer.count))
     }
 
+    /// Below a page cache there is a disk, below DAX without MAP_SYNC the memory itself.
+    func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        unsafe cpmem_evict(pool.address + offset, buffer.count)
+        unsafe try pool.readPastCache(at: offset, into: buffer)
+    }
+
     func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         unsafe cpmem_copy_only(pool.address + offset, source.baseAddress, source.count)
         note(offset, source.count)

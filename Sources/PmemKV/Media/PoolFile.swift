@@ -143,6 +143,32 @@ final class PoolFile: @unchecked Sendable {
     }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
+        unsafe try read(descriptor, at: offset, into: buffer)
+    }
+
+    /// Reads past the page cache where the file system can do that, whole pages.
+    func readPastCache(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        let direct = cpmem_reopen_direct(descriptor.rawValue)
+        if direct >= 0 {
+            defer { Glibc.close(direct) }
+            do throws(StoreError) {
+                return unsafe try read(
+                    FileDescriptor(rawValue: direct), at: offset, into: buffer)
+            } catch {
+                // The file system opens such files and has other ideas of their use.
+                guard error.cause == .invalidArgument else { throw error }
+            }
+        }
+        _ = posix_fadvise(
+            descriptor.rawValue, off_t(offset), off_t(buffer.count), POSIX_FADV_DONTNEED)
+        unsafe try read(at: offset, into: buffer)
+    }
+
+    private func read(
+        _ descriptor: FileDescriptor, at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
         var done = 0
         while done < buffer.count {
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])

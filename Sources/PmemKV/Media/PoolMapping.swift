@@ -73,6 +73,13 @@ final class PoolMapping: @unchecked Sendable {
         return try unsafe PoolMapping(address, length: length, isPmem: isPmem != 0, file: file)
     }
 
+    /// Reads the file below, past the page cache.
+    func readPastCache(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        unsafe try file.readPastCache(at: offset, into: buffer)
+    }
+
     /// Of the file below.
     var attributes: FileAttributes? { file.attributes }
 

@@ -24,6 +24,12 @@ final class SyscallMedium: FileMedium, @unchecked Sendable {
         unsafe try file.read(at: offset, into: buffer)
     }
 
+    func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        unsafe try file.readPastCache(at: offset, into: buffer)
+    }
+
     func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {
         do throws(StoreError) {
             unsafe try file.write(source, at: offset)

@@ -104,7 +104,8 @@ private struct NewPool {
         do throws(StoreError) {
             if refusesPools { try refuseToOverwrite(medium, path: file.path) }
             try PoolFormat.write(
-                to: medium, segmentSize: segmentSize, isIncomplete: options.engine.fillsPool)
+                to: medium, path: file.path, segmentSize: segmentSize,
+                isIncomplete: options.engine.fillsPool)
             return try PmemStore.open(medium, info: info, options: options)
         } catch {
             medium.close()

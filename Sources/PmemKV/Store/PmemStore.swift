@@ -90,7 +90,7 @@ public final class PmemStore: Sendable {
         let handle = Medium(medium)
         if let formatSegmentSize {
             try PoolFormat.write(
-                to: handle, segmentSize: formatSegmentSize,
+                to: handle, path: "supplied medium", segmentSize: formatSegmentSize,
                 identity: options.engine.formatIdentity, isIncomplete: options.engine.fillsPool)
         }
         let info = MediumInfo(
