@@ -16,7 +16,7 @@ struct Backup: ParsableCommand {
 
     @Argument(
         help: "The new pool: a file that does not exist, or a devdax device.", completion: .file())
-    var destination: String
+    var destination: PoolPath
 
     @Option(help: "Bytes of the new pool; as many as the old one has when not given.")
     var size: ByteSize?

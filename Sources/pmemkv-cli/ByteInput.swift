@@ -1,4 +1,5 @@
 import Glibc
+import PmemKV
 import PmemKVText
 import PmemPlaces
 import SystemPackage
@@ -12,16 +13,16 @@ final class ByteInput {
     private var isAtEnd = false
 
     /// Standard input for nil and `-`.
-    init(_ path: String? = nil) throws(Failure) {
-        if let path, path != "-" {
-            name = path
+    init(_ file: PoolPath? = nil) throws(Failure) {
+        if let file, file.shown != "-" {
+            name = file.shown
             do throws(Errno) {
-                descriptor = try FileDescriptor.openFile(FilePath(path), O_RDONLY).rawValue
+                descriptor = try FileDescriptor.openFile(file.path, O_RDONLY).rawValue
             } catch {
                 let isMissing = error == .noSuchFileOrDirectory
                 throw Failure(
                     isMissing ? ExitStatus.noSuchPool : ExitStatus.inputOutput,
-                    "cannot open \(path): \(error)")
+                    "cannot open \(name): \(error)")
             }
         } else {
             name = "standard input"

@@ -35,26 +35,21 @@ struct Pmemkv: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         UnfinishedFiles.removeOnSignals()
         do {
-            try requireUTF8Arguments()
-            var command = try parseAsRoot()
+            var command = try parse()
             try command.run()
         } catch {
             Failure.exit(error)
         }
     }
 
-    /// Swift would replace the bytes of an argument that is no UTF-8, and so change a key.
-    private static func requireUTF8Arguments() throws {
-        for index in 1..<max(1, Int(CommandLine.argc)) {
-            guard let argument = CommandLine.unsafeArgv[index],
-                String(validatingCString: argument) == nil
-            else { continue }
-            throw Failure(
-                ExitStatus.usage,
-                """
-                argument \(index) is not UTF-8; give such keys and values with --hex, or on \
-                standard input
-                """)
+    private static func parse() throws -> any ParsableCommand {
+        do {
+            let command = try parseAsRoot(RawArguments.forParser)
+            try RawArguments.requireText()
+            return command
+        } catch {
+            try RawArguments.requireText()
+            throw error
         }
     }
 }

@@ -17,7 +17,7 @@ struct Repair: ParsableCommand {
     @Option(
         help: "The new pool's file; it must not exist.",
         completion: .file())
-    var to: String?
+    var to: PoolPath?
 
     @Flag(help: "Put the new pool in the place of the damaged one, which is gone then.")
     var replace = false

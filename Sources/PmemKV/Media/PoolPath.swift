@@ -2,14 +2,14 @@ import PmemPlaces
 import SystemPackage
 
 /// Where a pool is, or is to be. A path is bytes, and most are text as well.
-struct PoolPath {
-    let path: FilePath
+package struct PoolPath: Sendable {
+    package let path: FilePath
     /// The path as messages have it.
-    let shown: String
+    package let shown: String
     /// The path as it was given; FilePath leaves out a slash at the end.
     private let text: String?
 
-    init(_ text: String) throws(StoreError) {
+    package init(_ text: String) throws(StoreError) {
         guard !text.utf8.contains(0) else {
             throw StoreError(.invalidArgument, "a path has no zero byte in it")
         }
@@ -18,7 +18,7 @@ struct PoolPath {
         shown = text
     }
 
-    init(_ path: FilePath) {
+    package init(_ path: FilePath) {
         self.path = path
         text = String(validating: path)
         shown = path.shown

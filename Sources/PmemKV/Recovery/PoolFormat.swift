@@ -13,7 +13,8 @@ enum PoolFormat {
     /// - Throws: `media` when it does not stand there afterwards: a medium that keeps nothing need
     ///   not say so.
     static func write(
-        to medium: Medium, path: String, segmentSize: Int?, identity: UInt64? = nil, isIncomplete: Bool
+        to medium: Medium, path: String, segmentSize: Int?, identity: UInt64? = nil,
+        isIncomplete: Bool
     ) throws(StoreError) {
         let geometry = try Geometry(poolSize: medium.size, segmentSize: segmentSize)
         let poolID = identity ?? cpmem_random64()

@@ -23,7 +23,7 @@ extension PmemStore {
         try backup(to: PoolPath(path), size: size)
     }
 
-    private func backup(to place: PoolPath, size: Int?) throws(StoreError) {
+    package func backup(to place: PoolPath, size: Int?) throws(StoreError) {
         let geometry = engine.geometry
         _ = try Self.createFilled(
             at: place, size: size ?? geometry.poolSize, segmentSize: geometry.segmentSize,

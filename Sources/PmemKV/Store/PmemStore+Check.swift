@@ -12,18 +12,18 @@ extension PmemStore {
     public static func check(
         at path: String, options: OpenOptions = OpenOptions()
     ) throws(StoreError) -> CheckReport {
-        try check(at: PoolPath(path), options)
+        try check(at: PoolPath(path), options: options)
     }
 
     /// The same for a path that need not be text.
     public static func check(
         at path: FilePath, options: OpenOptions = OpenOptions()
     ) throws(StoreError) -> CheckReport {
-        try check(at: PoolPath(path), options)
+        try check(at: PoolPath(path), options: options)
     }
 
-    private static func check(
-        at place: PoolPath, _ options: OpenOptions
+    package static func check(
+        at place: PoolPath, options: OpenOptions
     ) throws(StoreError) -> CheckReport {
         let medium = try openForSurvey(place, options)
         defer { medium.close() }

@@ -24,7 +24,7 @@ extension PmemStore {
         try create(at: PoolPath(path), options: options)
     }
 
-    private static func create(
+    package static func create(
         at place: PoolPath, options: CreateOptions
     ) throws(StoreError) -> PmemStore {
         let new = try NewPool(

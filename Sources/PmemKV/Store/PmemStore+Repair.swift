@@ -19,7 +19,7 @@ extension PmemStore {
         options: OpenOptions = OpenOptions()
     ) throws(StoreError) -> RepairReport {
         let destination: PoolPath? = if let destination { try PoolPath(destination) } else { nil }
-        return try repair(at: PoolPath(path), to: destination, size: size, options)
+        return try repair(at: PoolPath(path), to: destination, size: size, options: options)
     }
 
     /// The same for paths that need not be text.
@@ -28,11 +28,11 @@ extension PmemStore {
         options: OpenOptions = OpenOptions()
     ) throws(StoreError) -> RepairReport {
         try repair(
-            at: PoolPath(path), to: destination.map { PoolPath($0) }, size: size, options)
+            at: PoolPath(path), to: destination.map { PoolPath($0) }, size: size, options: options)
     }
 
-    private static func repair(
-        at place: PoolPath, to destination: PoolPath?, size: Int?, _ options: OpenOptions
+    package static func repair(
+        at place: PoolPath, to destination: PoolPath?, size: Int?, options: OpenOptions
     ) throws(StoreError) -> RepairReport {
         let medium = try openForSurvey(place, options)
         defer { medium.close() }

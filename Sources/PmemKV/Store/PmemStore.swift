@@ -48,7 +48,7 @@ public final class PmemStore: Sendable {
         try open(at: PoolPath(path), options: options)
     }
 
-    private static func open(
+    package static func open(
         at place: PoolPath, options: OpenOptions
     ) throws(StoreError) -> PmemStore {
         let file = try PoolFile.open(
