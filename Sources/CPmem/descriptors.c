@@ -34,8 +34,6 @@ void cpmem_empty_standard(unsigned filled) {
     errno = failure;
 }
 
-int cpmem_errno(void) { return errno; }
-
 int cpmem_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE); }
 
 int cpmem_open(const char *path, int flags, unsigned mode) {

@@ -14,8 +14,6 @@ void cpmem_empty_standard(unsigned filled);
 /// open(2), with close-on-exec, of a descriptor above the standard ones. -1 on failure (errno is
 /// set).
 int cpmem_open(const char *path, int flags, unsigned mode);
-/// errno, which Swift cannot read as the variable it is.
-int cpmem_errno(void);
 /// A copy of a descriptor, with close-on-exec and above the standard ones. -1 on failure.
 int cpmem_duplicate(int fd);
 /// Opens a descriptor's file once more, for reading past the page cache. -1 where that is not

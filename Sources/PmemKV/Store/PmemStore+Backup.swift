@@ -10,7 +10,7 @@ extension PmemStore {
     ///
     /// - Parameters:
     ///   - path: the new pool: a file that does not exist, or a devdax device without a pool.
-    ///   - size: bytes of a file; nil for this pool's. A device is used whole.
+    ///   - size: bytes of a file; nil for this pool's. A device takes no size.
     /// - Throws: `alreadyExists`, `cannotCreate`, `outOfSpace` with the least size that fits,
     ///   `corrupt` when a record is damaged, and what creating a pool throws.
     /// - Complexity: O(n log n) for n keys, and the bytes; 8 bytes of memory a key.
@@ -26,8 +26,9 @@ extension PmemStore {
     package func backup(to place: PoolPath, size: Int?) throws(StoreError) {
         let geometry = engine.geometry
         _ = try Self.createFilled(
-            at: place, size: size ?? geometry.poolSize, segmentSize: geometry.segmentSize,
-            overwriting: .refused, attributes: engine.log.medium.attributes
+            at: place, size: size, usualSize: geometry.poolSize,
+            segmentSize: geometry.segmentSize, overwriting: .refused,
+            attributes: engine.log.medium.attributes
         ) { target throws(StoreError) in
             try engine.records.withSnapshot { locations throws(StoreError) in
                 try engine.copy(locations, to: target)

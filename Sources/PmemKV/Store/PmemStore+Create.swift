@@ -42,16 +42,17 @@ extension PmemStore {
     /// the number of its keys.
     ///
     /// - Parameters:
-    ///   - size: bytes of a file; a device is used whole.
+    ///   - size: bytes of a file, when they were asked for; a device takes no size.
+    ///   - usualSize: bytes of a file otherwise.
     ///   - attributes: owner and mode of what it is made from.
     static func createFilled(
-        at place: PoolPath, size: Int, segmentSize: Int, overwriting: NewPoolFile.Overwriting,
-        attributes: FileAttributes?, _ fill: (Engine) throws(StoreError) -> Void
+        at place: PoolPath, size: Int?, usualSize: Int, segmentSize: Int,
+        overwriting: NewPoolFile.Overwriting, attributes: FileAttributes?,
+        _ fill: (Engine) throws(StoreError) -> Void
     ) throws(StoreError) -> Int {
-        let isDevice = place.inspect().kind == .devdax
         let new = try NewPool(
-            at: place, CreateOptions(size: isDevice ? nil : size, segmentSize: segmentSize),
-            overwriting: overwriting, attributes: attributes, toFill: true)
+            at: place, CreateOptions(size: size, segmentSize: segmentSize),
+            usualSize: usualSize, overwriting: overwriting, attributes: attributes, toFill: true)
         do throws(StoreError) {
             try fill(new.store.engine)
             let keys = new.store.count
@@ -73,11 +74,12 @@ private struct NewPool {
     /// - Parameter toFill: whether the pool is one that nobody may open before it is closed, even
     ///   where it has its name from the beginning.
     init(
-        at place: PoolPath, _ options: CreateOptions, overwriting: NewPoolFile.Overwriting,
-        attributes: FileAttributes? = nil, toFill: Bool = false
+        at place: PoolPath, _ options: CreateOptions, usualSize: Int = CreateOptions.defaultSize,
+        overwriting: NewPoolFile.Overwriting, attributes: FileAttributes? = nil,
+        toFill: Bool = false
     ) throws(StoreError) {
         let isDevice = place.inspect().kind == .devdax
-        let size = isDevice ? options.size : options.size ?? CreateOptions.defaultSize
+        let size = isDevice ? options.size : options.size ?? usualSize
         if let size { _ = try Geometry(poolSize: size, segmentSize: options.segmentSize) }
         var opening = options.open
         opening.engine.fillsPool = toFill

@@ -10,7 +10,7 @@ extension PmemStore {
     ///   - path: the damaged pool.
     ///   - destination: the new pool's file, which must not exist; nil for the damaged pool's own:
     ///     the new pool takes its place when it is complete. A link is followed.
-    ///   - size: bytes of the new pool; nil takes the old one's size.
+    ///   - size: bytes of the new pool; nil takes the old one's size. A device takes no size.
     /// - Throws: what opening throws but for damage, what creating the new pool throws, and
     ///   `outOfSpace` with the least size that fits; of the old one's size it is never too small.
     /// - Complexity: O(bytes in use) time, O(keys) memory.
@@ -45,7 +45,7 @@ extension PmemStore {
         var salvage = try Salvage(medium, path: place.shown)
         let attributes = medium.attributes
         let keys = try createFilled(
-            at: destination ?? place, size: size ?? salvage.geometry.poolSize,
+            at: destination ?? place, size: size, usualSize: salvage.geometry.poolSize,
             segmentSize: salvage.geometry.segmentSize,
             overwriting: destination == nil ? .held(attributes) : .refused,
             attributes: attributes

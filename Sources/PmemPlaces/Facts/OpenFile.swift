@@ -60,7 +60,7 @@ extension FilePath {
 
 extension Errno {
     /// What the last call of the C library left.
-    package static var current: Errno { Errno(rawValue: cpmem_errno()) }
+    package static var current: Errno { Errno(rawValue: errno) }
 }
 
 /// Standard input, output and error.

@@ -26,8 +26,8 @@ struct NewPoolTests {
         let path = directory + "/copy"
         func fill(_ failure: StoreError?) throws -> Int {
             try PmemStore.createFilled(
-                at: PoolPath(path), size: 1 << 20, segmentSize: 65536, overwriting: .refused,
-                attributes: nil
+                at: PoolPath(path), size: nil, usualSize: 1 << 20, segmentSize: 65536,
+                overwriting: .refused, attributes: nil
             ) { target throws(StoreError) in
                 for key in 0..<100 {
                     try [UInt8(key)].withByteView { key throws(StoreError) in
