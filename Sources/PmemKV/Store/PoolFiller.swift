@@ -1,4 +1,3 @@
-import Synchronization
 import SystemPackage
 
 /// Fills a new pool with the records of another one, in the order in which that has them. It takes
@@ -25,12 +24,11 @@ struct PoolFiller: ~Copyable {
         guard let span = FillPlan.ownSpan(units: units, entries: entries, segmentUnits) else {
             return try body(head)
         }
-        engine.log.privateWriters.add(1, ordering: .sequentiallyConsistent)
-        // From here on the head counts the writer out, whatever happens.
-        let own = OwnedHead.makePrivate(in: engine.log)
-        own.begin(try take(span: span), of: engine.log.segments)
-        try body(own)
-        try engine.log.seal(own)
+        // Compaction, whose head this is, has nothing to do in a pool without garbage.
+        let other = engine.log.compactionHead.own()
+        other.begin(try take(span: span), of: engine.log.segments)
+        try body(other)
+        try engine.log.seal(other)
     }
 
     /// Copies one record.
