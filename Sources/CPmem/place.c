@@ -1,6 +1,7 @@
 /* The system calls behind the place facts; the header says what each one promises. */
 #define _GNU_SOURCE
 #include "cpmem_place.h"
+#include "cpmem_descriptors.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* Kernel headers older than Linux 5.8 do not name these bits. */
 #ifndef STATX_MNT_ID
@@ -74,9 +76,15 @@ int cpmem_place_resolve(const char *path, char *out, size_t capacity) {
 }
 
 int cpmem_place_list(const char *path, char *out, size_t capacity, size_t *used) {
-    DIR *directory = opendir(path);
-    if (directory == NULL)
+    int fd = cpmem_open(path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
         return errno;
+    DIR *directory = fdopendir(fd);
+    if (directory == NULL) {
+        int failure = errno;
+        close(fd);
+        return failure;
+    }
     size_t total = 0;
     int result = 0;
     for (;;) {

@@ -1,6 +1,7 @@
 /* The doctor's experiments; the header says what each one promises. */
 #define _GNU_SOURCE
 #include "cpmem_probe.h"
+#include "cpmem_descriptors.h"
 #include "cpmem_place.h"
 
 #include <errno.h>
@@ -29,9 +30,9 @@
 
 /* Opens for reading without touching the access time where the kernel permits that. */
 static int open_quietly(const char *path) {
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
+    int fd = cpmem_open(path, O_RDONLY | O_NONBLOCK | O_NOATIME, 0);
     if (fd < 0 && errno == EPERM)
-        fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        fd = cpmem_open(path, O_RDONLY | O_NONBLOCK, 0);
     return fd;
 }
 
@@ -45,7 +46,7 @@ int cpmem_probe_map_sync(int fd, size_t length) {
 
 int cpmem_probe_sync(
     const char *path, int in_directory, size_t length, struct cpmem_probe_sync *out) {
-    int fd = in_directory ? open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : open_quietly(path);
+    int fd = in_directory ? cpmem_open(path, O_TMPFILE | O_RDWR, 0600) : open_quietly(path);
     if (fd < 0)
         return errno == EISDIR ? EOPNOTSUPP : errno;
     if (in_directory && ftruncate(fd, (off_t)length) != 0) {

@@ -1,5 +1,7 @@
 import Glibc
+import PmemKV
 import PmemKVText
+import PmemPlaces
 import SystemPackage
 
 /// Bytes of standard input or a file, by pieces as they arrive, by lines, or all of them.
@@ -11,20 +13,25 @@ final class ByteInput {
     private var isAtEnd = false
 
     /// Standard input for nil and `-`.
-    init(_ path: String? = nil) throws(Failure) {
-        if let path, path != "-" {
-            name = path
-            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else {
-                let cause = Errno(rawValue: errno)
-                let isMissing = cause == .noSuchFileOrDirectory
+    init(_ file: PoolPath? = nil) throws(Failure) {
+        if let file, file.shown != "-" {
+            name = file.shown
+            do throws(Errno) {
+                descriptor = try FileDescriptor.openFile(file.path, O_RDONLY).rawValue
+            } catch {
+                let isMissing = error == .noSuchFileOrDirectory
                 throw Failure(
                     isMissing ? ExitStatus.noSuchPool : ExitStatus.inputOutput,
-                    "cannot open \(path): \(cause)")
+                    "cannot open \(name): \(error)")
             }
         } else {
             name = "standard input"
             descriptor = STDIN_FILENO
+            // Told here, before anything else is done.
+            if read(descriptor, piece.baseAddress, 0) < 0, errno == EBADF {
+                throw Failure(
+                    ExitStatus.inputOutput, "standard input is closed, or not open for reading")
+            }
         }
     }
 

@@ -13,7 +13,14 @@ final class ByteOutput {
     private var failure: Failure?
     private static let threshold = 64 << 10
 
-    init(_ descriptor: Int32 = STDOUT_FILENO) { self.descriptor = descriptor }
+    init(_ descriptor: Int32 = STDOUT_FILENO) {
+        self.descriptor = descriptor
+        // Known at once, so that a command need not find out after it has done its work.
+        if Glibc.write(descriptor, "", 0) < 0, errno == EBADF {
+            failure = Failure(
+                ExitStatus.inputOutput, "standard output is closed, or not open for writing")
+        }
+    }
 
     var isTerminal: Bool { isatty(descriptor) == 1 }
 

@@ -27,12 +27,12 @@ struct Check: ParsableCommand {
         let damage =
             report.isSound
             ? "no damage" : "\(report.damage.count) damaged place\(lines.count == 1 ? "" : "s")"
-        return (lines + ["\(pool.pool): \(sound), \(damage)"]).joined(separator: "\n")
+        return (lines + ["\(pool.pool.shown): \(sound), \(damage)"]).joined(separator: "\n")
     }
 
     private func json(_ report: CheckReport) -> String {
         JSON.object([
-            ("schema", 1), ("path", .text(pool.pool)), ("sound", .flag(report.isSound)),
+            ("schema", 1), ("path", .text(pool.pool.shown)), ("sound", .flag(report.isSound)),
             ("soundRecords", .integer(report.soundRecords)),
             ("soundBytes", .integer(report.soundBytes)), ("extents", .integer(report.extents)),
             ("damage", .list(report.damage.map(DamageText.json))),

@@ -32,7 +32,7 @@ struct Doctor: ParsableCommand {
 
     func run() throws {
         let report = PlaceReport.examine(path, io: io)
-        print(json ? Self.json(report) : Self.text(report))
+        try ByteOutput().printLine(json ? Self.json(report) : Self.text(report))
         let isNowhere = report.kind == "missing" && report.findings("file-system").isEmpty
         if isNowhere { throw ExitCode(66) }
         if report.severity == .problem { throw ExitCode(1) }

@@ -21,7 +21,7 @@ enum ExitStatus {
         switch code {
         case .notFound: noSuchPool
         case .alreadyExists, .cannotCreate: cannotCreate
-        case .notAPool, .corrupt, .unsupportedVersion: badData
+        case .notAPool, .corrupt, .unsupportedVersion, .incomplete: badData
         case .locked: locked
         case .outOfSpace: outOfSpace
         case .invalidArgument, .unsupported: usage

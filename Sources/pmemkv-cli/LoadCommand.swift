@@ -17,7 +17,7 @@ struct Load: ParsableCommand {
     @OptionGroup var pool: PoolArguments
 
     @Argument(help: "The dump; '-' or nothing for standard input.", completion: .file())
-    var file: String?
+    var file: PoolPath?
 
     func run() throws {
         let input = try ByteInput(file)

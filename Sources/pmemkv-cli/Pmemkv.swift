@@ -5,6 +5,8 @@
 
 import ArgumentParser
 import Glibc
+import PmemKV
+import PmemPlaces
 
 @main
 struct Pmemkv: ParsableCommand {
@@ -26,29 +28,28 @@ struct Pmemkv: ParsableCommand {
         ])
 
     static func main() {
+        StandardDescriptors.occupy()
         // A reader that has gone shows as an error of write(2), so that the pool is closed.
         signal(SIGPIPE, SIG_IGN)
+        // A limit on the size of files shows as an error, too, so that nothing half-made is left.
+        signal(SIGXFSZ, SIG_IGN)
+        UnfinishedFiles.removeOnSignals()
         do {
-            try requireUTF8Arguments()
-            var command = try parseAsRoot()
+            var command = try parse()
             try command.run()
         } catch {
             Failure.exit(error)
         }
     }
 
-    /// Swift would replace the bytes of an argument that is no UTF-8, and so change a key.
-    private static func requireUTF8Arguments() throws {
-        for index in 1..<max(1, Int(CommandLine.argc)) {
-            guard let argument = CommandLine.unsafeArgv[index],
-                String(validatingCString: argument) == nil
-            else { continue }
-            throw Failure(
-                ExitStatus.usage,
-                """
-                argument \(index) is not UTF-8; give such keys and values with --hex, or on \
-                standard input
-                """)
+    private static func parse() throws -> any ParsableCommand {
+        do {
+            let command = try parseAsRoot(RawArguments.forParser)
+            try RawArguments.requireText()
+            return command
+        } catch {
+            try RawArguments.requireText()
+            throw error
         }
     }
 }

@@ -12,7 +12,7 @@ enum Requirement: String, CaseIterable, ExpressibleByArgument {
 /// The pool of a command and how it is opened.
 struct PoolArguments: ParsableArguments {
     @Argument(help: "The pool: a file or a devdax device.", completion: .file())
-    var pool: String
+    var pool: PoolPath
 
     @Option(
         help: .init(

@@ -7,17 +7,17 @@ struct Repair: ParsableCommand {
         commandName: "repair",
         abstract: "Salvage what is readable of a damaged pool into a new one.",
         discussion: """
-            The damaged pool is only read. With --replace the new pool takes its place at the \
-            end. What could not be saved is listed. Exit status: 1 when the new pool does not \
-            hold all that the old one held.
+            The damaged pool is only read. With --replace the new pool takes its place when it \
+            is complete. Owner and mode are those of the damaged pool. What could not be saved \
+            is listed. Exit status: 1 when the new pool does not hold all that the old one held.
             """)
 
     @OptionGroup var pool: PoolArguments
 
     @Option(
-        help: "The new pool's file; it must not exist. Not needed with --replace.",
+        help: "The new pool's file; it must not exist.",
         completion: .file())
-    var to: String?
+    var to: PoolPath?
 
     @Flag(help: "Put the new pool in the place of the damaged one, which is gone then.")
     var replace = false
@@ -26,15 +26,14 @@ struct Repair: ParsableCommand {
     var size: ByteSize?
 
     func validate() throws {
-        if to == nil && !replace {
+        if (to == nil) != replace {
             throw ValidationError("Give a file for the new pool with --to, or --replace.")
         }
     }
 
     func run() throws {
         let report = try PmemStore.repair(
-            at: pool.pool, to: to ?? pool.pool + ".repaired", size: size?.bytes,
-            replacing: replace, options: pool.options(readOnly: true))
+            at: pool.pool, to: to, size: size?.bytes, options: pool.options(readOnly: true))
         var lines = report.damage.map(DamageText.line)
         lines += report.olderVersions.map { "only an older value of \(DamageText.key($0))" }
         lines += report.lostKeys.map { "no readable value of \(DamageText.key($0))" }

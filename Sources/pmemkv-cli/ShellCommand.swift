@@ -28,6 +28,8 @@ struct Shell: ParsableCommand {
     func run() throws {
         let input = try ByteInput()
         let output = ByteOutput()
+        // A command whose reply nobody can see is not carried out.
+        try output.flush()
         let showsPrompt = input.isTerminal && output.isTerminal
         try pool.withStore(readOnly: false) { store in
             var session = ShellSession(store: store, output: output)

@@ -84,9 +84,17 @@ enum Program {
         var arguments = arguments.map { strdup($0) } + [nil]
         var variables = variables(environment).map { strdup($0) } + [nil]
         defer { (arguments + variables).forEach { free($0) } }
+        // A thread of the test may block signals, which a program would inherit.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var noSignals = sigset_t()
+        sigemptyset(&noSignals)
+        posix_spawnattr_setsigmask(&attributes, &noSignals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var process: pid_t = 0
         let error = starting.withLock { _ in
-            posix_spawn(&process, arguments[0]!, &actions, nil, &arguments, &variables)
+            posix_spawn(&process, arguments[0]!, &actions, &attributes, &arguments, &variables)
         }
         precondition(error == 0, "cannot start the program: error \(error)")
         return process

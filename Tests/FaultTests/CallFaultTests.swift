@@ -107,7 +107,7 @@ struct CallFaultTests {
     @Test(
         "Interrupted calls are repeated",
         arguments: [
-            CallFault.Call.read, .write, .syncData, .syncAll, .truncate, .allocate,
+            CallFault.Call.read, .write, .syncData, .syncAll, .allocate,
         ])
     func interrupted(call: CallFault.Call) {
         let (calls, errors) = runEvery(call, .error(.interrupted), .syscalls)
@@ -128,7 +128,7 @@ struct CallFaultTests {
 
     @Test(
         "A pool that cannot be made leaves nothing behind",
-        arguments: [CallFault.Call.truncate, .allocate, .syncAll], [Errno.noSpace, .ioError])
+        arguments: [CallFault.Call.allocate, .syncAll], [Errno.noSpace, .ioError])
     func creation(call: CallFault.Call, cause: Errno) {
         let (calls, errors) = runEvery(call, .error(cause), .mapped)
         // The file itself and the name in its directory.

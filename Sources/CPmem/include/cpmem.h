@@ -6,6 +6,7 @@
 #include "cpmem_atomics.h"
 #include "cpmem_bucket.h"
 #include "cpmem_checksum.h"
+#include "cpmem_descriptors.h"
 #include "cpmem_format.h"
 #include "cpmem_guard.h"
 #include "cpmem_order.h"
@@ -15,5 +16,6 @@
 #include "cpmem_record.h"
 #include "cpmem_system.h"
 #include "cpmem_thread.h"
+#include "cpmem_unfinished.h"
 
 #endif

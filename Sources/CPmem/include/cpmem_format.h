@@ -20,6 +20,9 @@
 
 /// Batches may go on from one extent to another.
 #define CPMEM_FEATURE_SPANNING_BATCHES 1ULL
+/// The pool is being filled, and what it holds is not all.
+#define CPMEM_FEATURE_INCOMPLETE (1ULL << 63)
+
 // 0x89 'P' 'M' 'K' 'V' CR LF 0x1A, read as a little-endian integer: text-mode copies break it.
 static const uint64_t CPMEM_MAGIC = UINT64_C(0x1A0A0D564B4D5089);
 static const uint64_t CPMEM_SUMMARY_MAGIC = UINT64_C(0x5952414D4D555331); // "1SUMMARY"

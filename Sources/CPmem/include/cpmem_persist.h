@@ -22,5 +22,22 @@ static inline void cpmem_fence(void) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+/// Takes a range out of the processor's caches, so that the next load asks the memory itself: a
+/// write-back alone may leave the lines where they are.
+static inline void cpmem_evict(const void *address, size_t count) {
+    uintptr_t end = (uintptr_t)address + count;
+    for (uintptr_t line = (uintptr_t)address & ~(uintptr_t)63; line < end; line += 64) {
+#if defined(__x86_64__)
+        __asm__ volatile("clflush %0" : "+m"(*(volatile char *)line));
+#elif defined(__aarch64__)
+        __asm__ volatile("dc civac, %0" ::"r"(line) : "memory");
+#endif
+    }
+#if defined(__x86_64__)
+    __asm__ volatile("mfence" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("dsb sy" ::: "memory");
+#endif
+}
 
 #endif

@@ -33,15 +33,14 @@ package struct Geometry: Sendable, Equatable {
         let segmentSize = requested ?? Self.defaultSegmentSize(poolSize)
         try Self.checkSegmentSize(segmentSize)
         let table = Int(CPMEM_TABLE_OFFSET)
-        // Large segments start where a 2 MiB page can; small ones at a 4 KiB page.
-        let alignment = segmentSize >= 2 << 20 ? 2 << 20 : 4096
         var count = max(0, (poolSize - table) / (segmentSize + Self.line))
-        func data(_ count: Int) -> Int {
-            (table + count * Self.line + alignment - 1) / alignment * alignment
+        while count > 0 && Self.leastPoolSize(segments: count, segmentSize: segmentSize) > poolSize
+        {
+            count -= 1
         }
-        while count > 0 && data(count) + count * segmentSize > poolSize { count -= 1 }
         guard count >= Self.minimumSegments else {
-            let least = data(Self.minimumSegments) + Self.minimumSegments * segmentSize
+            let least = Self.leastPoolSize(
+                segments: Self.minimumSegments, segmentSize: segmentSize)
             throw StoreError(
                 .invalidArgument,
                 """
@@ -53,8 +52,21 @@ package struct Geometry: Sendable, Equatable {
         self.segmentSize = segmentSize
         segmentCount = min(count, Int(UInt32.max))
         tableOffset = table
-        dataOffset = data(segmentCount)
+        dataOffset = Self.dataOffset(segments: segmentCount, segmentSize: segmentSize)
         segmentShift = segmentSize.trailingZeroBitCount
+    }
+
+    /// Where the first of so many segments begins. Large ones start where a 2 MiB page can; small
+    /// ones at a 4 KiB page.
+    private static func dataOffset(segments: Int, segmentSize: Int) -> Int {
+        let alignment = segmentSize >= 2 << 20 ? 2 << 20 : 4096
+        let end = Int(CPMEM_TABLE_OFFSET) + segments * line
+        return (end + alignment - 1) / alignment * alignment
+    }
+
+    /// Bytes of a pool that has so many segments, and no fewer.
+    static func leastPoolSize(segments: Int, segmentSize: Int) -> Int {
+        dataOffset(segments: segments, segmentSize: segmentSize) + segments * segmentSize
     }
 
     /// The geometry that a superblock states; nil when it is impossible for a medium of this size.

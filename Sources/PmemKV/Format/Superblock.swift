@@ -24,7 +24,10 @@ package struct Superblock: Sendable {
         /// Batches may go on from one extent to another (I11).
         static let spanningBatches = Features(rawValue: CPMEM_FEATURE_SPANNING_BATCHES)
         /// Those that this program knows.
-        static let known: Features = [.spanningBatches]
+        /// The pool is being filled with what it is to be a copy of. Programs that do not know of
+        /// it refuse the pool, too.
+        static let incomplete = Features(rawValue: CPMEM_FEATURE_INCOMPLETE)
+        static let known: Features = [.spanningBatches, .incomplete]
     }
 
     static let copies = 2
@@ -32,7 +35,7 @@ package struct Superblock: Sendable {
     static func offset(ofCopy copy: Int) -> Int { copy * Int(CPMEM_SUPERBLOCK_STRIDE) }
 
     /// The superblock of a new, empty pool.
-    init(creating geometry: Geometry, poolID: UInt64, created: UInt64) {
+    init(creating geometry: Geometry, poolID: UInt64, created: UInt64, isIncomplete: Bool) {
         raw = cpmem_superblock()
         raw.magic = CPMEM_MAGIC
         raw.version = UInt32(CPMEM_FORMAT_VERSION)
@@ -46,6 +49,7 @@ package struct Superblock: Sendable {
         sequenceLimit = SequenceNumber(1)
         checkpoint = nil
         isClean = true
+        if isIncomplete { features.insert(.incomplete) }
     }
 
     private init(raw: cpmem_superblock) { self.raw = raw }
@@ -127,8 +131,9 @@ package struct Superblock: Sendable {
         return .valid(block)
     }
 
-    /// Refuses a pool that uses features this program does not know.
-    func checkFeatures(path: String) throws(StoreError) {
+    /// Refuses a pool that uses features this program does not know, and, unless it is to be
+    /// filled, one that is not complete.
+    func checkFeatures(path: String, toFill: Bool) throws(StoreError) {
         let unknown = features.subtracting(.known)
         guard unknown.isEmpty else {
             throw StoreError(
@@ -138,6 +143,14 @@ package struct Superblock: Sendable {
                 0x\(String(unknown.rawValue, radix: 16)), which this program \
                 (format version \(CPMEM_FORMAT_VERSION), features \
                 0x\(String(Features.known.rawValue, radix: 16))) does not know
+                """)
+        }
+        guard toFill || !features.contains(.incomplete) else {
+            throw StoreError(
+                .incomplete,
+                """
+                \(path) is an incomplete copy: the backup or repair that was filling it did not \
+                come to its end; do that again
                 """)
         }
     }

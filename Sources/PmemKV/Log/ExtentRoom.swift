@@ -19,6 +19,13 @@ struct ExtentRoom {
     /// What one more record may take.
     var rest: Units { max(.zero, capacity - position - Summary.units(entries: entries + 1)) }
 
+    /// Segments of the extent that records need for themselves; nil when one segment will do.
+    static func ownSpan(units: Units, entries: Int, _ segmentUnits: Units) -> Int? {
+        let total = units + Summary.units(entries: entries)
+        guard total > segmentUnits else { return nil }
+        return (total.count + segmentUnits.count - 1) / segmentUnits.count
+    }
+
     /// Takes the room for one record.
     mutating func take(_ units: Units) {
         position += units

@@ -142,6 +142,14 @@ package final class Medium: @unchecked Sendable {
         }
     }
 
+    /// Owner and mode of the file below; nil where there is none.
+    var attributes: FileAttributes? {
+        switch way {
+        case .direct(let mapping): mapping.attributes
+        case .called(let medium): (medium as? any FileMedium)?.attributes
+        }
+    }
+
     /// Gives up the medium. Nothing may use it afterwards.
     func close() {
         switch way {
@@ -185,6 +193,18 @@ package final class Medium: @unchecked Sendable {
         }
         unsafe buffer.copyMemory(
             from: UnsafeRawBufferPointer(start: direct + offset, count: buffer.count))
+    }
+
+    /// See ``PersistentMedium/readPastCaches(at:into:)``.
+    @unsafe
+    func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        guard let direct = unsafe direct else {
+            return unsafe try called.readPastCaches(at: offset, into: buffer)
+        }
+        unsafe cpmem_evict(direct + offset, buffer.count)
+        unsafe try read(at: offset, into: buffer)
     }
 
     // MARK: For assertions

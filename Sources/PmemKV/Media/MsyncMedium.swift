@@ -9,7 +9,7 @@ import SystemPackage
 ///
 /// Invariant: a page enters ``dirty`` before the copy that touches it returns, and leaves it only
 /// into a round whose msync calls come after.
-final class MsyncMedium: PersistentMedium, @unchecked Sendable {
+final class MsyncMedium: FileMedium, @unchecked Sendable {
     private let pool: PoolMapping
     private let group = GroupCommit()
     private let words = SharedLines(1)
@@ -27,12 +27,21 @@ final class MsyncMedium: PersistentMedium, @unchecked Sendable {
     var drainCoversAllThreads: Bool { true }
     var faultCount: Int { pool.faultCount }
     var isGuarded: Bool { true }
+    var attributes: FileAttributes? { pool.attributes }
 
     func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
         unsafe buffer.copyMemory(
             from: UnsafeRawBufferPointer(start: pool.address + offset, count: buffer.count))
+    }
+
+    /// Below a page cache there is a disk, below DAX without MAP_SYNC the memory itself.
+    func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        unsafe cpmem_evict(pool.address + offset, buffer.count)
+        unsafe try pool.readPastCache(at: offset, into: buffer)
     }
 
     func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {

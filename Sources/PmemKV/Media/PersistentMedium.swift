@@ -28,6 +28,10 @@ package protocol PersistentMedium: AnyObject, Sendable {
     var writeFailure: StoreError? { get }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError)
+    /// Reads what is durable past every cache that can be passed by. Offset and length are
+    /// multiples of a page, and so is the buffer's address.
+    func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError)
     /// Stores bytes and starts the write-back of every line they touch.
     func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite)
     /// Stores bytes; their write-back is left to a later flush.
@@ -47,6 +51,18 @@ package protocol PersistentMedium: AnyObject, Sendable {
 extension PersistentMedium {
     package var writeFailure: StoreError? { nil }
     package var isGuarded: Bool { false }
+
+    package func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        unsafe try read(at: offset, into: buffer)
+    }
+}
+
+/// A medium that lies in a file or device.
+protocol FileMedium: PersistentMedium {
+    /// Owner and mode; nil when the system does not tell.
+    var attributes: FileAttributes? { get }
 }
 
 /// Every place of the engine that stores, flushes or drains, by name.

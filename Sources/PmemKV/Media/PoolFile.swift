@@ -15,19 +15,23 @@ import SystemPackage
 /// - Everything later goes through this descriptor, never through the path again, so that a
 ///   rename cannot bring in another file.
 final class PoolFile: @unchecked Sendable {
+    /// As messages have it.
     let path: String
+    /// Where it could be found when it was opened.
+    let location: FilePath
     let facts: PlaceFacts
     let isReadOnly: Bool
-    private(set) var descriptor: FileDescriptor
+    let descriptor: FileDescriptor
     let calls: any PoolCalls
     private var isClosed = false
     private let forkCount = cpmem_fork_count()
 
     private init(
-        path: String, facts: PlaceFacts, descriptor: FileDescriptor, readOnly: Bool,
-        calls: any PoolCalls
+        path: String, location: FilePath, facts: PlaceFacts, descriptor: FileDescriptor,
+        readOnly: Bool, calls: any PoolCalls
     ) {
         self.path = path
+        self.location = location
         self.facts = facts
         self.descriptor = descriptor
         self.calls = calls
@@ -38,123 +42,71 @@ final class PoolFile: @unchecked Sendable {
 
     var isDevdax: Bool { facts.kind == .devdax }
 
+    /// Owner and mode; nil when the system does not tell.
+    var attributes: FileAttributes? { FileAttributes(of: descriptor) }
+
     /// Opens and locks what is there.
     static func open(
-        _ path: String, readOnly: Bool, calls: any PoolCalls = KernelCalls()
+        _ place: PoolPath, readOnly: Bool, calls: any PoolCalls = KernelCalls()
     ) throws(StoreError) -> PoolFile {
-        let facts = PlaceFacts.inspect(path: path)
-        if let refusal = facts.refusal {
-            throw Self.error(refusal, facts, path)
-        }
-        if facts.kind == .missing {
-            throw StoreError(
-                .notFound, "no pool at \(path); 'pmemkv create \(path)' makes one",
-                cause: .noSuchFileOrDirectory)
-        }
-        let descriptor: FileDescriptor
-        do {
-            descriptor = try FileDescriptor.open(
-                FilePath(path), readOnly ? .readOnly : .readWrite, options: [.closeOnExec])
-        } catch {
-            throw Self.openError(error, path, readOnly: readOnly)
-        }
-        let file = PoolFile(
-            path: path, facts: facts, descriptor: descriptor, readOnly: readOnly, calls: calls)
-        try file.lock()
-        return file
-    }
-
-    /// Creates a file of size bytes with all its blocks allocated, or takes a devdax device.
-    static func create(
-        _ path: String, size: Int?, overwrite: Bool, calls: any PoolCalls = KernelCalls()
-    ) throws(StoreError) -> PoolFile {
-        let facts = PlaceFacts.inspect(path: path)
-        if let refusal = facts.refusal { throw Self.error(refusal, facts, path, creating: true) }
-        if facts.kind == .devdax {
-            if size != nil {
+        while true {
+            let facts = place.inspect()
+            if let refusal = facts.refusal { throw error(refusal, facts) }
+            if facts.kind == .missing {
                 throw StoreError(
-                    .invalidArgument, "\(path) is a devdax device: a pool takes all of it, no size")
+                    .notFound,
+                    "no pool at \(place.shown); 'pmemkv create \(place.shown)' makes one",
+                    cause: .noSuchFileOrDirectory)
             }
-            return try open(path, readOnly: false, calls: calls)
+            let descriptor: FileDescriptor
+            do throws(Errno) {
+                descriptor = try FileDescriptor.openFile(place.path, readOnly ? O_RDONLY : O_RDWR)
+            } catch {
+                throw Self.openError(error, place.shown, readOnly: readOnly)
+            }
+            let file = PoolFile(
+                path: place.shown, location: place.path, facts: facts, descriptor: descriptor,
+                readOnly: readOnly, calls: calls)
+            try file.lock()
+            // Between opening and locking another pool may have taken the name: whoever goes on
+            // with the old one would write where nobody will ever look.
+            if file.hasItsName { return file }
+            file.close()
         }
-        guard let size else {
-            throw StoreError(.invalidArgument, "a pool in a file needs a size")
-        }
-        return try createFile(
-            path, facts: facts, size: size, overwrite: overwrite, calls: calls)
     }
 
-    private static func createFile(
-        _ path: String, facts: PlaceFacts, size: Int, overwrite: Bool, calls: any PoolCalls
-    ) throws(StoreError) -> PoolFile {
-        let exists = facts.kind != .missing
-        if exists && !overwrite {
-            throw StoreError(
-                .alreadyExists, "\(path) already exists; overwriting destroys what is in it",
-                cause: .fileExists)
-        }
-        let descriptor: FileDescriptor
-        do {
-            descriptor = try FileDescriptor.open(
-                FilePath(path), .readWrite,
-                options: exists ? [.closeOnExec] : [.closeOnExec, .create, .exclusiveCreate],
-                permissions: [.ownerReadWrite, .groupRead, .otherRead])
-        } catch {
-            let errno = (error as? Errno) ?? .ioError
-            throw StoreError(.cannotCreate, "cannot create \(path)", cause: errno)
-        }
-        // The file exists now, so the facts about it are its own (a new file inherits DAX).
-        let file = PoolFile(
-            path: path, facts: .inspect(path: path), descriptor: descriptor, readOnly: false,
-            calls: calls)
-        try file.lock()
-        do throws(StoreError) {
-            try file.allocate(size)
-            try file.syncDirectory()
-        } catch {
-            if !exists { unsafe unlink(path) }
-            throw error
-        }
-        return file
-    }
-
-    private func allocate(_ size: Int) throws(StoreError) {
-        let fd = descriptor.rawValue
+    /// The file of a new pool, locked. It has its own descriptor, for the same lock.
+    convenience init(
+        _ new: UnfinishedFile, of place: PoolPath, calls: any PoolCalls
+    ) throws(StoreError) {
+        let facts: PlaceFacts
         do throws(Errno) {
-            try calls.uninterrupted { $0.truncate(fd, to: 0) }
+            // The facts about the file are its own (a new one inherits DAX).
+            var status = try PathStatus.of(new.path)
+            status.resolvedPath = place.shown
+            facts = .inspect(path: place.shown, root: SystemRoot(), status: status)
         } catch {
-            throw StoreError(Self.creationCode(error), "cannot empty \(path)", cause: error)
+            throw StoreError(.io, "cannot look at the new file for \(place.shown)", cause: error)
         }
-        do throws(Errno) {
-            try calls.uninterrupted { $0.allocate(fd, size) }
-            try calls.uninterrupted { $0.syncAll(fd) }
-        } catch {
-            _ = ftruncate(fd, 0)
+        let descriptor = cpmem_duplicate(new.descriptor.rawValue)
+        guard descriptor >= 0 else {
             throw StoreError(
-                Self.creationCode(error), "cannot allocate \(size) bytes for \(path)", cause: error)
+                .cannotCreate, "no descriptor for \(place.shown)", cause: Errno.current)
         }
+        self.init(
+            path: place.shown, location: new.path, facts: facts,
+            descriptor: FileDescriptor(rawValue: descriptor), readOnly: false, calls: calls)
+        try lock()
     }
 
-    /// A medium that fails is not the same as a place where no pool can be made.
-    private static func creationCode(_ cause: Errno) -> StoreError.Code {
-        cause == .ioError ? .io : .cannotCreate
-    }
-
-    /// Makes the file's name durable: what is acknowledged later would be lost with it.
-    ///
-    /// A directory that may be written but not read cannot be synchronised, and some file systems
-    /// have no such call for directories; nothing more can be done about those.
-    private func syncDirectory() throws(StoreError) {
-        guard let directory = try? FileDescriptor.open(FilePath(facts.parentPath), .readOnly)
-        else { return }
-        defer { try? directory.close() }
-        do throws(Errno) {
-            try calls.uninterrupted { $0.syncAll(directory.rawValue) }
-        } catch {
-            guard error != .invalidArgument, error != .notSupported else { return }
-            throw StoreError(
-                Self.creationCode(error), "cannot make the name \(path) durable", cause: error)
-        }
+    /// Whether the path still leads to this very file.
+    private var hasItsName: Bool {
+        var own = stat()
+        var named = stat()
+        guard unsafe fstat(descriptor.rawValue, &own) == 0,
+            unsafe location.withPlatformString({ unsafe stat($0, &named) }) == 0
+        else { return false }
+        return own.st_dev == named.st_dev && own.st_ino == named.st_ino
     }
 
     private func lock() throws(StoreError) {
@@ -191,6 +143,32 @@ final class PoolFile: @unchecked Sendable {
     }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
+        unsafe try read(descriptor, at: offset, into: buffer)
+    }
+
+    /// Reads past the page cache where the file system can do that, whole pages.
+    func readPastCache(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        let direct = cpmem_reopen_direct(descriptor.rawValue)
+        if direct >= 0 {
+            defer { Glibc.close(direct) }
+            do throws(StoreError) {
+                return unsafe try read(
+                    FileDescriptor(rawValue: direct), at: offset, into: buffer)
+            } catch {
+                // The file system opens such files and has other ideas of their use.
+                guard error.cause == .invalidArgument else { throw error }
+            }
+        }
+        _ = posix_fadvise(
+            descriptor.rawValue, off_t(offset), off_t(buffer.count), POSIX_FADV_DONTNEED)
+        unsafe try read(at: offset, into: buffer)
+    }
+
+    private func read(
+        _ descriptor: FileDescriptor, at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
         var done = 0
         while done < buffer.count {
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
@@ -257,8 +235,8 @@ final class PoolFile: @unchecked Sendable {
         try? descriptor.close()
     }
 
-    private static func error(
-        _ refusal: PlaceFacts.Refusal, _ facts: PlaceFacts, _ path: String, creating: Bool = false
+    static func error(
+        _ refusal: PlaceFacts.Refusal, _ facts: PlaceFacts, creating: Bool = false
     ) -> StoreError {
         let message = "\(refusal.reason). \(refusal.remedy)"
         switch facts.kind {
@@ -270,9 +248,8 @@ final class PoolFile: @unchecked Sendable {
     }
 
     private static func openError(
-        _ error: any Error, _ path: String, readOnly: Bool
+        _ cause: Errno, _ path: String, readOnly: Bool
     ) -> StoreError {
-        let cause = (error as? Errno) ?? .ioError
         switch cause {
         case .noSuchFileOrDirectory:
             return StoreError(.notFound, "no pool at \(path)", cause: cause)

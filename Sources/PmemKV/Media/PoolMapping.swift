@@ -56,9 +56,14 @@ final class PoolMapping: @unchecked Sendable {
         // Through the descriptor that is locked, not through the path: same file, whatever the
         // path names by now.
         let name = "/proc/self/fd/\(file.descriptor.rawValue)"
+        // libpmem opens the file itself, for a moment.
+        let filled = cpmem_fill_standard()
+        defer { cpmem_empty_standard(filled) }
         let address =
             unsafe pmem_map_file(name, 0, 0, 0, &length, &isPmem)
-            ?? pmem_map_file(file.path, 0, 0, 0, &length, &isPmem)
+            ?? file.location.withPlatformString {
+                unsafe pmem_map_file($0, 0, 0, 0, &length, &isPmem)
+            }
         guard let address = unsafe address else {
             let cause = Errno(rawValue: errno)
             let reason = unsafe String(cString: pmem_errormsg())
@@ -67,6 +72,16 @@ final class PoolMapping: @unchecked Sendable {
         }
         return try unsafe PoolMapping(address, length: length, isPmem: isPmem != 0, file: file)
     }
+
+    /// Reads the file below, past the page cache.
+    func readPastCache(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        unsafe try file.readPastCache(at: offset, into: buffer)
+    }
+
+    /// Of the file below.
+    var attributes: FileAttributes? { file.attributes }
 
     var faultCount: Int { Int(clamping: cpmem_guard_faults(guardSlot)) }
 

@@ -2,7 +2,7 @@
 /// reading where a media error shall be an error number and not a signal.
 ///
 /// Durable means fdatasync(2), shared by all who wait (see ``GroupCommit``).
-final class SyscallMedium: PersistentMedium, @unchecked Sendable {
+final class SyscallMedium: FileMedium, @unchecked Sendable {
     let size: Int
     private let file: PoolFile
     private let group = GroupCommit()
@@ -15,12 +15,19 @@ final class SyscallMedium: PersistentMedium, @unchecked Sendable {
     var readBase: UnsafeRawPointer? { nil }
     var drainCoversAllThreads: Bool { true }
     var faultCount: Int { 0 }
+    var attributes: FileAttributes? { file.attributes }
     var writeFailure: StoreError? { group.currentFailure }
 
     func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
         unsafe try file.read(at: offset, into: buffer)
+    }
+
+    func readPastCaches(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        unsafe try file.readPastCache(at: offset, into: buffer)
     }
 
     func copy(_ source: UnsafeRawBufferPointer, to offset: Int, site: PersistSite) {

@@ -8,8 +8,13 @@ enum PoolFormat {
 
     /// Writes an empty pool over the whole medium. A given identity makes every byte of it a
     /// function of the arguments, so that a simulation can be repeated.
+    ///
+    /// - Parameter isIncomplete: whether nobody may open it before it has been filled.
+    /// - Throws: `media` when it does not stand there afterwards: a medium that keeps nothing need
+    ///   not say so.
     static func write(
-        to medium: Medium, segmentSize: Int?, identity: UInt64? = nil
+        to medium: Medium, path: String, segmentSize: Int?, identity: UInt64? = nil,
+        isIncomplete: Bool
     ) throws(StoreError) {
         let geometry = try Geometry(poolSize: medium.size, segmentSize: segmentSize)
         let poolID = identity ?? cpmem_random64()
@@ -24,16 +29,62 @@ enum PoolFormat {
         try medium.drain(site: .createTableDrain)
         let now = identity == nil ? UInt64(max(0, time(nil))) : 0
         let root = Superblocks(
-            Superblock(creating: geometry, poolID: poolID, created: now), newest: 1, medium: medium)
+            Superblock(
+                creating: geometry, poolID: poolID, created: now, isIncomplete: isIncomplete),
+            newest: 1, medium: medium)
         for _ in 0..<Superblock.copies { try root.update { _ in true } }
+        guard try isWritten(medium, geometry, poolID: poolID) else {
+            throw StoreError(
+                .media,
+                """
+                \(path) does not keep what is written: a new pool's superblock and segment table \
+                do not read back; the device below, or what emulates it, drops stores
+                """)
+        }
+    }
+
+    /// Whether a new pool reads back from the medium itself.
+    private static func isWritten(
+        _ medium: Medium, _ geometry: Geometry, poolID: UInt64
+    ) throws(StoreError) -> Bool {
+        let page = 4096
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: linesPerCopy * Geometry.line, alignment: page)
+        defer { unsafe buffer.deallocate() }
+        func bytes(at offset: Int, count: Int) throws(StoreError) -> ByteView {
+            let pages = (count + page - 1) / page * page
+            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<pages])
+            unsafe try medium.readPastCaches(at: offset, into: part)
+            return unsafe ByteView(UnsafeRawBufferPointer(part)).prefix(count)
+        }
+        for copy in 0..<Superblock.copies {
+            let found = Superblock.parse(
+                try bytes(at: Superblock.offset(ofCopy: copy), count: Superblock.byteCount))
+            guard case .valid(let block) = found, block.poolID == poolID else { return false }
+        }
+        for part in tableParts(geometry) {
+            let found = try bytes(
+                at: geometry.lineOffset(of: part.lowerBound), count: part.count * Geometry.line)
+            let isSame = SegmentTable.withNewLines(part, poolID: poolID) {
+                found.hasSameBytes(as: $0)
+            }
+            guard isSame else { return false }
+        }
+        return true
+    }
+
+    /// The segments of the table as they are written at once.
+    private static func tableParts(_ geometry: Geometry) -> [Range<SegmentNumber>] {
+        let end = geometry.segments.upperBound
+        return stride(from: geometry.segments.lowerBound, to: end, by: linesPerCopy).map {
+            $0..<min($0 + linesPerCopy, end)
+        }
     }
 
     private static func writeTable(_ medium: Medium, _ geometry: Geometry, poolID: UInt64) {
-        let end = geometry.segments.upperBound
-        for start in stride(from: geometry.segments.lowerBound, to: end, by: linesPerCopy) {
-            let part = start..<min(start + linesPerCopy, end)
+        for part in tableParts(geometry) {
             SegmentTable.withNewLines(part, poolID: poolID) {
-                medium.copy($0, to: geometry.lineOffset(of: start), site: .createTable)
+                medium.copy($0, to: geometry.lineOffset(of: part.lowerBound), site: .createTable)
             }
         }
     }

@@ -9,11 +9,12 @@ struct PoolTable {
     let geometry: Geometry
     let segments: SegmentTable
 
-    /// - Throws: `notAPool`, `unsupportedVersion`; `corrupt` for what the log refuses, and in any
-    ///   mode when not even the geometry is known.
+    /// - Parameter toFill: whether a pool is wanted that is not complete yet.
+    /// - Throws: `notAPool`, `unsupportedVersion`, `incomplete`; `corrupt` for what the log
+    ///   refuses, and in any mode when not even the geometry is known.
     /// - Complexity: O(segments).
     init(
-        reading medium: Medium, path: String, log: inout DamageLog
+        reading medium: Medium, path: String, toFill: Bool = false, log: inout DamageLog
     ) throws(StoreError) {
         let copies = try Self.readCopies(medium, &log)
         let candidates = try Self.candidates(copies, path: path, mode: log.mode)
@@ -25,7 +26,7 @@ struct PoolTable {
         superblock = block
         newestCopy = copy
         self.geometry = geometry
-        try block.checkFeatures(path: path)
+        try block.checkFeatures(path: path, toFill: toFill)
         damagedCopies = copies.indices.filter {
             if case .valid = copies[$0] { false } else { true }
         }

@@ -31,7 +31,8 @@ struct Recovery {
     ) throws(StoreError) -> Recovery {
         let started = MonotonicClock.seconds
         var damage = DamageLog(.strict)
-        let table = try PoolTable(reading: medium, path: path, log: &damage)
+        let table = try PoolTable(
+            reading: medium, path: path, toFill: options.fillsPool, log: &damage)
         var recovery = try Recovery(medium, table, options, readOnly: readOnly)
         try recovery.replay()
         if !readOnly { try recovery.makeWritable() }

@@ -27,6 +27,8 @@ struct Salvage {
         var sequence: SequenceNumber
         var extent: Int
         var location: Location
+        var units: Units
+        var isFound: Bool
     }
 
     private var survey: PoolSurvey
@@ -52,7 +54,8 @@ struct Salvage {
                 let key = record.key.array
                 if let known = versions[key], known.sequence >= record.sequence { return }
                 versions[key] = Version(
-                    sequence: record.sequence, extent: number, location: record.location)
+                    sequence: record.sequence, extent: number, location: record.location,
+                    units: record.units, isFound: record.kind?.isFound == true)
             }
         }
         self.versions = versions
@@ -78,19 +81,46 @@ struct Salvage {
         if known.sequence < sequence { report.olderVersions.append(key) }
     }
 
-    /// Gives the newest versions that are values to body, extent by extent.
-    mutating func forEachNewest(
-        _ body: (_ key: ByteView, _ value: ByteView) throws(StoreError) -> Void
+    /// Gives body the newest versions that are values, extent by extent: the units of each record,
+    /// in the order of their places, and a way to go through them.
+    mutating func forEachExtent(
+        _ body: (
+            _ units: [Units],
+            _ forEach: (
+                (_ key: ByteView, _ value: ByteView) throws(StoreError) -> Void
+            ) throws(StoreError) -> Void
+        ) throws(StoreError) -> Void
     ) throws(StoreError) {
         let versions = versions
-        for (number, extent) in extents.enumerated() {
-            try survey.forEachRecord(in: extent) { record throws(StoreError) in
-                guard record.kind?.isFound == true, let newest = versions[record.key.array],
-                    newest.extent == number, newest.location == record.location
-                else { return }
-                try body(record.key, record.value)
+        for (number, units) in units.enumerated() {
+            try body(units) { visit throws(StoreError) in
+                try survey.forEachRecord(in: extents[number]) { record throws(StoreError) in
+                    guard let newest = versions[record.key.array], newest.isFound,
+                        newest.extent == number, newest.location == record.location
+                    else { return }
+                    try visit(record.key, record.value)
+                }
             }
         }
+    }
+
+    /// The units of the newest versions that are values, extent by extent, in the order of their
+    /// places.
+    private var units: [[Units]] {
+        var found = extents.map { _ in [(location: Location, units: Units)]() }
+        for version in versions.values where version.isFound {
+            found[version.extent].append((version.location, version.units))
+        }
+        return found.map { records in
+            records.sorted { $0.location.units < $1.location.units }.map(\.units)
+        }
+    }
+
+    /// How many segments all of them take in another pool.
+    var plan: FillPlan {
+        var plan = FillPlan(geometry)
+        for units in units { plan.add(units) }
+        return plan
     }
 
     /// The report, once the new pool is complete.

@@ -151,10 +151,8 @@ extension Space {
         var count = 0
         var room = head.room
         for units in sizes {
-            if log.isAlone(units) {
-                let segment = geometry.segmentUnits.count
-                let total = (units + Summary.units(entries: 1)).count
-                alone.append((total + segment - 1) / segment)
+            if let span = ExtentRoom.ownSpan(units: units, entries: 1, geometry.segmentUnits) {
+                alone.append(span)
                 continue
             }
             if !room.fits(units: units, entries: 1) {

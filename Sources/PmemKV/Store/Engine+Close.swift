@@ -14,6 +14,10 @@ extension Engine {
         if gate.isReadOnly || gate.isFailed || gate.isForked { return }
         try finishLog()
         try log.noteTails()
+        // In both copies: should the newest one be damaged later, the other still says it.
+        try log.root.update { block in
+            block.features.remove(.incomplete) != nil
+        }
         let next = log.sequences.upcoming
         try log.root.update { block in
             block.isClean = true

@@ -1,4 +1,3 @@
-import Glibc
 import SystemPackage
 
 extension PmemStore {
@@ -13,9 +12,22 @@ extension PmemStore {
     public static func check(
         at path: String, options: OpenOptions = OpenOptions()
     ) throws(StoreError) -> CheckReport {
-        let medium = try openForSurvey(path, options)
+        try check(at: PoolPath(path), options: options)
+    }
+
+    /// The same for a path that need not be text.
+    public static func check(
+        at path: FilePath, options: OpenOptions = OpenOptions()
+    ) throws(StoreError) -> CheckReport {
+        try check(at: PoolPath(path), options: options)
+    }
+
+    package static func check(
+        at place: PoolPath, options: OpenOptions
+    ) throws(StoreError) -> CheckReport {
+        let medium = try openForSurvey(place, options)
         defer { medium.close() }
-        return try CheckReport(checking: medium, path: path)
+        return try CheckReport(checking: medium, path: place.shown)
     }
 
     package static func check(
@@ -24,46 +36,10 @@ extension PmemStore {
         try CheckReport(checking: Medium(medium), path: path)
     }
 
-    /// Salvages every readable record of a damaged pool into a new, sound one.
-    ///
-    /// The old pool is only read (shared lock). With `replacing` the new pool takes its place at
-    /// the end, by rename(2); otherwise it stays as it is.
-    ///
-    /// - Parameters:
-    ///   - path: the damaged pool.
-    ///   - destination: the new pool's file; it must not exist.
-    ///   - size: bytes of the new pool; nil takes the old one's size.
-    ///   - replacing: whether the new pool takes the old one's name.
-    /// - Throws: what opening throws but for damage, what creating the new pool throws, and
-    ///   `outOfSpace` when it is too small.
-    /// - Complexity: O(bytes in use) time, O(keys) memory.
-    public static func repair(
-        at path: String, to destination: String, size: Int? = nil, replacing: Bool = false,
-        options: OpenOptions = OpenOptions()
-    ) throws(StoreError) -> RepairReport {
-        let medium = try openForSurvey(path, options)
-        defer { medium.close() }
-        var salvage = try Salvage(medium, path: path)
-        let keys = try createFilled(
-            at: destination, size: size ?? salvage.geometry.poolSize,
-            segmentSize: salvage.geometry.segmentSize
-        ) { target throws(StoreError) in
-            try salvage.forEachNewest { key, value throws(StoreError) in
-                try target.put(key, value, relaxed: true)
-            }
-        }
-        if replacing, unsafe rename(destination, path) != 0 {
-            throw StoreError(
-                .io, "the repaired pool is at \(destination), but cannot take the place of \(path)",
-                cause: Errno(rawValue: errno))
-        }
-        return salvage.finished(keys: keys)
-    }
-
-    private static func openForSurvey(
-        _ path: String, _ options: OpenOptions
+    static func openForSurvey(
+        _ place: PoolPath, _ options: OpenOptions
     ) throws(StoreError) -> Medium {
-        let file = try PoolFile.open(path, readOnly: true)
+        let file = try PoolFile.open(place, readOnly: true)
         let io: IOPath = options.io == .automatic && !file.isDevdax ? .syscalls : options.io
         return try MediumOpening.open(
             file, io: io, requireSynchronousDAX: options.requireSynchronousDAX

@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import PmemPlaces
 import SystemPackage
@@ -30,64 +29,6 @@ public final class PmemStore: Sendable {
 
     deinit { try? engine.close() }
 
-    /// Creates a pool and opens it for writing.
-    ///
-    /// All blocks of a file are allocated, so that a full file system shows here and not later.
-    ///
-    /// - Throws: `invalidArgument` for sizes that are not possible; `alreadyExists`,
-    ///   `cannotCreate`, `locked`, `refused`, `unsupported`, `io`, `media`.
-    /// - Complexity: O(size) for a file, whose blocks the file system may have to clear;
-    ///   O(segments) for a device.
-    public static func create(
-        at path: String, options: CreateOptions = CreateOptions()
-    ) throws(StoreError) -> PmemStore {
-        let place = PlaceFacts.inspect(path: path).kind
-        let isDevice = place == .devdax
-        let size = isDevice ? options.size : options.size ?? CreateOptions.defaultSize
-        if let size { _ = try Geometry(poolSize: size, segmentSize: options.segmentSize) }
-        if isDevice && !options.overwrite { try refuseToOverwrite(path) }
-        let file = try PoolFile.create(
-            path, size: size, overwrite: options.overwrite, calls: options.open.engine.calls)
-        do throws(StoreError) {
-            return try format(file, options: options)
-        } catch {
-            // A new file that is no pool would stand in the way of the next try.
-            if place == .missing { unsafe unlink(path) }
-            guard error.code == .io, error.cause == .noSpace else { throw error }
-            throw StoreError(.cannotCreate, "no room to create \(path)", cause: error.cause)
-        }
-    }
-
-    private static func format(
-        _ file: PoolFile, options: CreateOptions
-    ) throws(StoreError) -> PmemStore {
-        let (medium, info) = try MediumOpening.open(
-            file, io: options.open.io,
-            requireSynchronousDAX: options.open.requireSynchronousDAX)
-        do throws(StoreError) {
-            try PoolFormat.write(to: medium, segmentSize: options.segmentSize)
-            return try open(medium, info: info, options: options.open)
-        } catch {
-            medium.close()
-            throw error
-        }
-    }
-
-    private static func refuseToOverwrite(_ path: String) throws(StoreError) {
-        let file = try PoolFile.open(path, readOnly: true)
-        let (medium, _) = try MediumOpening.open(
-            file, io: .automatic, requireSynchronousDAX: false)
-        defer { medium.close() }
-        do throws(StoreError) {
-            var damage = DamageLog(.strict)
-            _ = try PoolTable(reading: medium, path: path, log: &damage)
-        } catch {
-            if error.code == .notAPool { return }
-        }
-        throw StoreError(
-            .alreadyExists, "\(path) already holds a pool; overwriting destroys what is in it")
-    }
-
     /// Opens a pool and recovers it.
     ///
     /// - Throws: `notFound`, `notAPool`, `corrupt`, `unsupportedVersion`, `locked`, `refused`,
@@ -97,8 +38,21 @@ public final class PmemStore: Sendable {
     public static func open(
         at path: String, options: OpenOptions = OpenOptions()
     ) throws(StoreError) -> PmemStore {
+        try open(at: PoolPath(path), options: options)
+    }
+
+    /// The same for a path that need not be text.
+    public static func open(
+        at path: FilePath, options: OpenOptions = OpenOptions()
+    ) throws(StoreError) -> PmemStore {
+        try open(at: PoolPath(path), options: options)
+    }
+
+    package static func open(
+        at place: PoolPath, options: OpenOptions
+    ) throws(StoreError) -> PmemStore {
         let file = try PoolFile.open(
-            path, readOnly: options.readOnly, calls: options.engine.calls)
+            place, readOnly: options.readOnly, calls: options.engine.calls)
         let (medium, info) = try MediumOpening.open(
             file, io: options.io, requireSynchronousDAX: options.requireSynchronousDAX)
         do throws(StoreError) {
@@ -136,8 +90,8 @@ public final class PmemStore: Sendable {
         let handle = Medium(medium)
         if let formatSegmentSize {
             try PoolFormat.write(
-                to: handle, segmentSize: formatSegmentSize,
-                identity: options.engine.formatIdentity)
+                to: handle, path: "supplied medium", segmentSize: formatSegmentSize,
+                identity: options.engine.formatIdentity, isIncomplete: options.engine.fillsPool)
         }
         let info = MediumInfo(
             path: "supplied medium", kind: .custom, fileSystem: nil, isDAX: false,

@@ -18,6 +18,8 @@ package struct EngineOptions: Sendable {
     package var readerPatience = 4000
     /// The pool's identity when a supplied medium is formatted; random when nil.
     package var formatIdentity: UInt64?
+    /// Whether the pool is one that is being filled: not complete before it is closed.
+    package var fillsPool = false
     /// How a pool at a path makes its system calls.
     package var calls: any PoolCalls = KernelCalls()
 

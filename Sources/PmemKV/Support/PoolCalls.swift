@@ -16,8 +16,6 @@ package protocol PoolCalls: Sendable {
     func syncAll(_ file: CInt) -> Int
     /// msync(2) of a range of a mapping.
     func syncMapping(_ base: UnsafeMutableRawPointer, _ range: Range<Int>) -> Int
-    /// ftruncate(2).
-    func truncate(_ file: CInt, to size: Int) -> Int
     /// posix_fallocate(3) from the start.
     func allocate(_ file: CInt, _ size: Int) -> Int
 }
@@ -57,10 +55,6 @@ package struct KernelCalls: PoolCalls {
 
     package func syncMapping(_ base: UnsafeMutableRawPointer, _ range: Range<Int>) -> Int {
         unsafe result(Int(msync(base + range.lowerBound, range.count, MS_SYNC)))
-    }
-
-    package func truncate(_ file: CInt, to size: Int) -> Int {
-        result(Int(ftruncate(file, off_t(size))))
     }
 
     package func allocate(_ file: CInt, _ size: Int) -> Int {

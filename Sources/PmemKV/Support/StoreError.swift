@@ -24,6 +24,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let corrupt = Code(rawValue: "corrupt")
         /// The pool has a format version or feature this library does not know.
         public static let unsupportedVersion = Code(rawValue: "unsupportedVersion")
+        /// The pool is a backup, or the result of a repair, that was never completed.
+        public static let incomplete = Code(rawValue: "incomplete")
         /// Another process, or another store in this one, has the pool open.
         public static let locked = Code(rawValue: "locked")
         /// The pool has no room for this write; reads and deletes still work.

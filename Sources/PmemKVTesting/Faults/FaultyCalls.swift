@@ -6,7 +6,7 @@ import SystemPackage
 /// One system call that goes wrong.
 package struct CallFault: Sendable, CustomStringConvertible {
     package enum Call: Sendable, CaseIterable {
-        case read, write, syncData, syncAll, syncMapping, truncate, allocate
+        case read, write, syncData, syncAll, syncMapping, allocate
     }
 
     package enum Kind: Sendable, Equatable {
@@ -97,10 +97,6 @@ package final class FaultyCalls: PoolCalls, @unchecked Sendable {
             disk.replaceSubrange(
                 range, with: UnsafeRawBufferPointer(start: base, count: range.upperBound)[range])
         }
-    }
-
-    package func truncate(_ file: CInt, to size: Int) -> Int {
-        answer(.truncate) { _ in kernel.truncate(file, to: size) }
     }
 
     package func allocate(_ file: CInt, _ size: Int) -> Int {

@@ -69,11 +69,21 @@ package struct PathStatus: Sendable, Equatable {
 
     /// Asks the kernel about a path. The error is that of statx(2).
     package static func of(_ path: String) throws(Errno) -> PathStatus {
+        try unsafe path.withCString { unsafe ask(about: $0) }.get()
+    }
+
+    /// The same for a path that need not be text.
+    package static func of(_ path: FilePath) throws(Errno) -> PathStatus {
+        try unsafe path.withPlatformString { unsafe ask(about: $0) }.get()
+    }
+
+    private static func ask(about path: UnsafePointer<CChar>) -> Result<PathStatus, Errno> {
         var stat = cpmem_place_stat()
         let failure = unsafe cpmem_place_stat(path, &stat)
-        guard failure == 0 else { throw Errno(rawValue: failure) }
+        guard failure == 0 else { return .failure(Errno(rawValue: failure)) }
+        let given = unsafe FilePath(platformString: path)
         var status = PathStatus(
-            resolvedPath: SystemRoot.resolve(path) ?? path,
+            resolvedPath: (given.resolvingLinks() ?? given).shown,
             type: FileType(mode: stat.mode),
             size: Int(clamping: stat.size),
             device: Device(stat.device_major, stat.device_minor),
@@ -88,7 +98,7 @@ package struct PathStatus: Sendable, Equatable {
             status.freeBytes = Int(clamping: fileSystem.free_bytes)
             status.isReadOnly = fileSystem.is_read_only != 0
         }
-        return status
+        return .success(status)
     }
 }
 

@@ -91,6 +91,20 @@ extension PlaceFacts {
         inspect(path: path, root: SystemRoot())
     }
 
+    /// Looks at a path that need not be text.
+    public static func inspect(path: FilePath) -> PlaceFacts {
+        if let text = String(validating: path) { return inspect(path: text) }
+        let root = SystemRoot()
+        var facts = PlaceFacts(path: path.shown, kind: .missing, devices: [])
+        do {
+            facts.describe(try PathStatus.of(path), root)
+        } catch {
+            facts.failure = error
+            if error == .noSuchFileOrDirectory { facts.describeParent(path.directory, root) }
+        }
+        return facts
+    }
+
     /// Looks at a path.
     ///
     /// - Parameters:
@@ -171,9 +185,12 @@ extension PlaceFacts {
             ]
             return
         }
-        guard error == .noSuchFileOrDirectory, !path.isEmpty,
-            let parent = try? PathStatus.of(parentPath), parent.type == .directory
-        else { return }
+        guard error == .noSuchFileOrDirectory, !path.isEmpty else { return }
+        describeParent(FilePath(parentPath), root)
+    }
+
+    private mutating func describeParent(_ path: FilePath, _ root: SystemRoot) {
+        guard let parent = try? PathStatus.of(path), parent.type == .directory else { return }
         status = parent
         describeFileSystem(parent, root)
     }

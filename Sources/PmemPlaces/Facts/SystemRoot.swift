@@ -6,6 +6,7 @@
 
 import CPmem
 import CZlib
+import Glibc
 import SystemPackage
 
 /// A directory that stands for `/` when reading sysfs and procfs.
@@ -32,7 +33,7 @@ package struct SystemRoot: Sendable, Equatable {
     /// The content of a file, or nil when it cannot be read.
     package func bytes(_ path: String) -> [UInt8]? {
         do {
-            let file = try FileDescriptor.open(FilePath(location(of: path)), .readOnly)
+            let file = try FileDescriptor.openFile(FilePath(location(of: path)), O_RDONLY)
             return try file.closeAfter {
                 var content: [UInt8] = []
                 var chunk = [UInt8](repeating: 0, count: 16 << 10)
@@ -52,7 +53,12 @@ package struct SystemRoot: Sendable, Equatable {
 
     /// The text of a file compressed by gzip, or nil when it cannot be read or is damaged.
     package func uncompressedText(_ path: String) -> String? {
-        guard let file = unsafe gzopen(location(of: path), "rb") else { return nil }
+        guard let plain = try? FileDescriptor.openFile(FilePath(location(of: path)), O_RDONLY)
+        else { return nil }
+        guard let file = unsafe gzdopen(plain.rawValue, "rb") else {
+            try? plain.close()
+            return nil
+        }
         defer { unsafe gzclose(file) }
         var content = [UInt8](repeating: 0, count: Self.readLimitBytes)
         let count = unsafe gzread(file, &content, UInt32(content.count))

@@ -45,7 +45,7 @@ struct SegmentWordTests {
         #expect(good.segmentCount * 4096 + good.dataOffset <= 1 << 20)
         #expect(throws: StoreError.self) { try Geometry(poolSize: 1 << 20, segmentSize: 3000) }
         #expect(throws: StoreError.self) { try Geometry(poolSize: 1 << 20, segmentSize: 1 << 20) }
-        let block = Superblock(creating: good, poolID: 1, created: 0)
+        let block = Superblock(creating: good, poolID: 1, created: 0, isIncomplete: false)
         #expect(Geometry(block, mediumSize: 1 << 20) == good)
         #expect(Geometry(block, mediumSize: (1 << 20) - 1) == nil)
         for hostile in [UInt64.max, 1 << 63, 0, 63] {

@@ -1,0 +1,75 @@
+import SystemPackage
+
+/// Fills a new pool with the records of another one, in the order in which that has them. It takes
+/// as many segments as ``FillPlan`` says, and no reserve is kept from it.
+///
+/// The pool is nobody else's yet: it is closed behind this, which makes all of it durable.
+struct PoolFiller: ~Copyable {
+    private let engine: Engine
+    private let head: OwnedHead
+
+    init(_ engine: Engine) {
+        self.engine = engine
+        head = engine.log.head(0).own()
+    }
+
+    /// Gives body the head to which the records of one extent are to be appended.
+    ///
+    /// - Parameter units: of all of them.
+    func withHead(
+        units: Units, entries: Int,
+        _ body: (borrowing OwnedHead) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let segmentUnits = engine.geometry.segmentUnits
+        guard let span = ExtentRoom.ownSpan(units: units, entries: entries, segmentUnits) else {
+            return try body(head)
+        }
+        // Compaction, whose head this is, has nothing to do in a pool without garbage.
+        let other = engine.log.compactionHead.own()
+        other.begin(try take(span: span), of: engine.log.segments)
+        try body(other)
+        try engine.log.seal(other)
+    }
+
+    /// Copies one record.
+    func append(
+        _ key: ByteView, _ value: ByteView, to head: borrowing OwnedHead
+    ) throws(StoreError) {
+        let source = RecordSource(
+            kind: .put, hash: engine.records.hash(key), key: key, value: value)
+        if !head.fits(units: source.units, entries: 1) {
+            try engine.log.seal(head)
+            head.begin(try take(span: 1), of: engine.log.segments)
+        }
+        let lock = engine.index.lock(of: source.hash)
+        lock.lock()
+        defer { lock.unlock() }
+        let sequence = try engine.log.sequences.take(1)
+        try engine.publish(source, at: engine.log.append(source, sequence: sequence, to: head))
+    }
+
+    private func take(span: Int) throws(StoreError) -> SegmentNumber {
+        guard let segment = try engine.space.take(span: span, reserve: 0, state: .log) else {
+            throw StoreError(
+                .outOfSpace, "no room for the records in the new pool", cause: .noSpace)
+        }
+        return segment
+    }
+}
+
+extension Engine {
+    /// Refuses a pool that is to be filled and is too small for what the plan counted.
+    ///
+    /// - Parameter source: the geometry of the pool whose records they are: one of as many segments
+    ///   takes them all, and a smaller one if it can be worked with afterwards.
+    func checkRoom(for plan: FillPlan, from source: Geometry) throws(StoreError) {
+        let wanted = plan.segments + space.reserve(for: .records)
+        let needed = max(Geometry.minimumSegments, min(wanted, source.segmentCount))
+        guard geometry.segmentCount < needed else { return }
+        let least = Geometry.leastPoolSize(segments: needed, segmentSize: geometry.segmentSize)
+        throw StoreError(
+            .outOfSpace,
+            "\(geometry.poolSize) bytes are too few for what is to be copied: it takes "
+                + "\(least) bytes", cause: .noSpace)
+    }
+}
