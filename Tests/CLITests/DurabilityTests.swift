@@ -32,8 +32,8 @@ struct DurabilityTests {
                 let told = member(name, of: info.text)
                 #expect(told != nil && told == member(name, of: doctor.text), "\(environment)")
             }
-            let isDurable = member("durable", of: info.text) == "true"
-            #expect(doctor.status == (isDurable ? 0 : 1), "\(doctor)")
+            let isVolatile = member("durable", of: info.text) == "false"
+            #expect(doctor.status == (isVolatile ? 1 : 0), "\(doctor)")
         }
     }
 

@@ -49,6 +49,11 @@ extension Examination {
                     .problem, "no store can be opened here",
                     verdict.explanation ?? "see the finding named place"
                 )
+            case .unknown where verdict.explanation != nil:
+                (
+                    .warning, "whether a write here survives a loss of power cannot be told",
+                    verdict.explanation ?? ""
+                )
             case .unknown:
                 (
                     .note, "what makes a write durable here is not known",

@@ -26,14 +26,16 @@ package struct MountEntry: Sendable, Equatable {
         options = (fields[5] + "," + superOptions).split(separator: ",").map(String.init)
     }
 
+    /// What follows `name=` among the options.
+    package func option(_ name: String) -> String? {
+        options.first { $0.hasPrefix(name + "=") }
+            .map { Self.unescape(String($0.dropFirst(name.count + 1))) }
+    }
+
     /// The DAX mount option: `always`, `inode` or `never`; nil when none is given, which means
     /// `inode` on file systems that can do DAX.
     package var daxOption: String? {
-        for option in options {
-            if option == "dax" { return "always" }
-            if option.hasPrefix("dax=") { return String(option.dropFirst(4)) }
-        }
-        return nil
+        options.contains("dax") ? "always" : option("dax")
     }
 
     /// The mount a path lies on: by identifier when the kernel gave one, else the last of the

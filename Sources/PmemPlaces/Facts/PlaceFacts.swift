@@ -42,6 +42,8 @@ public struct PlaceFacts: Sendable, Equatable {
     package var block: BlockDevice?
     /// The memory devices below: one, or several with device-mapper; none on ordinary media.
     package var devices: [PmemDevice]
+    /// Whether what is written here outlasts the loss of power.
+    package var permanence = Permanence.unknown("it was not looked at")
 
     /// The memory device that holds the bytes in their order: none behind device-mapper.
     public var directDevice: PmemDevice? { kind == .devdax ? devices.first : block?.pmem }
@@ -57,10 +59,7 @@ public struct PlaceFacts: Sendable, Equatable {
 
     /// The memory of a tmpfs or ramfs: gone with the machine, whatever is flushed.
     package var isMemoryFileSystem: Bool {
-        switch fileSystem {
-        case "tmpfs", "ramfs", "hugetlbfs", "devtmpfs": true
-        default: false
-        }
+        fileSystem.map(Permanence.memoryFileSystems.contains) ?? false
     }
 
     /// The files of these file systems are windows into the kernel, not storage.
@@ -78,7 +77,7 @@ public struct PlaceFacts: Sendable, Equatable {
 
     /// Nothing written here survives a loss of power.
     package var isVolatile: Bool {
-        isMemoryFileSystem || devices.contains(where: \.isVolatile)
+        if case .volatile = permanence { true } else { false }
     }
 
     /// The members that make stores durable only through fsync or msync.
@@ -100,16 +99,15 @@ extension PlaceFacts {
         path: String, root: SystemRoot, status given: PathStatus? = nil
     ) -> PlaceFacts {
         var facts = PlaceFacts(path: path, kind: .missing, devices: [])
-        if let given {
-            facts.describe(given, root)
-            return facts
-        }
-        do {
-            facts.describe(try PathStatus.of(path), root)
+        do throws(Errno) {
+            let status: PathStatus
+            if let given { status = given } else { status = try PathStatus.of(path) }
+            facts.describe(status, root)
         } catch {
             facts.failure = error
             facts.describeMissing(error, root)
         }
+        facts.permanence = facts.permanence(root)
         return facts
     }
 
@@ -140,7 +138,7 @@ extension PlaceFacts {
         fileSystem = mount?.fileSystem ?? Self.fileSystemName(magic: status.fileSystemMagic)
         block =
             BlockDevice.find(status.device, root: root)
-            ?? mount.flatMap { BlockDevice.find(source: $0.source, root: root) }
+            ?? mount.flatMap { BlockDevice.find(mount: $0, root: root) }
         devices = block?.pmemDevices ?? []
     }
 

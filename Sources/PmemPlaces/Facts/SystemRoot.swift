@@ -111,6 +111,11 @@ package struct SystemRoot: Sendable, Equatable {
         return String(resolved.dropFirst(prefix.count))
     }
 
+    /// The mount a path lies on, when the kernel says so; of a made-up tree it knows nothing.
+    func mountID(of path: String) -> Int? {
+        prefix.isEmpty ? (try? PathStatus.of(path))?.mountID : nil
+    }
+
     /// The last component of what a link leads to: a driver's or subsystem's name.
     package func linkName(_ path: String) -> String? {
         resolve(path)?.lastPathComponent

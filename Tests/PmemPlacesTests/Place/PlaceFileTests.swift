@@ -155,6 +155,7 @@ struct PlaceFileTests {
         #expect(facts.kind == .regularFile)
         #expect(facts.mount == nil && facts.block == nil && facts.fileSystem == nil)
         #expect(facts.devices.isEmpty && facts.isDAX == nil && facts.refusal == nil)
+        #expect(facts.permanence.isUnknown)
     }
 
     @Test("A link that leads out of the root is not followed")
