@@ -16,7 +16,7 @@ enum MediumOpening {
         }
         let libpmem = LibpmemFacts.current()
         let facts = file.facts
-        let mapSync = file.isDevdax || PlaceProbe.acceptsMapSync(file.descriptor, bytes: size)
+        let mapSync = file.isDevdax || MapSync.isAccepted(for: file.descriptor, bytes: size)
         func describe(mapping isPmem: Bool?) throws(StoreError) -> MediumInfo {
             let durability: DurabilityDecision
             do throws(PlaceFacts.Refusal) {

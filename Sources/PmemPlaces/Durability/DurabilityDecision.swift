@@ -84,7 +84,7 @@ extension DurabilityDecision {
     public init(mappedAt path: String, isPmem: Bool) throws(PlaceFacts.Refusal) {
         let facts = PlaceFacts.inspect(path: path)
         try self.init(
-            on: facts, mapSync: PlaceProbe.synchronous(on: facts).answer == .accepted,
+            on: facts, mapSync: facts.tryMapSync().answer == .accepted,
             mapping: isPmem, libpmem: .current(), io: .mapped)
     }
 

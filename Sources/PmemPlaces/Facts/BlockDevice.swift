@@ -1,6 +1,6 @@
 // The block device below a file system, down to its memory devices: partitions, device-mapper and
-// md devices are followed through sysfs, however deep they are stacked. The file below a loop device
-// is named, not followed: it carries no DAX.
+// md devices are followed through sysfs, however deep they are stacked. The file below a loop
+// device is named, not followed: it carries no DAX.
 
 /// A block device and what it is made of.
 package struct BlockDevice: Sendable, Equatable {
