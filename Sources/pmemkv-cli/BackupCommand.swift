@@ -5,7 +5,9 @@ struct Backup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup",
         abstract: "Copy all keys and values into a new pool.",
-        discussion: "Done means that the new pool is complete and durable.")
+        discussion: """
+            Done means that the new pool is complete and durable. --require holds for both pools.
+            """)
 
     @OptionGroup var pool: PoolArguments
 
@@ -13,6 +15,8 @@ struct Backup: ParsableCommand {
     var destination: String
 
     func run() throws {
-        try pool.withStore(readOnly: true) { try $0.backup(to: destination) }
+        try pool.withStore(readOnly: true) {
+            try $0.backup(to: destination, requirement: pool.require)
+        }
     }
 }

@@ -7,12 +7,18 @@ extension PmemStore {
     /// write afterwards is not part of the backup. The new pool is complete and durable when this
     /// returns, and does not exist when it throws.
     ///
-    /// - Throws: `alreadyExists`, `cannotCreate`, `corrupt` when a record is damaged, and what a
+    /// - Parameters:
+    ///   - path: the new pool's file; it must not exist.
+    ///   - requirement: what the new pool's medium must give.
+    /// - Throws: `alreadyExists`, `cannotCreate`, `refused`, `corrupt` when a record is damaged, and what a
     ///   put throws.
-    public func backup(to path: String) throws(StoreError) {
+    public func backup(
+        to path: String, requirement: MediumRequirement? = nil
+    ) throws(StoreError) {
         let geometry = engine.geometry
         try Self.createFilled(
-            at: path, size: geometry.poolSize, segmentSize: geometry.segmentSize
+            at: path, size: geometry.poolSize, segmentSize: geometry.segmentSize,
+            requirement: requirement
         ) { target throws(StoreError) in
             try engine.records.withSnapshot { locations throws(StoreError) in
                 for location in locations {
@@ -31,11 +37,12 @@ extension PmemStore {
     /// the number of its keys.
     @discardableResult
     static func createFilled(
-        at path: String, size: Int, segmentSize: Int,
+        at path: String, size: Int, segmentSize: Int, requirement: MediumRequirement?,
         _ fill: (Engine) throws(StoreError) -> Void
     ) throws(StoreError) -> Int {
-        let target = try create(
-            at: path, options: CreateOptions(size: size, segmentSize: segmentSize))
+        var options = CreateOptions(size: size, segmentSize: segmentSize)
+        options.open.requirement = requirement
+        let target = try create(at: path, options: options)
         do throws(StoreError) {
             try fill(target.engine)
             let keys = target.count

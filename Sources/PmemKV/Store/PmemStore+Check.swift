@@ -34,6 +34,8 @@ extension PmemStore {
     ///   - destination: the new pool's file; it must not exist.
     ///   - size: bytes of the new pool; nil takes the old one's size.
     ///   - replacing: whether the new pool takes the old one's name.
+    ///   - options: how the old pool is opened; what it requires of the medium holds for the new
+    ///     pool's, too.
     /// - Throws: what opening throws but for damage, what creating the new pool throws, and
     ///   `outOfSpace` when it is too small.
     /// - Complexity: O(bytes in use) time, O(keys) memory.
@@ -46,7 +48,7 @@ extension PmemStore {
         var salvage = try Salvage(medium, path: path)
         let keys = try createFilled(
             at: destination, size: size ?? salvage.geometry.poolSize,
-            segmentSize: salvage.geometry.segmentSize
+            segmentSize: salvage.geometry.segmentSize, requirement: options.requirement
         ) { target throws(StoreError) in
             try salvage.forEachNewest { key, value throws(StoreError) in
                 try target.put(key, value, relaxed: true)
@@ -64,9 +66,9 @@ extension PmemStore {
         _ path: String, _ options: OpenOptions
     ) throws(StoreError) -> Medium {
         let file = try PoolFile.open(path, readOnly: true)
+        // What is required is required of a store there, not of the way it is read here.
+        try MediumOpening.refuse(path, io: options.io, without: options.requirement)
         let io: IOPath = options.io == .automatic && !file.isDevdax ? .syscalls : options.io
-        return try MediumOpening.open(
-            file, io: io, requireSynchronousDAX: options.requireSynchronousDAX
-        ).0
+        return try MediumOpening.open(file, io: io).0
     }
 }

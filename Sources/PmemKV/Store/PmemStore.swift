@@ -41,6 +41,8 @@ public final class PmemStore: Sendable {
         let size = isDevice ? options.size : options.size ?? CreateOptions.defaultSize
         if let size { _ = try Geometry(poolSize: size, segmentSize: options.segmentSize) }
         if isDevice && !options.overwrite { try refuseToOverwrite(path) }
+        try MediumOpening.refuse(
+            path, io: options.open.io, without: options.open.requirement)
         let file = try PoolFile.create(
             path, size: size, overwrite: options.overwrite, calls: options.open.engine.calls)
         do throws(StoreError) {
@@ -57,8 +59,7 @@ public final class PmemStore: Sendable {
         _ file: PoolFile, options: CreateOptions
     ) throws(StoreError) -> PmemStore {
         let (medium, info) = try MediumOpening.open(
-            file, io: options.open.io,
-            requireSynchronousDAX: options.open.requireSynchronousDAX)
+            file, io: options.open.io, requirement: options.open.requirement)
         do throws(StoreError) {
             try PoolFormat.write(to: medium, segmentSize: options.segmentSize)
             return try open(medium, info: info, options: options.open)
@@ -70,8 +71,7 @@ public final class PmemStore: Sendable {
 
     private static func refuseToOverwrite(_ path: String) throws(StoreError) {
         let file = try PoolFile.open(path, readOnly: true)
-        let (medium, _) = try MediumOpening.open(
-            file, io: .automatic, requireSynchronousDAX: false)
+        let (medium, _) = try MediumOpening.open(file, io: .automatic)
         defer { medium.close() }
         do throws(StoreError) {
             var damage = DamageLog(.strict)
@@ -95,7 +95,7 @@ public final class PmemStore: Sendable {
         let file = try PoolFile.open(
             path, readOnly: options.readOnly, calls: options.engine.calls)
         let (medium, info) = try MediumOpening.open(
-            file, io: options.io, requireSynchronousDAX: options.requireSynchronousDAX)
+            file, io: options.io, requirement: options.requirement)
         do throws(StoreError) {
             return try open(medium, info: info, options: options)
         } catch {
