@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* Kernel headers older than Linux 5.8 do not name these bits. */
 #ifndef STATX_MNT_ID
@@ -33,6 +34,7 @@ int cpmem_place_stat(const char *path, struct cpmem_place_stat *out) {
         .inode = st.stx_ino,
         .size = st.stx_size,
         .mode = st.stx_mode,
+        .owner = st.stx_uid,
         .device_major = st.stx_dev_major,
         .device_minor = st.stx_dev_minor,
         .special_major = st.stx_rdev_major,
@@ -42,6 +44,9 @@ int cpmem_place_stat(const char *path, struct cpmem_place_stat *out) {
         .is_dax = (st.stx_attributes & STATX_ATTR_DAX) != 0,
         .knows_mount_root = (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0,
         .is_mount_root = (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0,
+        .may_read = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0,
+        .may_write = faccessat(
+            AT_FDCWD, path, S_ISDIR(st.stx_mode) ? W_OK | X_OK : W_OK, AT_EACCESS) == 0,
     };
     if (out->has_mount_id)
         out->mount_id = st.stx_mnt_id;
@@ -71,6 +76,16 @@ int cpmem_place_resolve(const char *path, char *out, size_t capacity) {
         memcpy(out, resolved, size);
     free(resolved);
     return result;
+}
+
+int cpmem_place_link(const char *path, char *out, size_t capacity) {
+    ssize_t size = readlink(path, out, capacity);
+    if (size < 0)
+        return errno;
+    if ((size_t)size >= capacity)
+        return ERANGE;
+    out[size] = 0;
+    return 0;
 }
 
 int cpmem_place_list(const char *path, char *out, size_t capacity, size_t *used) {

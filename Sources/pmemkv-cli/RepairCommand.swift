@@ -8,8 +8,8 @@ struct Repair: ParsableCommand {
         abstract: "Salvage what is readable of a damaged pool into a new one.",
         discussion: """
             The damaged pool is only read. With --replace the new pool takes its place at the \
-            end. What could not be saved is listed. --require holds for both pools. Exit status: 1 when the new pool does not \
-            hold all that the old one held.
+            end. What could not be saved is listed. --require holds for both pools. Exit status: \
+            1 when the new pool does not hold all that the old one held.
             """)
 
     @OptionGroup var pool: PoolArguments

@@ -10,8 +10,8 @@ extension PmemStore {
     /// - Parameters:
     ///   - path: the new pool's file; it must not exist.
     ///   - requirement: what the new pool's medium must give.
-    /// - Throws: `alreadyExists`, `cannotCreate`, `refused`, `corrupt` when a record is damaged, and what a
-    ///   put throws.
+    /// - Throws: `alreadyExists`, `cannotCreate`, `refused`, `corrupt` when a record is damaged,
+    ///   and what a put throws.
     public func backup(
         to path: String, requirement: MediumRequirement? = nil
     ) throws(StoreError) {

@@ -34,6 +34,11 @@ package struct BlockDevice: Sendable, Equatable {
         return members.isEmpty ? [name] : members.flatMap(\.ordinaryLeaves)
     }
 
+    /// Whether a device is among the members, however deep.
+    package func isMade(of name: String) -> Bool {
+        members.contains { $0.name == name || $0.wholeName == name || $0.isMade(of: name) }
+    }
+
     /// Stacks of block devices deeper than this are not followed; the kernel allows fewer.
     private static let depthLimit = 16
 

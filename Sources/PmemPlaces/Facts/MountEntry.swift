@@ -38,13 +38,18 @@ package struct MountEntry: Sendable, Equatable {
         options.contains("dax") ? "always" : option("dax")
     }
 
+    /// All mounts that can be seen, in the order they were made.
+    package static func all(_ root: SystemRoot) -> [MountEntry] {
+        (root.text("/proc/self/mountinfo") ?? "").split(separator: "\n")
+            .compactMap(MountEntry.init(line:))
+    }
+
     /// The mount a path lies on: by identifier when the kernel gave one, else the last of the
     /// deepest mount points above the path (later mounts cover earlier ones).
     package static func find(
         path: String, mountID: Int?, root: SystemRoot
     ) -> MountEntry? {
-        let text = root.text("/proc/self/mountinfo") ?? ""
-        let entries = text.split(separator: "\n").compactMap(MountEntry.init(line:))
+        let entries = all(root)
         if let mountID, let entry = entries.first(where: { $0.id == mountID }) { return entry }
         return entries.filter { $0.covers(path) }
             .reduce(nil as MountEntry?) { best, entry in

@@ -46,6 +46,14 @@ extension PlaceFacts {
     }
 }
 
+extension MountEntry {
+    /// What becomes of files on the mounted file system.
+    func permanence(_ root: SystemRoot) -> Permanence {
+        LayerWalk(root: root, depth: 0).permanence(
+            fileSystem: fileSystem, mount: self, block: BlockDevice.find(mount: self, root: root))
+    }
+}
+
 extension PmemDevice {
     fileprivate var permanence: Permanence {
         switch backing {

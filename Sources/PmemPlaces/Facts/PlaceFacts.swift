@@ -35,6 +35,12 @@ public struct PlaceFacts: Sendable, Equatable {
     package var status: PathStatus?
     /// Why the path could not be looked at.
     package var failure: Errno?
+    /// Where the path points, when it is a symbolic link to nothing.
+    package var linkTarget: String?
+    /// The last part of a path that can be looked at, when what follows it cannot.
+    package var lastSeen: String?
+    /// The device-DAX devices of this machine, when a device is missing.
+    package var daxDevices: [String] = []
     package var mount: MountEntry?
     /// `ext4`, `xfs`, `tmpfs`, ...; nil for devices.
     public var fileSystem: String?
@@ -169,19 +175,35 @@ extension PlaceFacts {
             ]
             return
         }
+        linkTarget = PathStatus.linkTarget(path)
         guard error == .noSuchFileOrDirectory, !path.isEmpty,
             let parent = try? PathStatus.of(parentPath), parent.type == .directory
-        else { return }
+        else {
+            lastSeen = Self.ancestors(of: path).first { (try? PathStatus.of($0)) != nil }
+            return
+        }
         status = parent
         describeFileSystem(parent, root)
+        if fileSystem == "devtmpfs" {
+            daxDevices = root.list("/sys/bus/dax/devices").map { "/dev/" + $0 }
+        }
     }
 
     /// The directory the path is in, or would be in.
-    package var parentPath: String {
+    package var parentPath: String { Self.parent(of: path) }
+
+    private static func parent(of path: String) -> String {
         var trimmed = path[...]
         while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
         guard let slash = trimmed.lastIndex(of: "/") else { return "." }
         return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+    }
+
+    /// The directories a path goes through, the innermost first.
+    private static func ancestors(of path: String) -> [String] {
+        var all = [parent(of: path)]
+        while let last = all.last, last != "/", last != "." { all.append(parent(of: last)) }
+        return all
     }
 
     /// The file system's name by its magic number, for when /proc is not there.

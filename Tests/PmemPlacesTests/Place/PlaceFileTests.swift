@@ -146,7 +146,7 @@ struct PlaceFileTests {
         try system.pmem(
             1, region: region, device: "259:1", pageMap: nil, namespaceMode: "memory")
         #expect(!(try #require(inspect(1).refusal).remedy.contains("devdax")))
-        #expect(try #require(inspect(9).refusal).remedy.hasPrefix("make a file system"))
+        #expect(try #require(inspect(9).refusal).remedy.hasPrefix("name a file"))
     }
 
     @Test("An empty tree gives unknown facts, not errors")
