@@ -33,6 +33,8 @@ int cpmem_place_stat(const char *path, struct cpmem_place_stat *out) {
     *out = (struct cpmem_place_stat){
         .inode = st.stx_ino,
         .size = st.stx_size,
+        .change_seconds = st.stx_ctime.tv_sec,
+        .change_nanoseconds = st.stx_ctime.tv_nsec,
         .mode = st.stx_mode,
         .owner = st.stx_uid,
         .device_major = st.stx_dev_major,

@@ -95,6 +95,38 @@ struct DurabilityTests {
         }
     }
 
+    /// Whether an overlay of one's own can be mounted here.
+    static let canOverlay: Bool = overlaid("true").status == 0
+
+    /// Runs a line of shell where /mnt/o is an overlay with its upper directory /mnt/t/u in tmpfs.
+    private static func overlaid(_ line: String) -> Outcome {
+        Program.run(
+            program: [
+                "/usr/bin/unshare", "-m", "/bin/sh", "-c",
+                """
+                mount -t tmpfs none /mnt && mkdir /mnt/t /mnt/o && mount -t tmpfs none /mnt/t &&
+                mkdir /mnt/t/l /mnt/t/u /mnt/t/w && mount -t overlay none /mnt/o \\
+                    -o lowerdir=/mnt/t/l,upperdir=/mnt/t/u,workdir=/mnt/t/w || exit 99
+                \(line)
+                """,
+            ])
+    }
+
+    /// An overlay over tmpfs was called durable. A directory that has the name of the upper one in
+    /// this namespace, and is another, must not make it so again.
+    @Test("A real overlay is what its upper directory is", .enabled(if: canOverlay))
+    func overlay() {
+        let info = "'\(Program.pmemkv)' info /mnt/o/p --json"
+        let create = "'\(Program.pmemkv)' create /mnt/o/p --size 1MiB"
+        let seen = Self.overlaid("\(create); \(info)")
+        #expect(member("durable", of: seen.text) == "false", "\(seen)")
+        let hidden = Self.overlaid("\(create); mount -t tmpfs none /mnt/t; \(info)")
+        #expect(member("durable", of: hidden.text) == "null", "\(hidden)")
+        let other = Self.overlaid(
+            "\(create); mount --bind '\(disk.path)' /mnt/t; mkdir /mnt/t/u; \(info)")
+        #expect(member("durable", of: other.text) == "null", "\(other)")
+    }
+
     @Test("Without flushes: info sees it, and --require sync-dax refuses")
     func unflushed() {
         let pool = disk.pool()

@@ -14,6 +14,8 @@
 struct cpmem_place_stat {
     uint64_t inode;
     uint64_t size;            /* bytes */
+    int64_t change_seconds;   /* st_ctime, with nanoseconds below */
+    uint32_t change_nanoseconds;
     uint64_t mount_id;        /* valid when has_mount_id is 1 (Linux 5.8) */
     uint32_t mode;            /* st_mode: type and permissions */
     uint32_t owner;

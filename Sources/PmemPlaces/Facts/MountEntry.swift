@@ -5,6 +5,8 @@ package struct MountEntry: Sendable, Equatable {
     package var id: Int
     package var device: String
     package var mountPoint: String
+    /// The directory of the file system that is mounted there: `/`, or another for a bind mount.
+    package var directory: String
     package var fileSystem: String
     /// What is mounted: `/dev/pmem0`, `tmpfs`, `host:/export`.
     package var source: String
@@ -19,6 +21,7 @@ package struct MountEntry: Sendable, Equatable {
         else { return nil }
         self.id = id
         device = fields[2]
+        directory = Self.unescape(fields[3])
         mountPoint = Self.unescape(fields[4])
         fileSystem = fields[dash + 1]
         source = Self.unescape(fields[dash + 2])

@@ -105,8 +105,8 @@ private struct LayerWalk {
     }
 
     /// What is written to an overlay goes to its upper directory. That is a path of whoever mounted
-    /// it: in a container it mostly leads nowhere, and a path that is itself on the overlay is
-    /// another one of the same name.
+    /// it: in a container it mostly leads nowhere, or to another directory of the same name. The
+    /// right one changes together with the overlay, and never lies on it.
     private func permanence(overlay: MountEntry) -> Permanence {
         if overlay.options.contains("volatile") || overlay.options.contains("fsync=volatile") {
             return .volatile("this overlay is mounted with 'volatile', which leaves out every sync")
@@ -118,9 +118,20 @@ private struct LayerWalk {
             "the upper directory of this overlay, \(upper), cannot be seen from here")
         guard upper.hasPrefix("/"), let resolved = root.resolve(upper),
             MountEntry.find(path: resolved, mountID: root.mountID(of: resolved), root: root)?
-                .device != overlay.device
+                .device != overlay.device, isUpper(resolved, of: overlay)
         else { return unseen }
         return permanence(of: resolved)?.below("overlay (\(upper))") ?? unseen
+    }
+
+    /// Whether nothing speaks against a directory being the upper one of an overlay. A writer may
+    /// change it between the two looks, so that one difference proves nothing.
+    private func isUpper(_ path: String, of overlay: MountEntry) -> Bool {
+        guard overlay.directory == "/", root.mountID(of: overlay.mountPoint) == overlay.id else {
+            return true
+        }
+        return (0..<3).contains { _ in
+            root.changedTogether(overlay.mountPoint, path) != false
+        }
     }
 
     func permanence(_ block: BlockDevice) -> Permanence {
