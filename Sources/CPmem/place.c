@@ -34,7 +34,10 @@ int cpmem_place_stat(const char *path, struct cpmem_place_stat *out) {
     *out = (struct cpmem_place_stat){
         .inode = st.stx_ino,
         .size = st.stx_size,
+        .change_seconds = st.stx_ctime.tv_sec,
+        .change_nanoseconds = st.stx_ctime.tv_nsec,
         .mode = st.stx_mode,
+        .owner = st.stx_uid,
         .device_major = st.stx_dev_major,
         .device_minor = st.stx_dev_minor,
         .special_major = st.stx_rdev_major,
@@ -44,6 +47,9 @@ int cpmem_place_stat(const char *path, struct cpmem_place_stat *out) {
         .is_dax = (st.stx_attributes & STATX_ATTR_DAX) != 0,
         .knows_mount_root = (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0,
         .is_mount_root = (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0,
+        .may_read = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0,
+        .may_write = faccessat(
+            AT_FDCWD, path, S_ISDIR(st.stx_mode) ? W_OK | X_OK : W_OK, AT_EACCESS) == 0,
     };
     if (out->has_mount_id)
         out->mount_id = st.stx_mnt_id;
@@ -73,6 +79,16 @@ int cpmem_place_resolve(const char *path, char *out, size_t capacity) {
         memcpy(out, resolved, size);
     free(resolved);
     return result;
+}
+
+int cpmem_place_link(const char *path, char *out, size_t capacity) {
+    ssize_t size = readlink(path, out, capacity);
+    if (size < 0)
+        return errno;
+    if ((size_t)size >= capacity)
+        return ERANGE;
+    out[size] = 0;
+    return 0;
 }
 
 int cpmem_place_list(const char *path, char *out, size_t capacity, size_t *used) {

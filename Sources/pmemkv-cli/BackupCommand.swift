@@ -9,7 +9,8 @@ struct Backup: ParsableCommand {
         discussion: """
             Done means that the new pool is complete and durable; until then there is none. It \
             has the owner and mode of the old one, and holds all of it however full that is. \
-            Exit status: 28 when SIZE is too small, with the least that fits.
+            --require holds for both pools. Exit status: 28 when SIZE is too small, with the \
+            least that fits.
             """)
 
     @OptionGroup var pool: PoolArguments
@@ -22,6 +23,8 @@ struct Backup: ParsableCommand {
     var size: ByteSize?
 
     func run() throws {
-        try pool.withStore(readOnly: true) { try $0.backup(to: destination, size: size?.bytes) }
+        try pool.withStore(readOnly: true) {
+            try $0.backup(to: destination, size: size?.bytes, requirement: pool.require)
+        }
     }
 }

@@ -2,8 +2,8 @@
 // examining; this file prints.
 
 import ArgumentParser
+import PmemKV
 import PmemKVText
-import PmemPlaces
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,7 +15,7 @@ struct Doctor: ParsableCommand {
             addresses, which decide about 2 MiB mappings.
 
             Exit status: 0 when nothing is wrong, 1 when a store here is refused or would lose \
-            data, 66 when neither the path nor its directory exists.
+            data, 66 when nothing is at the path and nothing can be made there.
             """)
 
     @Argument(help: "The place to examine.", completion: .file())
@@ -31,7 +31,7 @@ struct Doctor: ParsableCommand {
     var json = false
 
     func run() throws {
-        let report = PlaceReport.examine(path, io: io)
+        let report = PmemStore.examine(path, io: io)
         try ByteOutput().printLine(json ? Self.json(report) : Self.text(report))
         let isNowhere = report.kind == "missing" && report.findings("file-system").isEmpty
         if isNowhere { throw ExitCode(66) }

@@ -29,7 +29,9 @@ struct Info: ParsableCommand {
         sheet.add("noFlush", .flag(info.isUnflushed))
         sheet.add("autoFlush", .flag(info.hasAutoFlush))
         sheet.add("strategy", .text(info.strategy.rawValue))
-        sheet.add("durable", .flag(info.isDurable))
+        sheet.add(
+            "durable", info.survivesPowerLoss.map(JSON.flag) ?? .null,
+            text: info.survivesPowerLoss == nil ? "unknown" : nil)
         sheet.add("guarantee", .text(info.guarantee))
         sheet.add(bytes: statistics.poolBytes, "poolBytes")
         sheet.add(bytes: statistics.segmentBytes, "segmentBytes")

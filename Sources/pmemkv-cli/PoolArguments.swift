@@ -4,10 +4,7 @@ import PmemKVText
 
 extension IOPath: ExpressibleByArgument {}
 
-/// What a pool's medium must give.
-enum Requirement: String, CaseIterable, ExpressibleByArgument {
-    case synchronousDAX = "sync-dax"
-}
+extension MediumRequirement: ExpressibleByArgument {}
 
 /// The pool of a command and how it is opened.
 struct PoolArguments: ParsableArguments {
@@ -22,15 +19,18 @@ struct PoolArguments: ParsableArguments {
 
     @Option(
         help: .init(
-            "Refuse a medium where a durable write takes a system call, or that loses data.",
-            valueName: "sync-dax"))
-    var require: Requirement?
+            """
+            Refuse a medium where a write is not known to survive a loss of power ('durable'), or \
+            takes a system call for that ('sync-dax').
+            """,
+            valueName: "sync-dax|durable"))
+    var require: MediumRequirement?
 
     func options(readOnly: Bool) -> OpenOptions {
         var options = OpenOptions()
         options.readOnly = readOnly
         options.io = io
-        options.requireSynchronousDAX = require == .synchronousDAX
+        options.requirement = require
         return options
     }
 

@@ -8,8 +8,9 @@ struct Repair: ParsableCommand {
         abstract: "Salvage what is readable of a damaged pool into a new one.",
         discussion: """
             The damaged pool is only read. With --replace the new pool takes its place when it \
-            is complete. Owner and mode are those of the damaged pool. What could not be saved \
-            is listed. Exit status: 1 when the new pool does not hold all that the old one held.
+            is complete. Owner and mode are those of the damaged pool. --require holds for both \
+            pools. What could not be saved is listed. Exit status: 1 when the new pool does not \
+            hold all that the old one held.
             """)
 
     @OptionGroup var pool: PoolArguments

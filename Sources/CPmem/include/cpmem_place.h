@@ -14,8 +14,11 @@
 struct cpmem_place_stat {
     uint64_t inode;
     uint64_t size;            /* bytes */
+    int64_t change_seconds;   /* st_ctime, with nanoseconds below */
+    uint32_t change_nanoseconds;
     uint64_t mount_id;        /* valid when has_mount_id is 1 (Linux 5.8) */
     uint32_t mode;            /* st_mode: type and permissions */
+    uint32_t owner;
     uint32_t device_major;    /* the device the file lies on */
     uint32_t device_minor;
     uint32_t special_major;   /* the device a device node stands for */
@@ -25,6 +28,8 @@ struct cpmem_place_stat {
     uint8_t is_dax;
     uint8_t knows_mount_root;
     uint8_t is_mount_root;
+    uint8_t may_read;         /* by this process, as the kernel would judge it now */
+    uint8_t may_write;        /* of a directory: may make files in it */
 };
 
 /* What statfs(2) says about the file system a path lies on. */
@@ -40,6 +45,9 @@ int cpmem_place_fs(const char *path, struct cpmem_place_fs *out);
 
 /* Resolves symbolic links. Writes a NUL-terminated path of at most `capacity` bytes. */
 int cpmem_place_resolve(const char *path, char *out, size_t capacity);
+
+/* Writes where a symbolic link points, without following it, NUL-terminated. EINVAL for others. */
+int cpmem_place_link(const char *path, char *out, size_t capacity);
 
 /*
  * Writes the names in a directory, `.` and `..` left out, each followed by a NUL, to `out` and

@@ -42,8 +42,12 @@ public struct MediumInfo: Sendable, Equatable {
 
     public var strategy: Strategy { durability.strategy }
 
-    /// Whether an acknowledged write survives the loss of power, as far as this machine can tell.
+    /// Whether an acknowledged write is known to survive the loss of power.
     public var isDurable: Bool { durability.isDurable }
+
+    /// Whether an acknowledged write survives the loss of power, as far as this machine can tell;
+    /// nil when it cannot tell.
+    public var survivesPowerLoss: Bool? { durability.survivesPowerLoss }
 
     /// Whether a write becomes durable without a system call.
     public var isSynchronousDAX: Bool { durability.isSynchronousDAX }

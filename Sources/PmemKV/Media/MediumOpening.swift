@@ -5,7 +5,7 @@ enum MediumOpening {
     /// Asks for the decision twice: before anything is mapped, so that what is refused stays
     /// untouched, and with libpmem's word on the mapping, which may be weaker than expected.
     static func open(
-        _ file: PoolFile, io: IOPath, requireSynchronousDAX: Bool
+        _ file: PoolFile, io: IOPath, requirement: MediumRequirement? = nil
     ) throws(StoreError) -> (Medium, MediumInfo) {
         let size = try file.currentSize()
         guard size >= Geometry.minimumPoolSize else {
@@ -16,7 +16,7 @@ enum MediumOpening {
         }
         let libpmem = LibpmemFacts.current()
         let facts = file.facts
-        let mapSync = file.isDevdax || PlaceProbe.acceptsMapSync(file.descriptor, bytes: size)
+        let mapSync = file.isDevdax || MapSync.isAccepted(for: file.descriptor, bytes: size)
         func describe(mapping isPmem: Bool?) throws(StoreError) -> MediumInfo {
             let durability: DurabilityDecision
             do throws(PlaceFacts.Refusal) {
@@ -30,7 +30,7 @@ enum MediumOpening {
                 isDAX: facts.isDAX == true, acceptsMapSync: mapSync,
                 isForced: libpmem.isForced, isUnflushed: libpmem.isUnflushed,
                 hasAutoFlush: libpmem.hasAutoFlush, durability: durability)
-            if requireSynchronousDAX { try requireSynchronous(info) }
+            try require(requirement, of: durability, at: file.path)
             return info
         }
         var info = try describe(mapping: nil)
@@ -47,15 +47,40 @@ enum MediumOpening {
         return (medium, info)
     }
 
-    private static func requireSynchronous(_ info: MediumInfo) throws(StoreError) {
-        guard !info.isSynchronousDAX else { return }
-        let state = info.durability.weakness.map { "not durable: \($0)" }
+    /// Refuses a place that will not give what is required, as far as that can be told without the
+    /// pool: before a file is made there or an old one is given up.
+    static func refuse(
+        _ place: PoolPath, io: IOPath, without requirement: MediumRequirement?
+    ) throws(StoreError) {
+        guard let requirement else { return }
+        let facts = place.inspect()
+        let mapSync = facts.tryMapSync().answer
+        // Where the answer is missing, and would decide, opening has it.
+        if case .untried = mapSync, requirement == .synchronousDAX { return }
+        // What is refused for being what it is, creating and opening refuse in their own words.
+        guard facts.refusal == nil,
+            let decision = try? DurabilityDecision(
+                on: facts, mapSync: mapSync == .accepted, libpmem: .current(), io: io)
+        else { return }
+        try require(requirement, of: decision, at: place.shown)
+    }
+
+    private static func require(
+        _ requirement: MediumRequirement?, of durability: DurabilityDecision, at path: String
+    ) throws(StoreError) {
+        let (isGiven, lack) =
+            switch requirement {
+            case nil: (true, "")
+            case .durable: (durability.isDurable, "is not known to be durable")
+            case .synchronousDAX: (durability.isSynchronousDAX, "has no synchronous DAX")
+            }
+        guard !isGiven else { return }
+        let state =
+            durability.weakness.map { "not durable: \($0)" }
+            ?? durability.doubt.map { "perhaps not durable: \($0)" }
+            ?? "durable by \(durability.strategy.rawValue)"
         throw StoreError(
             .refused,
-            """
-            \(info.path) has no synchronous DAX (\(info.kind.rawValue), \
-            \(state ?? "durable by \(info.strategy.rawValue)")), which was required; \
-            'pmemkv doctor \(info.path)' says why
-            """)
+            "\(path) \(lack), which was required (\(state)); 'pmemkv doctor \(path)' says more")
     }
 }

@@ -11,23 +11,30 @@ extension PmemStore {
     /// - Parameters:
     ///   - path: the new pool: a file that does not exist, or a devdax device without a pool.
     ///   - size: bytes of a file; nil for this pool's. A device takes no size.
-    /// - Throws: `alreadyExists`, `cannotCreate`, `outOfSpace` with the least size that fits,
-    ///   `corrupt` when a record is damaged, and what creating a pool throws.
+    ///   - requirement: what the new pool's medium must give.
+    /// - Throws: `alreadyExists`, `cannotCreate`, `refused`, `outOfSpace` with the least size that
+    ///   fits, `corrupt` when a record is damaged, and what creating a pool throws.
     /// - Complexity: O(n log n) for n keys, and the bytes; 8 bytes of memory a key.
-    public func backup(to path: String, size: Int? = nil) throws(StoreError) {
-        try backup(to: PoolPath(path), size: size)
+    public func backup(
+        to path: String, size: Int? = nil, requirement: MediumRequirement? = nil
+    ) throws(StoreError) {
+        try backup(to: PoolPath(path), size: size, requirement: requirement)
     }
 
     /// The same for a path that need not be text.
-    public func backup(to path: FilePath, size: Int? = nil) throws(StoreError) {
-        try backup(to: PoolPath(path), size: size)
+    public func backup(
+        to path: FilePath, size: Int? = nil, requirement: MediumRequirement? = nil
+    ) throws(StoreError) {
+        try backup(to: PoolPath(path), size: size, requirement: requirement)
     }
 
-    package func backup(to place: PoolPath, size: Int?) throws(StoreError) {
+    package func backup(
+        to place: PoolPath, size: Int?, requirement: MediumRequirement?
+    ) throws(StoreError) {
         let geometry = engine.geometry
         _ = try Self.createFilled(
             at: place, size: size, usualSize: geometry.poolSize,
-            segmentSize: geometry.segmentSize, overwriting: .refused,
+            segmentSize: geometry.segmentSize, requirement: requirement, overwriting: .refused,
             attributes: engine.log.medium.attributes
         ) { target throws(StoreError) in
             try engine.records.withSnapshot { locations throws(StoreError) in

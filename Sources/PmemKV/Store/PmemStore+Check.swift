@@ -40,9 +40,9 @@ extension PmemStore {
         _ place: PoolPath, _ options: OpenOptions
     ) throws(StoreError) -> Medium {
         let file = try PoolFile.open(place, readOnly: true)
+        // What is required is required of a store there, not of the way it is read here.
+        try MediumOpening.refuse(place, io: options.io, without: options.requirement)
         let io: IOPath = options.io == .automatic && !file.isDevdax ? .syscalls : options.io
-        return try MediumOpening.open(
-            file, io: io, requireSynchronousDAX: options.requireSynchronousDAX
-        ).0
+        return try MediumOpening.open(file, io: io).0
     }
 }

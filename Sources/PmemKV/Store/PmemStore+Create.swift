@@ -47,11 +47,13 @@ extension PmemStore {
     ///   - attributes: owner and mode of what it is made from.
     static func createFilled(
         at place: PoolPath, size: Int?, usualSize: Int, segmentSize: Int,
-        overwriting: NewPoolFile.Overwriting, attributes: FileAttributes?,
+        requirement: MediumRequirement?, overwriting: NewPoolFile.Overwriting, attributes: FileAttributes?,
         _ fill: (Engine) throws(StoreError) -> Void
     ) throws(StoreError) -> Int {
+        var options = CreateOptions(size: size, segmentSize: segmentSize)
+        options.open.requirement = requirement
         let new = try NewPool(
-            at: place, CreateOptions(size: size, segmentSize: segmentSize),
+            at: place, options,
             usualSize: usualSize, overwriting: overwriting, attributes: attributes, toFill: true)
         do throws(StoreError) {
             try fill(new.store.engine)
@@ -81,6 +83,8 @@ private struct NewPool {
         let isDevice = place.inspect().kind == .devdax
         let size = isDevice ? options.size : options.size ?? usualSize
         if let size { _ = try Geometry(poolSize: size, segmentSize: options.segmentSize) }
+        try MediumOpening.refuse(
+            place, io: options.open.io, without: options.open.requirement)
         var opening = options.open
         opening.engine.fillsPool = toFill
         do throws(StoreError) {
@@ -102,7 +106,7 @@ private struct NewPool {
         _ file: PoolFile, _ options: OpenOptions, segmentSize: Int?, refusesPools: Bool
     ) throws(StoreError) -> PmemStore {
         let (medium, info) = try MediumOpening.open(
-            file, io: options.io, requireSynchronousDAX: options.requireSynchronousDAX)
+            file, io: options.io, requirement: options.requirement)
         do throws(StoreError) {
             if refusesPools { try refuseToOverwrite(medium, path: file.path) }
             try PoolFormat.write(

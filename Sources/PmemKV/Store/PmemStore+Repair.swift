@@ -11,6 +11,8 @@ extension PmemStore {
     ///   - destination: the new pool's file, which must not exist; nil for the damaged pool's own:
     ///     the new pool takes its place when it is complete. A link is followed.
     ///   - size: bytes of the new pool; nil takes the old one's size. A device takes no size.
+    ///   - options: how the old pool is opened; what it requires of the medium holds for the new
+    ///     pool's, too.
     /// - Throws: what opening throws but for damage, what creating the new pool throws, and
     ///   `outOfSpace` with the least size that fits; of the old one's size it is never too small.
     /// - Complexity: O(bytes in use) time, O(keys) memory.
@@ -46,7 +48,7 @@ extension PmemStore {
         let attributes = medium.attributes
         let keys = try createFilled(
             at: destination ?? place, size: size, usualSize: salvage.geometry.poolSize,
-            segmentSize: salvage.geometry.segmentSize,
+            segmentSize: salvage.geometry.segmentSize, requirement: options.requirement,
             overwriting: destination == nil ? .held(attributes) : .refused,
             attributes: attributes
         ) { target throws(StoreError) in

@@ -54,7 +54,7 @@ public final class PmemStore: Sendable {
         let file = try PoolFile.open(
             place, readOnly: options.readOnly, calls: options.engine.calls)
         let (medium, info) = try MediumOpening.open(
-            file, io: options.io, requireSynchronousDAX: options.requireSynchronousDAX)
+            file, io: options.io, requirement: options.requirement)
         do throws(StoreError) {
             return try open(medium, info: info, options: options)
         } catch {

@@ -7,8 +7,8 @@ public struct OpenOptions: Sendable {
     public var readOnly = false
     /// How the bytes are reached.
     public var io: IOPath = .automatic
-    /// Refuses a medium where a write needs a system call to become durable, or is not durable.
-    public var requireSynchronousDAX = false
+    /// What the medium must give; one that does not is refused before anything is changed.
+    public var requirement: MediumRequirement?
     /// Which indexes are kept in DRAM. The pool's format does not depend on it.
     public var index = IndexKind.hash
     /// Where the store says what it does; silent by default. Errors are thrown, not logged.
@@ -17,6 +17,15 @@ public struct OpenOptions: Sendable {
     package var engine = EngineOptions()
 
     public init() {}
+}
+
+/// What a medium must give to be accepted.
+public enum MediumRequirement: String, Sendable, CaseIterable {
+    /// A write is known to survive the loss of power, and takes no system call for that.
+    case synchronousDAX = "sync-dax"
+    /// A write is known to survive the loss of power. A medium of which this machine cannot tell is
+    /// refused.
+    case durable
 }
 
 /// What finds a key. Chosen each time a pool is opened; nothing of it is on the medium but the hash

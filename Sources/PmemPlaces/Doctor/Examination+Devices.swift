@@ -66,7 +66,7 @@ extension Examination {
             finding.severity = .problem
             finding.what = "\(device.name) lies in a volatile region (\(origin))"
             finding.why = "it loses its content with power"
-            finding.remedy = "ndctl list -RN  # and choose a namespace of a pmem region"
+            finding.remedy = betterPlace
         case .specificPurpose:
             finding.severity = .problem
             finding.what =
@@ -82,14 +82,12 @@ extension Examination {
             finding.severity = .problem
             finding.what = "\(device.name) is volatile CXL memory (\(device.region ?? "region"))"
             finding.why = "it loses its content with power, yet libpmem takes it for persistent"
-            finding.remedy =
-                "cxl create-region -t pmem -d decoderX.Y MEMDEV"
-                + "  # where the CXL device has a persistent part"
+            finding.remedy = betterPlace
         case .unknown:
             finding.severity = facts.kind == .devdax ? .problem : .warning
             finding.what = "where the memory of \(device.name) comes from is not known"
             finding.why = "no libnvdimm region stands above it in sysfs"
-            finding.remedy = "mount | grep sysfs; ndctl list -RN"
+            finding.remedy = root.exists("/sys/class") ? betterPlace : "mount -t sysfs sysfs /sys"
         }
     }
 
@@ -149,8 +147,8 @@ extension Examination {
         let listed = "\(sectors) bad sectors of 512 bytes in \(device.badRanges.count) ranges"
         let remedy =
             device.isCharacterDevice
-            ? "ndctl clear-errors \(device.namespace ?? "namespaceX.Y")"
-            : "ndctl list --media-errors -n \(device.namespace ?? "namespaceX.Y")"
+            ? "ndctl clear-errors \(device.namespace ?? "all")"
+            : "ndctl list --media-errors -n \(device.namespace ?? "all")"
                 + "  # then pmemkv check and pmemkv repair"
         return PlaceReport.Finding(
             id: "bad-blocks", subject: device.name, severity: isHit ? .problem : .warning,

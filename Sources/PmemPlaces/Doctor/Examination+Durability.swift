@@ -49,6 +49,11 @@ extension Examination {
                     .problem, "no store can be opened here",
                     verdict.explanation ?? "see the finding named place"
                 )
+            case .unknown where verdict.explanation != nil:
+                (
+                    .warning, "whether a write here survives a loss of power cannot be told",
+                    verdict.explanation ?? ""
+                )
             case .unknown:
                 (
                     .note, "what makes a write durable here is not known",
@@ -57,13 +62,21 @@ extension Examination {
             }
         return PlaceReport.Finding(
             id: "durability", severity: severity, what: what, why: why,
-            remedy: verdict.path == .sync && facts.devices.isEmpty
-                ? "for flush-and-fence commits, use DAX on persistent memory" : nil,
+            remedy: durabilityRemedy(verdict),
             values: [
                 "path": .text(verdict.path.rawValue),
                 "strategy": .optional(verdict.strategy?.rawValue),
                 "durable": .optional(verdict.isDurable), "eadr": .flag(libpmem.hasAutoFlush),
             ])
+    }
+
+    private func durabilityRemedy(_ verdict: Verdict) -> String? {
+        switch verdict.path {
+        case .sync: facts.devices.isEmpty ? memoryElsewhere : nil
+        // A variable that costs durability has a finding and a remedy of its own.
+        case .never, .unknown: facts.permanence == .lasting ? nil : betterPlace
+        case .flushAndFence, .fence, .calls, .refused: nil
+        }
     }
 
     private func mapSync() -> PlaceReport.Finding {
@@ -175,7 +188,7 @@ extension Examination {
             finding.remedy =
                 names.isEmpty
                 ? nil
-                : "dmsetup table \(block.mapperName ?? "")  # make it of the memory alone"
+                : "\(composition(of: block))  # make it of the memory alone"
         } else if !asynchronous.isEmpty {
             finding.severity = .warning
             finding.what =
@@ -183,9 +196,14 @@ extension Examination {
                 + "\(asynchronous.joined(separator: ", ")) makes it asynchronous"
             finding.why = "one virtio-pmem member makes every store on the device wait for msync"
             finding.remedy =
-                "dmsetup table \(block.mapperName ?? "")  # make it anew without "
+                "\(composition(of: block))  # make it anew without "
                 + asynchronous.joined(separator: ", ")
         }
         return finding
+    }
+
+    /// The command that shows what a stacked device is made of.
+    private func composition(of block: BlockDevice) -> String {
+        block.mapperName.map { "dmsetup table \($0.shellWord)" } ?? "cat /proc/mdstat"
     }
 }

@@ -1,6 +1,8 @@
 // Findings about how the memory is mapped: where struct page lives, alignment, and whether the
 // file can be and is mapped in 2 MiB entries.
 
+import Glibc
+
 extension Examination {
     func mappingFindings() -> [PlaceReport.Finding] {
         var findings = facts.devices.compactMap(structPage)
@@ -16,10 +18,8 @@ extension Examination {
             id: "struct-page", subject: device.name, severity: .ok, what: "", why: "",
             values: ["placement": .optional(device.pageMap), "mode": .optional(device.mode)])
         let mode = device.mode ?? "fsdax"
-        let namespace = device.namespace ?? "namespaceX.Y"
         let kibibytes = device.sizeBytes.map { $0 / 64 / 1024 }
         let amount = kibibytes.map { $0 < 2048 ? " (\($0) KiB)" : " (\($0 / 1024) MiB)" } ?? ""
-        let recreate = "ndctl create-namespace -f -e \(namespace) -m \(mode) -M "
         switch device.pageMap {
         case "ram":
             finding.what = "struct page of \(device.name) lives in DRAM (map=mem)"
@@ -29,7 +29,8 @@ extension Examination {
             finding.remedy =
                 device.backing == .virtioPmem
                 ? nil
-                : recreate + "dev  # to give the DRAM back; erases the namespace"
+                : device.recreate("-m \(mode) -M dev")
+                    + "  # to give the DRAM back; erases the namespace"
         case "pmem":
             let isSlow = !kernel.isUsercopyOff && kernel.hasUsercopyBypass == false
             finding.severity = isSlow && device.mode != "devdax" ? .warning : .ok
@@ -39,7 +40,8 @@ extension Examination {
                 ? "this kernel reads it for every read(2) and write(2) (see hardened-usercopy)"
                 : "no DRAM is used; page faults, direct I/O and RDMA registration are slower, "
                     + "read(2), write(2) and mapped stores are not"
-            finding.remedy = recreate + "mem  # if those matter; erases the namespace"
+            finding.remedy =
+                device.recreate("-m \(mode) -M mem") + "  # if those matter; erases the namespace"
         default:
             if device.mode == "raw" || device.mode == "sector" {
                 finding.severity = .warning
@@ -49,9 +51,7 @@ extension Examination {
                 finding.why =
                     "without it there is no DAX: a file system falls back to the page "
                     + "cache"
-                finding.remedy =
-                    "ndctl create-namespace -f -e \(namespace) -m fsdax"
-                    + "  # erases the namespace"
+                finding.remedy = device.recreate("-m fsdax") + "  # erases the namespace"
             } else {
                 finding.severity = .note
                 finding.what = "where struct page of \(device.name) lives is not known"
@@ -64,7 +64,6 @@ extension Examination {
     private func alignment(_ device: PmemDevice) -> PlaceReport.Finding? {
         guard let bytes = device.alignmentBytes else { return nil }
         let isSmall = bytes < HugeExtents.pageBytes
-        let namespace = device.namespace ?? "namespaceX.Y"
         return PlaceReport.Finding(
             id: "alignment", subject: device.name, severity: isSmall ? .warning : .ok,
             what: "\(device.name) is aligned to \(Self.size(bytes))",
@@ -75,7 +74,7 @@ extension Examination {
                     : "the data need not begin on a 2 MiB boundary, which 2 MiB mappings need")
                 : "2 MiB mappings are possible: fewer faults, far fewer TLB misses",
             remedy: isSmall
-                ? "ndctl create-namespace -f -e \(namespace) -m \(device.mode ?? "fsdax") -a 2M"
+                ? device.recreate("-m \(device.mode ?? "fsdax") -a 2M")
                     + "  # erases the namespace" : nil,
             values: ["bytes": .number(bytes)])
     }
@@ -126,7 +125,7 @@ extension Examination {
                 + "\(facts.block?.name ?? "") may put them anywhere on its members"
         } else if extentBase == nil {
             finding.what += "; where the device begins is shown to root only"
-            finding.remedy = "sudo pmemkv doctor \(facts.path)"
+            if geteuid() != 0 { finding.remedy = "sudo pmemkv doctor \(facts.path.shellWord)" }
         } else if share.pieces == 0 {
             finding.what = "the file is smaller than 2 MiB"
         } else if percent >= 90 {
@@ -166,6 +165,14 @@ extension Examination {
                 "tried": .number(share.tried), "huge": .number(share.huge),
                 "smaps-bytes": .optional(share.smapsBytes),
             ])
+    }
+
+    /// About how much, in the largest binary unit that it fills.
+    static func amount(_ bytes: Int) -> String {
+        for (unit, shift) in [("GiB", 30), ("MiB", 20), ("KiB", 10)] where bytes >= 1 << shift {
+            return "\(bytes >> shift) \(unit)"
+        }
+        return "\(bytes) bytes"
     }
 
     /// A size in the largest binary unit that divides it.

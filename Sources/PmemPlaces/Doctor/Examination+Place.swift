@@ -4,6 +4,7 @@
 extension Examination {
     func placeFindings() -> [PlaceReport.Finding] {
         var findings = [place()]
+        if facts.isWorthExamining, let finding = access() { findings.append(finding) }
         if let finding = fileSystem() { findings.append(finding) }
         if let finding = dax() { findings.append(finding) }
         return findings
@@ -20,7 +21,7 @@ extension Examination {
                     + (facts.kind == .mountPoint ? "mount point" : "directory")
                     + "; the findings hold for a new file in it",
                 why: "a store is one file",
-                remedy: "pmemkv create \(facts.path.withSlash)store.pool --size 1GiB",
+                remedy: creation(of: freeName),
                 values: values)
         }
         if let refusal = facts.refusal {
@@ -29,7 +30,8 @@ extension Examination {
                 id: "place", severity: .problem,
                 what: "a store is refused here: "
                     + refusal.reason,
-                why: refusalReason, remedy: mountedRemedy ?? refusal.remedy, values: values)
+                why: refusalReason, remedy: mountedRemedy ?? elsewhereRemedy ?? refusal.remedy,
+                values: values)
         }
         let what =
             switch facts.kind {
@@ -40,7 +42,7 @@ extension Examination {
         return PlaceReport.Finding(
             id: "place", severity: .ok, what: what,
             why: "a store can be one file or one device-DAX device",
-            remedy: facts.kind == .missing ? "pmemkv create \(facts.path) --size 1GiB" : nil,
+            remedy: facts.kind == .missing ? creation(of: facts.path) : nil,
             values: values)
     }
 
@@ -56,17 +58,30 @@ extension Examination {
         }
     }
 
-    /// A block device that is mounted has a place for a store already.
+    /// A block device that is mounted, or part of one that is, has a place for a store already.
     private var mountedRemedy: String? {
-        guard facts.kind == .blockDevice else { return nil }
-        let text = root.text("/proc/self/mountinfo") ?? ""
-        let mounts = text.split(separator: "\n").compactMap(MountEntry.init(line:))
-        if let device = facts.status?.specialDevice,
-            let mount = mounts.first(where: { $0.device == device.description })
-        {
-            return "pmemkv doctor \(mount.mountPoint)  # where it is mounted"
+        guard facts.kind == .blockDevice, let block = facts.block else { return nil }
+        for mount in MountEntry.all(root) {
+            guard let below = BlockDevice.find(mount: mount, root: root) else { continue }
+            let comment =
+                if below.name == block.name {
+                    "where it is mounted"
+                } else if below.wholeName == block.name || below.isMade(of: block.name) {
+                    "where \(below.mapperName ?? below.name), which is made of it, is mounted"
+                } else {
+                    ""
+                }
+            if !comment.isEmpty {
+                return "pmemkv doctor \(mount.mountPoint.shellWord)  # \(comment)"
+            }
         }
         return nil
+    }
+
+    /// Nothing makes volatile memory a place for a store; something else may be one.
+    private var elsewhereRemedy: String? {
+        let isHopeless = facts.isVolatile && (facts.kind == .devdax || facts.kind == .blockDevice)
+        return isHopeless || facts.isKernelInterface ? betterPlace : nil
     }
 
     private func fileSystem() -> PlaceReport.Finding? {
@@ -74,10 +89,13 @@ extension Examination {
             facts.isWorthExamining
         else { return nil }
         let name = facts.fileSystem ?? "an unknown file system"
+        let free = status.freeBytes.map { ", \(Self.amount($0)) free" } ?? ""
         let place = facts.mount.map { " mounted at \($0.mountPoint) from \($0.source)" } ?? ""
         var finding = PlaceReport.Finding(
-            id: "file-system", severity: .ok, what: "the file system is \(name)\(place)",
-            why: "ext4 and XFS can map persistent memory directly; others cannot",
+            id: "file-system", severity: .ok, what: "the file system is \(name)\(place)\(free)",
+            why: facts.devices.isEmpty
+                ? "it maps persistent memory directly where there is some below; here is none"
+                : "it maps persistent memory directly",
             values: [
                 "type": .optional(facts.fileSystem),
                 "mount-point": .optional(facts.mount?.mountPoint),
@@ -88,14 +106,28 @@ extension Examination {
                 "read-only": .optional(status.isReadOnly),
             ])
         if status.isReadOnly == true {
-            finding.severity = .warning
+            let isNew = facts.kind != .regularFile
+            finding.severity = isNew ? .problem : .warning
             finding.what += ", read-only"
-            finding.why = "a store here can be opened for reading only"
-            finding.remedy = facts.mount.map { "mount -o remount,rw \($0.mountPoint)" }
+            finding.why =
+                isNew
+                ? "a store cannot be created here" : "a store here can be opened for reading only"
+            finding.remedy = facts.mount.map {
+                "mount -o remount,rw \($0.mountPoint.shellWord)"
+            }
+        } else if facts.kind != .regularFile, isFull {
+            finding.severity = .problem
+            finding.why = "a store's blocks are all allocated when it is created: there is no room"
+            finding.remedy = facts.mount.map { "df -h \($0.mountPoint.shellWord)  # and make room" }
         } else if facts.isMemoryFileSystem {
             finding.severity = .warning
             finding.why = "its files are gone when the machine stops; good for tests only"
-            finding.remedy = "mount -o dax=always /dev/pmemN DIRECTORY  # and put the store there"
+            finding.remedy = betterPlace
+        } else if !Self.hasDAX(facts.fileSystem) {
+            finding.severity = .note
+            finding.why =
+                "only ext4 and XFS map persistent memory directly; files here go through the page "
+                + "cache"
         }
         return finding
     }
@@ -118,9 +150,12 @@ extension Examination {
                 id: "dax", severity: .ok, what: "\(subject) is DAX (statx)",
                 why: "stores and loads go to the medium, not to the page cache", values: values)
         case nil:
+            let isUntried = if case .untried = probe.synchronous { true } else { false }
             return PlaceReport.Finding(
                 id: "dax", severity: .note, what: "whether \(subject) is DAX is not known",
-                why: "the kernel says so since 5.8; before, only MAP_SYNC shows it",
+                why: isUntried && isNew
+                    ? "only a file that is made here shows it, and none could be made"
+                    : "the kernel says so since 5.8; before, only MAP_SYNC shows it",
                 values: values)
         case false?:
             if facts.isMemoryFileSystem {
@@ -141,10 +176,7 @@ extension Examination {
     /// Why a file on persistent memory is not DAX, as far as it can be told, and the cure.
     private func daxAdvice(isNew: Bool) -> (PlaceReport.Severity, String?) {
         guard !facts.devices.isEmpty else {
-            return (
-                .note,
-                "mount -o dax=always /dev/pmemN DIRECTORY  # and put the store there"
-            )
+            return (.note, memoryElsewhere)
         }
         if let leaves = facts.block?.ordinaryLeaves, !leaves.isEmpty {
             let names = leaves.joined(separator: ", ")
@@ -153,30 +185,39 @@ extension Examination {
         if let device = facts.devices.first(where: { $0.mode == "raw" || $0.mode == "sector" }) {
             return (
                 .warning,
-                "ndctl create-namespace -f -e \(device.namespace ?? "namespaceX.Y") -m fsdax"
+                device.recreate("-m fsdax")
                     + "  # \(device.name) is in \(device.mode ?? "") mode; this erases it"
             )
         }
+        guard Self.hasDAX(facts.fileSystem) else {
+            return (.warning, "mkfs.ext4 -b 4096 \(blockPath)  # this erases it")
+        }
         if let bytes = facts.status?.blockBytes, bytes != 4096 {
+            let make = facts.fileSystem == "xfs" ? "mkfs.xfs -f -b size=4096" : "mkfs.ext4 -b 4096"
             return (
                 .warning,
-                "mkfs.ext4 -b 4096 \(blockPath)"
+                "\(make) \(blockPath)"
                     + "  # DAX needs blocks of a page, these are \(bytes) bytes; this erases it"
             )
         }
-        let remount =
-            facts.mount.map {
-                "umount \($0.mountPoint) && mount -o dax=always \(blockPath) \($0.mountPoint)"
-            } ?? "mount the file system with -o dax=always"
+        let remount = facts.mount.map(remount) ?? "mount the file system with -o dax=always"
         if facts.mount?.daxOption == "always" || facts.mount?.daxOption == "never" {
             return (.warning, remount + "  # dmesg says why a file system refuses DAX")
         }
-        let inherit = "xfs_io -c 'chattr +x' \(directory)"
+        let inherit = "xfs_io -c 'chattr +x' \(directory.shellWord)"
         return (
             .warning,
             "\(remount)  # or, for files made from now on: \(inherit)"
                 + (isNew ? "" : ", then copy the store to a new file")
         )
+    }
+}
+
+extension Examination {
+    private func remount(_ mount: MountEntry) -> String {
+        if mount.mountPoint == "/" { return "put dax=always into the options of / in /etc/fstab" }
+        let point = mount.mountPoint.shellWord
+        return "umount \(point) && mount -o dax=always \(blockPath) \(point)"
     }
 }
 

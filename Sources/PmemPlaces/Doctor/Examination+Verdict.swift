@@ -20,7 +20,8 @@ extension Examination {
         init(_ decision: DurabilityDecision) {
             self =
                 switch decision.strategy {
-                case _ where !decision.isDurable: .never
+                case _ where decision.weakness != nil: .never
+                case _ where decision.doubt != nil: .unknown
                 case .flushAndFence: .flushAndFence
                 case .fenceOnly: .fence
                 case .msync: .sync
@@ -58,7 +59,8 @@ extension Examination {
                 on: facts, mapSync: mapSync, libpmem: libpmem, io: io)
             return Verdict(
                 path: DurabilityPath(decision), strategy: decision.strategy,
-                isDurable: decision.isDurable, explanation: decision.weakness)
+                isDurable: decision.survivesPowerLoss,
+                explanation: decision.weakness ?? decision.doubt)
         } catch {
             // A device that is refused because it forgets is worth the harder word.
             return Verdict(

@@ -1,5 +1,5 @@
-// The experiments on the place itself: MAP_SYNC, extents, and whether 2 MiB mappings really come
-// about. Tests make results up; `run(on:)` asks the kernel.
+// The doctor's experiments on the place itself: MAP_SYNC, extents, and whether 2 MiB mappings
+// really come about. Tests make results up; `run(on:)` asks the kernel.
 //
 // Invariant: nothing is changed and no byte of a mapping is loaded (see cpmem_probe.h).
 
@@ -8,12 +8,7 @@ import SystemPackage
 
 /// What the experiments gave. A nil means that an experiment was not made or did not work.
 package struct PlaceProbe: Sendable, Equatable {
-    package enum Synchronous: Sendable, Equatable {
-        case accepted
-        case refused(Errno)
-        /// Not tried, and why.
-        case untried(String)
-    }
+    package typealias Synchronous = MapSync
 
     /// One run of a file that lies in one piece on the block device.
     package struct Extent: Sendable, Equatable {
@@ -69,7 +64,7 @@ extension PlaceProbe {
     private static let hugeSamples = 64
 
     package static func run(on facts: PlaceFacts) -> PlaceProbe {
-        let (answer, newFileIsDAX) = synchronous(on: facts)
+        let (answer, newFileIsDAX) = facts.tryMapSync()
         var probe = PlaceProbe(synchronous: answer, newFileIsDAX: newFileIsDAX)
         guard facts.kind == .regularFile else { return probe }
         let extents = extents(of: facts.path)
@@ -79,49 +74,6 @@ extension PlaceProbe {
                 of: facts.path, size: facts.status?.size ?? 0, extents: extents ?? [])
         }
         return probe
-    }
-
-    /// Tries MAP_SYNC on a file or device, or on a nameless new file of a directory; of the latter
-    /// it also tells whether it is DAX.
-    static func synchronous(
-        on facts: PlaceFacts
-    ) -> (answer: Synchronous, newFileIsDAX: Bool?) {
-        switch facts.kind {
-        case .regularFile: return (synchronous(facts.path, bytes: 4096).answer, nil)
-        case .directory, .mountPoint: return synchronous(facts.path, inDirectory: true, bytes: 4096)
-        case .missing where facts.status != nil:
-            return synchronous(facts.parentPath, inDirectory: true, bytes: 4096)
-        case .devdax:
-            if let device = facts.devices.first,
-                device.isSystemRAM || device.isDisabled || facts.status == nil
-            {
-                return (.untried("the device cannot be mapped"), nil)
-            }
-            let bytes = facts.devices.first?.alignmentBytes ?? 2 << 20
-            return (synchronous(facts.path, bytes: bytes).answer, nil)
-        case .blockDevice: return (.untried("a block device is not mapped"), nil)
-        case .missing, .other: return (.untried("there is nothing to map"), nil)
-        }
-    }
-
-    /// Whether the kernel accepts MAP_SYNC for the first bytes of an open file.
-    package static func acceptsMapSync(_ file: FileDescriptor, bytes: Int) -> Bool {
-        cpmem_probe_map_sync(file.rawValue, bytes) == 0
-    }
-
-    private static func synchronous(
-        _ path: String, inDirectory: Bool = false, bytes: Int
-    ) -> (answer: Synchronous, newFileIsDAX: Bool?) {
-        var result = cpmem_probe_sync()
-        let failure = unsafe cpmem_probe_sync(path, inDirectory ? 1 : 0, bytes, &result)
-        if failure != 0 {
-            let error = Errno(rawValue: failure).description
-            let verb = inDirectory ? "no temporary file can be made here" : "it cannot be opened"
-            return (.untried("\(verb): \(error)"), nil)
-        }
-        let isDAX = result.knows_dax != 0 ? result.is_dax != 0 : nil
-        if result.map_errno == 0 { return (.accepted, isDAX) }
-        return (.refused(Errno(rawValue: result.map_errno)), isDAX)
     }
 
     private static func extents(of path: String) -> [Extent]? {
@@ -194,9 +146,4 @@ package enum MemoryMap {
         }
         return bytes
     }
-}
-
-extension PlaceFacts {
-    /// Whether a new file in this directory would be DAX; nil when that cannot be told.
-    public func newFileIsDAX() -> Bool? { PlaceProbe.synchronous(on: self).newFileIsDAX }
 }

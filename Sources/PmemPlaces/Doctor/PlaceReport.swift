@@ -53,7 +53,7 @@ public struct PlaceReport: Sendable {
         /// The facts behind the sentences, by stable names.
         public var values: [String: Value]
 
-        init(
+        package init(
             id: String, subject: String? = nil, severity: Severity, what: String, why: String,
             remedy: String? = nil, values: [String: Value]
         ) {
@@ -71,7 +71,7 @@ public struct PlaceReport: Sendable {
     public internal(set) var path: String
     /// `file`, `directory`, `mount-point`, `block-device`, `devdax`, `missing` or `other`.
     public internal(set) var kind: String
-    public internal(set) var findings: [Finding]
+    public package(set) var findings: [Finding]
 
     /// The worst severity of any finding.
     public var severity: Severity { findings.map(\.severity).max() ?? .ok }

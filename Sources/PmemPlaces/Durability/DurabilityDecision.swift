@@ -5,6 +5,8 @@
 // - Of what the devices are, what the kernel says of MAP_SYNC and what libpmem says of the mapping,
 //   the weakest counts: with PMEM_IS_PMEM_FORCE libpmem says yes to anything, and device DAX
 //   accepts MAP_SYNC on any memory.
+// - What lies below a file system, an overlay or a loop device counts as the place itself does, and
+//   what cannot be seen there is doubt, never a promise.
 // - A variable can change what is done, and take a promise away. It never makes one.
 
 /// What makes a write durable at a place, and whether anything does.
@@ -28,14 +30,21 @@ public struct DurabilityDecision: Sendable, Equatable {
     /// Why an acknowledged write does not survive the loss of power; nil when it does, as far as
     /// this machine can tell.
     public var weakness: String?
+    /// Why it cannot be told whether an acknowledged write survives the loss of power; nil when it
+    /// can.
+    public var doubt: String?
 
     package init(strategy: Strategy, weakness: String?) {
         self.strategy = strategy
         self.weakness = weakness
     }
 
-    /// Whether an acknowledged write survives the loss of power, as far as this machine can tell.
-    public var isDurable: Bool { weakness == nil }
+    /// Whether an acknowledged write survives the loss of power, as far as this machine can tell;
+    /// nil when it cannot tell.
+    public var survivesPowerLoss: Bool? { weakness != nil ? false : doubt != nil ? nil : true }
+
+    /// Whether an acknowledged write is known to survive the loss of power.
+    public var isDurable: Bool { survivesPowerLoss == true }
 
     /// Whether a write becomes durable without a system call.
     public var isSynchronousDAX: Bool { isDurable && strategy.isSynchronous }
@@ -45,6 +54,10 @@ public struct DurabilityDecision: Sendable, Equatable {
         if let weakness {
             return "not durable: \(weakness); an acknowledged write survives the death of the "
                 + "process only"
+        }
+        if let doubt {
+            return "perhaps not durable: \(doubt); an acknowledged write survives the death of the "
+                + "process, and what else cannot be told"
         }
         switch strategy {
         case .flushAndFence:
@@ -71,7 +84,7 @@ extension DurabilityDecision {
     public init(mappedAt path: String, isPmem: Bool) throws(PlaceFacts.Refusal) {
         let facts = PlaceFacts.inspect(path: path)
         try self.init(
-            on: facts, mapSync: PlaceProbe.synchronous(on: facts).answer == .accepted,
+            on: facts, mapSync: facts.tryMapSync().answer == .accepted,
             mapping: isPmem, libpmem: .current(), io: .mapped)
     }
 
@@ -102,10 +115,11 @@ extension DurabilityDecision {
             strategy = .msync
         }
         weakness =
-            facts.volatility
+            facts.permanence.volatility
             ?? (strategy.isSynchronous
                 ? Self.weaknessOfFlushing(isPermitted: permitsFlushing, libpmem)
                 : strategy == .msync ? facts.weaknessOfSyncing : nil)
+        if case .unknown(let reason) = facts.permanence, weakness == nil { doubt = reason }
     }
 
     private static func weaknessOfFlushing(
@@ -122,15 +136,14 @@ extension DurabilityDecision {
     }
 }
 
-extension PlaceFacts {
+extension Permanence {
     /// Why nothing here survives, whatever is done.
     fileprivate var volatility: String? {
-        if isMemoryFileSystem {
-            return "\(fileSystem ?? "a memory file system") is gone with the machine"
-        }
-        return isVolatile ? "the memory below is volatile" : nil
+        if case .volatile(let reason) = self { reason } else { nil }
     }
+}
 
+extension PlaceFacts {
     /// msync(2) leaves the stores to a DAX mapping in the caches of a device that calls its write
     /// cache off. What goes through the page cache or write(2) reaches the device anyway.
     fileprivate var weaknessOfSyncing: String? {

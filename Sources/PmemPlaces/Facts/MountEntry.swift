@@ -5,6 +5,8 @@ package struct MountEntry: Sendable, Equatable {
     package var id: Int
     package var device: String
     package var mountPoint: String
+    /// The directory of the file system that is mounted there: `/`, or another for a bind mount.
+    package var directory: String
     package var fileSystem: String
     /// What is mounted: `/dev/pmem0`, `tmpfs`, `host:/export`.
     package var source: String
@@ -19,6 +21,7 @@ package struct MountEntry: Sendable, Equatable {
         else { return nil }
         self.id = id
         device = fields[2]
+        directory = Self.unescape(fields[3])
         mountPoint = Self.unescape(fields[4])
         fileSystem = fields[dash + 1]
         source = Self.unescape(fields[dash + 2])
@@ -26,14 +29,22 @@ package struct MountEntry: Sendable, Equatable {
         options = (fields[5] + "," + superOptions).split(separator: ",").map(String.init)
     }
 
+    /// What follows `name=` among the options.
+    package func option(_ name: String) -> String? {
+        options.first { $0.hasPrefix(name + "=") }
+            .map { Self.unescape(String($0.dropFirst(name.count + 1))) }
+    }
+
     /// The DAX mount option: `always`, `inode` or `never`; nil when none is given, which means
     /// `inode` on file systems that can do DAX.
     package var daxOption: String? {
-        for option in options {
-            if option == "dax" { return "always" }
-            if option.hasPrefix("dax=") { return String(option.dropFirst(4)) }
-        }
-        return nil
+        options.contains("dax") ? "always" : option("dax")
+    }
+
+    /// All mounts that can be seen, in the order they were made.
+    package static func all(_ root: SystemRoot) -> [MountEntry] {
+        (root.text("/proc/self/mountinfo") ?? "").split(separator: "\n")
+            .compactMap(MountEntry.init(line:))
     }
 
     /// The mount a path lies on: by identifier when the kernel gave one, else the last of the
@@ -41,8 +52,7 @@ package struct MountEntry: Sendable, Equatable {
     package static func find(
         path: String, mountID: Int?, root: SystemRoot
     ) -> MountEntry? {
-        let text = root.text("/proc/self/mountinfo") ?? ""
-        let entries = text.split(separator: "\n").compactMap(MountEntry.init(line:))
+        let entries = all(root)
         if let mountID, let entry = entries.first(where: { $0.id == mountID }) { return entry }
         return entries.filter { $0.covers(path) }
             .reduce(nil as MountEntry?) { best, entry in

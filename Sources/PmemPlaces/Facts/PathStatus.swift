@@ -46,12 +46,18 @@ package struct PathStatus: Sendable, Equatable {
     /// statfs(2): bytes an unprivileged user may still allocate.
     package var freeBytes: Int?
     package var isReadOnly: Bool?
+    /// The user who owns it.
+    package var owner: UInt32?
+    package var mayRead: Bool?
+    /// Whether this process may write it; of a directory, make files in it.
+    package var mayWrite: Bool?
 
     package init(
         resolvedPath: String, type: FileType, size: Int = 0, device: Device = Device(0, 0),
         specialDevice: Device = Device(0, 0), isDAX: Bool? = nil, mountID: Int? = nil,
         isMountRoot: Bool? = nil, fileSystemMagic: UInt64? = nil, blockBytes: Int? = nil,
-        freeBytes: Int? = nil, isReadOnly: Bool? = nil
+        freeBytes: Int? = nil, isReadOnly: Bool? = nil, owner: UInt32? = nil,
+        mayRead: Bool? = nil, mayWrite: Bool? = nil
     ) {
         self.resolvedPath = resolvedPath
         self.type = type
@@ -65,6 +71,9 @@ package struct PathStatus: Sendable, Equatable {
         self.blockBytes = blockBytes
         self.freeBytes = freeBytes
         self.isReadOnly = isReadOnly
+        self.owner = owner
+        self.mayRead = mayRead
+        self.mayWrite = mayWrite
     }
 
     /// Asks the kernel about a path. The error is that of statx(2).
@@ -90,7 +99,8 @@ package struct PathStatus: Sendable, Equatable {
             specialDevice: Device(stat.special_major, stat.special_minor),
             isDAX: stat.knows_dax != 0 ? stat.is_dax != 0 : nil,
             mountID: stat.has_mount_id != 0 ? Int(clamping: stat.mount_id) : nil,
-            isMountRoot: stat.knows_mount_root != 0 ? stat.is_mount_root != 0 : nil)
+            isMountRoot: stat.knows_mount_root != 0 ? stat.is_mount_root != 0 : nil,
+            owner: stat.owner, mayRead: stat.may_read != 0, mayWrite: stat.may_write != 0)
         var fileSystem = cpmem_place_fs()
         if unsafe cpmem_place_fs(path, &fileSystem) == 0 {
             status.fileSystemMagic = fileSystem.magic
@@ -99,6 +109,14 @@ package struct PathStatus: Sendable, Equatable {
             status.isReadOnly = fileSystem.is_read_only != 0
         }
         return .success(status)
+    }
+
+    /// Where a symbolic link points; nil for what is none.
+    static func linkTarget(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        guard unsafe cpmem_place_link(path, &buffer, buffer.count) == 0 else { return nil }
+        let bytes = buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -23,58 +23,90 @@ extension PlaceFacts {
         case .other:
             Refusal(
                 reason: "\(path) is neither a file nor a device-DAX device",
-                remedy: "name a file on a DAX file system, or a device such as /dev/dax0.0")
+                remedy: "name a file")
         }
     }
 
     private var missingRefusal: Refusal? {
         if path.isEmpty { return Refusal(reason: "the path is empty", remedy: "name a file") }
+        if let linkTarget {
+            return Refusal(
+                reason: "\(path) is a symbolic link to \(linkTarget), which cannot be followed",
+                remedy: "name the file itself, or remove the link: rm \(path)")
+        }
         if fileSystem == "devtmpfs" {
             return Refusal(
                 reason: "\(path) does not exist, and a file in its place would be no device",
-                remedy: "daxctl list and ndctl list -N show the devices there are")
+                remedy: daxDevices.isEmpty
+                    ? "name a file: this machine has no device-DAX device"
+                    : "the device-DAX devices of this machine: \(daxDevices.joined(separator: " "))"
+            )
         }
-        guard status == nil else { return nil }
-        if failure == .permissionDenied {
+        return status == nil ? unseenRefusal : nil
+    }
+
+    /// The path could not be looked at, and neither could the directory it would be in.
+    private var unseenRefusal: Refusal {
+        let obstacle = lastSeen ?? parentPath
+        switch failure {
+        case .permissionDenied:
             return Refusal(
-                reason: "\(path) cannot be looked at: permission denied",
-                remedy: "give this user search permission on every directory above it")
-        }
-        if failure == .noSuchFileOrDirectory {
+                reason: "\(path) cannot be looked at: permission denied in \(obstacle)",
+                remedy: "run as a user who may enter \(obstacle), or name a file elsewhere")
+        case .noSuchFileOrDirectory:
             return Refusal(
                 reason: "neither \(path) nor the directory \(parentPath) exists",
                 remedy: "check the spelling, or make the directory: mkdir -p \(parentPath)")
+        case .notDirectory:
+            return Refusal(
+                reason: "\(path) cannot exist: \(obstacle) is no directory",
+                remedy: "name \(obstacle) itself, or a file in a directory")
+        case .fileNameTooLong:
+            return Refusal(
+                reason: "\(path) is too long for a path",
+                remedy: "keep each name below 256 bytes, and the path below 4096")
+        default:
+            return Refusal(
+                reason: "\(path) cannot be looked at: \(failure?.description ?? "unknown error")",
+                remedy: "name a file elsewhere")
         }
-        return Refusal(
-            reason: "\(path) cannot be looked at: \(failure?.description ?? "unknown error")",
-            remedy: "check the spelling of the path")
     }
 
     private var interfaceRefusal: Refusal {
         Refusal(
             reason: "\(path) lies on \(fileSystem ?? "a kernel interface"), which holds no data",
-            remedy: "name a file on a DAX file system, or a device such as /dev/dax0.0")
+            remedy: "name a file on the file system of a disk or of persistent memory")
     }
 
     private var blockRefusal: Refusal {
         guard let device = devices.first, block?.members.isEmpty == true else {
             return Refusal(
                 reason: "\(path) is a block device, which cannot be mapped as memory",
-                remedy: "make a file system on it, mount it, and name a file there")
+                remedy: ordinaryBlockRemedy)
         }
-        let recreate = "ndctl create-namespace -f -e \(device.namespace ?? "namespaceX.Y")"
         let format = "mkfs.ext4 -b 4096 \(path) && mount -o dax=always \(path) DIRECTORY"
         let remedy =
             if device.mode == "raw" || device.mode == "sector" {
-                "\(recreate) -m fsdax, which erases it; then make a file system on it"
+                "\(device.recreate("-m fsdax")), which erases it; then make a file system on it"
             } else if device.isAsynchronous {
                 "\(format) and name a file there"
             } else {
                 "\(format) and name a file there, or turn the namespace into device DAX, which "
-                    + "erases it: \(recreate) -m devdax"
+                    + "erases it: \(device.recreate("-m devdax"))"
             }
         return Refusal(
             reason: "\(path) is a block device, which cannot be mapped as memory", remedy: remedy)
+    }
+
+    private var ordinaryBlockRemedy: String {
+        if block?.wholeName.number(after: "loop") != nil {
+            return "name a file: a loop device is no more than one"
+        }
+        return switch permanence {
+        case .volatile: "name a file elsewhere: a file system on \(path) would be volatile, too"
+        case .lasting, .unknown:
+            "name a file on a mounted file system; to make one on \(path) erases it"
+        }
     }
 
     private func devdaxRefusal(_ device: PmemDevice) -> Refusal? {
@@ -83,7 +115,8 @@ extension PlaceFacts {
                 reason: "\(device.name) is disabled: no driver is bound to it",
                 remedy: "daxctl enable-device \(device.name)")
         }
-        return modeRefusal(device) ?? backingRefusal(device)
+        // What forgets is no place for a store in any mode.
+        return (device.isVolatile ? nil : modeRefusal(device)) ?? backingRefusal(device)
     }
 
     private func modeRefusal(_ device: PmemDevice) -> Refusal? {
@@ -116,14 +149,22 @@ extension PlaceFacts {
             return Refusal(
                 reason: "\(device.name) is device DAX on virtio-pmem: a store reaches the host's "
                     + "file only through fsync, which device DAX does not have",
-                remedy: "use fsdax and a file (this erases the namespace): ndctl "
-                    + "create-namespace -f -e \(device.namespace ?? "namespaceX.Y") -m fsdax")
+                remedy: "use fsdax and a file (this erases the namespace): "
+                    + device.recreate("-m fsdax"))
         case .unknown:
             return Refusal(
                 reason: "\(device.name) cannot be shown to be persistent: sysfs names no "
                     + "persistent-memory region above it",
                 remedy: "make sure /sys is mounted; \(persistent)")
         }
+    }
+}
+
+extension PmemDevice {
+    /// The command that makes the namespace below the device anew; that erases it.
+    func recreate(_ options: String) -> String {
+        guard let namespace else { return "ndctl list -N names the namespace to make anew" }
+        return "ndctl create-namespace -f -e \(namespace) \(options)"
     }
 }
 

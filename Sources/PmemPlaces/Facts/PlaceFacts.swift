@@ -35,6 +35,12 @@ public struct PlaceFacts: Sendable, Equatable {
     package var status: PathStatus?
     /// Why the path could not be looked at.
     package var failure: Errno?
+    /// Where the path points, when it is a symbolic link to nothing.
+    package var linkTarget: String?
+    /// The last part of a path that can be looked at, when what follows it cannot.
+    package var lastSeen: String?
+    /// The device-DAX devices of this machine, when a device is missing.
+    package var daxDevices: [String] = []
     package var mount: MountEntry?
     /// `ext4`, `xfs`, `tmpfs`, ...; nil for devices.
     public var fileSystem: String?
@@ -42,6 +48,8 @@ public struct PlaceFacts: Sendable, Equatable {
     package var block: BlockDevice?
     /// The memory devices below: one, or several with device-mapper; none on ordinary media.
     package var devices: [PmemDevice]
+    /// Whether what is written here outlasts the loss of power.
+    package var permanence = Permanence.unknown("it was not looked at")
 
     /// The memory device that holds the bytes in their order: none behind device-mapper.
     public var directDevice: PmemDevice? { kind == .devdax ? devices.first : block?.pmem }
@@ -57,10 +65,7 @@ public struct PlaceFacts: Sendable, Equatable {
 
     /// The memory of a tmpfs or ramfs: gone with the machine, whatever is flushed.
     package var isMemoryFileSystem: Bool {
-        switch fileSystem {
-        case "tmpfs", "ramfs", "hugetlbfs", "devtmpfs": true
-        default: false
-        }
+        fileSystem.map(Permanence.memoryFileSystems.contains) ?? false
     }
 
     /// The files of these file systems are windows into the kernel, not storage.
@@ -78,7 +83,7 @@ public struct PlaceFacts: Sendable, Equatable {
 
     /// Nothing written here survives a loss of power.
     package var isVolatile: Bool {
-        isMemoryFileSystem || devices.contains(where: \.isVolatile)
+        if case .volatile = permanence { true } else { false }
     }
 
     /// The members that make stores durable only through fsync or msync.
@@ -100,8 +105,9 @@ extension PlaceFacts {
             facts.describe(try PathStatus.of(path), root)
         } catch {
             facts.failure = error
-            if error == .noSuchFileOrDirectory { facts.describeParent(path.directory, root) }
+            facts.describeParent(path.directory, error, root)
         }
+        facts.permanence = facts.permanence(root)
         return facts
     }
 
@@ -114,16 +120,15 @@ extension PlaceFacts {
         path: String, root: SystemRoot, status given: PathStatus? = nil
     ) -> PlaceFacts {
         var facts = PlaceFacts(path: path, kind: .missing, devices: [])
-        if let given {
-            facts.describe(given, root)
-            return facts
-        }
-        do {
-            facts.describe(try PathStatus.of(path), root)
+        do throws(Errno) {
+            let status: PathStatus
+            if let given { status = given } else { status = try PathStatus.of(path) }
+            facts.describe(status, root)
         } catch {
             facts.failure = error
             facts.describeMissing(error, root)
         }
+        facts.permanence = facts.permanence(root)
         return facts
     }
 
@@ -154,7 +159,7 @@ extension PlaceFacts {
         fileSystem = mount?.fileSystem ?? Self.fileSystemName(magic: status.fileSystemMagic)
         block =
             BlockDevice.find(status.device, root: root)
-            ?? mount.flatMap { BlockDevice.find(source: $0.source, root: root) }
+            ?? mount.flatMap { BlockDevice.find(mount: $0, root: root) }
         devices = block?.pmemDevices ?? []
     }
 
@@ -185,22 +190,39 @@ extension PlaceFacts {
             ]
             return
         }
-        guard error == .noSuchFileOrDirectory, !path.isEmpty else { return }
-        describeParent(FilePath(parentPath), root)
+        linkTarget = PathStatus.linkTarget(path)
+        describeParent(FilePath(parentPath), error, root)
+        if status == nil {
+            lastSeen = Self.ancestors(of: path).first { (try? PathStatus.of($0)) != nil }
+        }
     }
 
-    private mutating func describeParent(_ path: FilePath, _ root: SystemRoot) {
-        guard let parent = try? PathStatus.of(path), parent.type == .directory else { return }
+    private mutating func describeParent(_ path: FilePath, _ error: Errno, _ root: SystemRoot) {
+        guard error == .noSuchFileOrDirectory, !path.isEmpty,
+            let parent = try? PathStatus.of(path), parent.type == .directory
+        else { return }
         status = parent
         describeFileSystem(parent, root)
+        if fileSystem == "devtmpfs" {
+            daxDevices = root.list("/sys/bus/dax/devices").map { "/dev/" + $0 }
+        }
     }
 
     /// The directory the path is in, or would be in.
-    package var parentPath: String {
+    package var parentPath: String { Self.parent(of: path) }
+
+    private static func parent(of path: String) -> String {
         var trimmed = path[...]
         while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
         guard let slash = trimmed.lastIndex(of: "/") else { return "." }
         return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+    }
+
+    /// The directories a path goes through, the innermost first.
+    private static func ancestors(of path: String) -> [String] {
+        var all = [parent(of: path)]
+        while let last = all.last, last != "/", last != "." { all.append(parent(of: last)) }
+        return all
     }
 
     /// The file system's name by its magic number, for when /proc is not there.

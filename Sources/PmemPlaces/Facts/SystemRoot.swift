@@ -117,6 +117,22 @@ package struct SystemRoot: Sendable, Equatable {
         return String(resolved.dropFirst(prefix.count))
     }
 
+    /// The mount a path lies on, when the kernel says so; of a made-up tree it knows nothing.
+    func mountID(of path: String) -> Int? {
+        prefix.isEmpty ? (try? PathStatus.of(path))?.mountID : nil
+    }
+
+    /// Whether two paths lead to directories that last changed at the same nanosecond, as an
+    /// overlay and its upper directory do; nil for a made-up tree.
+    func changedTogether(_ path: String, _ other: String) -> Bool? {
+        guard prefix.isEmpty else { return nil }
+        var (one, two) = (cpmem_place_stat(), cpmem_place_stat())
+        guard unsafe cpmem_place_stat(path, &one) == 0, unsafe cpmem_place_stat(other, &two) == 0
+        else { return false }
+        return one.change_seconds == two.change_seconds
+            && one.change_nanoseconds == two.change_nanoseconds
+    }
+
     /// The last component of what a link leads to: a driver's or subsystem's name.
     package func linkName(_ path: String) -> String? {
         resolve(path)?.lastPathComponent

@@ -8,10 +8,14 @@ import SystemPackage
 enum SamplePlace: String, CaseIterable {
     case disk, tmpfs, nvdimm, virtio, volatileRegion, silentWriteCache, nvdimmWithoutDAX
     case devdax, specificPurpose, virtioDevdax
+    case initramfs, overlayOnMemory, loopOnMemory, ramDisk, network
 
     func facts(_ system: MadeUpSystem) throws -> PlaceFacts {
         switch self {
+        case .initramfs, .overlayOnMemory, .loopOnMemory, .ramDisk, .network:
+            return try stackedFacts(system)
         case .disk:
+            try system.disk("sda1", device: "8:1")
             try system.mount(device: "8:1", at: "/mnt", type: "ext4", source: "/dev/sda1")
             return system.file(on: .init(8, 1), isDAX: false)
         case .tmpfs:
@@ -44,7 +48,42 @@ enum SamplePlace: String, CaseIterable {
         }
     }
 
-    var isVolatile: Bool { [.tmpfs, .volatileRegion, .specificPurpose].contains(self) }
+    /// Places whose memory is not theirs to see: what lies below decides.
+    private func stackedFacts(_ system: MadeUpSystem) throws -> PlaceFacts {
+        try system.mount(id: 39, device: "0:20", at: "/run", type: "tmpfs", source: "tmpfs")
+        switch self {
+        case .overlayOnMemory:
+            try system.makeDirectory("/run/upper")
+            try system.mount(
+                device: "0:30", at: "/mnt", type: "overlay", source: "overlay",
+                superOptions: "rw,lowerdir=/lower,upperdir=/run/upper,workdir=/run/work")
+            return system.file(on: .init(0, 30), isDAX: false)
+        case .loopOnMemory:
+            try system.file("/run/image", "")
+            try system.disk("loop0", device: "7:0", file: "/run/image")
+            try system.mount(device: "7:0", at: "/mnt", type: "ext4", source: "/dev/loop0")
+            return system.file(on: .init(7, 0), isDAX: false)
+        case .ramDisk:
+            try system.disk("ram0", device: "1:0")
+            try system.mount(device: "1:0", at: "/mnt", type: "xfs", source: "/dev/ram0")
+            return system.file(on: .init(1, 0), isDAX: false)
+        case .network:
+            try system.mount(device: "0:40", at: "/mnt", type: "nfs4", source: "host:/export")
+            return system.file(on: .init(0, 40), isDAX: false)
+        default:
+            try system.mount(device: "0:2", at: "/mnt", type: "rootfs", source: "rootfs")
+            return system.file(on: .init(0, 2), isDAX: false)
+        }
+    }
+
+    var isVolatile: Bool {
+        [
+            .tmpfs, .volatileRegion, .specificPurpose, .initramfs, .overlayOnMemory,
+            .loopOnMemory, .ramDisk,
+        ].contains(self)
+    }
+    /// Places of which this machine cannot tell what becomes of them.
+    var isDoubtful: Bool { self == .network }
     var isDevice: Bool { [.devdax, .specificPurpose, .virtioDevdax].contains(self) }
     var isAsynchronous: Bool { self == .virtio || self == .virtioDevdax }
     /// Places that are refused whatever else is the case.

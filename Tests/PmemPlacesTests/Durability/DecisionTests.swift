@@ -23,6 +23,12 @@ struct DecisionTests {
         (.tmpfs, .init(mapSync: false), .msync, false),
         (.tmpfs, .init(mapSync: false, force: "1"), .flushAndFence, false),
         (.tmpfs, .init(mapSync: false, io: .syscalls), .syscalls, false),
+        (.initramfs, .init(mapSync: false), .msync, false),
+        (.overlayOnMemory, .init(mapSync: false), .msync, false),
+        (.overlayOnMemory, .init(mapSync: false, io: .syscalls), .syscalls, false),
+        (.loopOnMemory, .init(mapSync: false), .msync, false),
+        (.ramDisk, .init(mapSync: false), .msync, false),
+        (.network, .init(mapSync: false), .msync, false),
         (.nvdimm, .init(), .flushAndFence, true),
         (.nvdimm, .init(io: .mapped), .flushAndFence, true),
         (.nvdimm, .init(mapSync: false), .msync, true),
@@ -76,15 +82,17 @@ struct DecisionTests {
             let finding = try report.only("durability")
             let strategy = opened.map { PlaceReport.Value.text($0.strategy.rawValue) }
             #expect(finding.values["strategy"] == strategy ?? .unknown, "\(circumstances)")
-            let isDurable = opened.map { PlaceReport.Value.flag($0.isDurable) }
+            let isDurable = opened?.survivesPowerLoss.map { PlaceReport.Value.flag($0) }
             #expect(finding.values["durable"] == isDurable ?? .unknown, "\(circumstances)")
             #expect(
                 finding.values["path"] == .text(Self.path(opened, place)), "\(circumstances)")
-            if opened?.isDurable != true {
+            if opened?.survivesPowerLoss == nil, opened != nil {
+                #expect(finding.severity == .warning, "\(circumstances)")
+            } else if opened?.isDurable != true {
                 #expect(report.severity == .problem, "\(circumstances)")
             }
-            if let weakness = opened?.weakness {
-                #expect(finding.why == weakness, "\(circumstances)")
+            if let reason = opened?.weakness ?? opened?.doubt {
+                #expect(finding.why == reason, "\(circumstances)")
             }
             expectBlame(in: report, facts, circumstances)
         }
@@ -109,7 +117,8 @@ struct DecisionTests {
 
     private static func path(_ opened: DurabilityDecision?, _ place: SamplePlace) -> String {
         guard let opened else { return place.isVolatile ? "never" : "refused" }
-        guard opened.isDurable else { return "never" }
+        guard let survives = opened.survivesPowerLoss else { return "unknown" }
+        guard survives else { return "never" }
         return opened.strategy == .flushAndFence ? "flush-and-fence" : opened.strategy.rawValue
     }
 
@@ -119,7 +128,9 @@ struct DecisionTests {
             let facts = try place.facts(MadeUpSystem())
             for circumstances in Circumstances.all {
                 guard let opened = circumstances.opened(facts), opened.isDurable else { continue }
-                #expect(!place.isVolatile && !place.isRefused, "\(place), \(circumstances)")
+                #expect(
+                    !place.isVolatile && !place.isRefused && !place.isDoubtful,
+                    "\(place), \(circumstances)")
                 if opened.strategy.isSynchronous {
                     let isPermitted = circumstances.mapSync || place.isDevice
                     #expect(isPermitted && !place.isAsynchronous, "\(place), \(circumstances)")

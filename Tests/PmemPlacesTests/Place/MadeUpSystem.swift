@@ -148,6 +148,17 @@ extension MadeUpSystem {
         return holder
     }
 
+    /// A block device that is no persistent memory; with `file`, a loop device over it.
+    @discardableResult
+    func disk(_ name: String, device: String, file backing: String? = nil) throws -> String {
+        let directory = "/sys/devices/virtual/block/" + name
+        try file(directory + "/size", "131072")
+        if let backing { try file(directory + "/loop/backing_file", backing) }
+        try link("/sys/dev/block/" + device, to: directory)
+        try link("/sys/class/block/" + name, to: directory)
+        return directory
+    }
+
     func mapper(_ number: Int, name: String, device: String, members: [String]) throws {
         let directory = "/sys/devices/virtual/block/dm-\(number)"
         try file(directory + "/dm/name", name)

@@ -146,7 +146,7 @@ struct PlaceFileTests {
         try system.pmem(
             1, region: region, device: "259:1", pageMap: nil, namespaceMode: "memory")
         #expect(!(try #require(inspect(1).refusal).remedy.contains("devdax")))
-        #expect(try #require(inspect(9).refusal).remedy.hasPrefix("make a file system"))
+        #expect(try #require(inspect(9).refusal).remedy.hasPrefix("name a file"))
     }
 
     @Test("An empty tree gives unknown facts, not errors")
@@ -155,6 +155,7 @@ struct PlaceFileTests {
         #expect(facts.kind == .regularFile)
         #expect(facts.mount == nil && facts.block == nil && facts.fileSystem == nil)
         #expect(facts.devices.isEmpty && facts.isDAX == nil && facts.refusal == nil)
+        #expect(facts.permanence.isUnknown)
     }
 
     @Test("A link that leads out of the root is not followed")

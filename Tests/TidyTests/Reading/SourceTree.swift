@@ -1,7 +1,10 @@
 import Foundation
 
-/// A room of the library, from the lowest layer to the highest.
+/// A room of the library or of PmemPlaces, in each from the lowest layer to the highest.
 enum Room: String, CaseIterable, Comparable {
+    case facts = "Facts"
+    case durability = "Durability"
+    case doctor = "Doctor"
     case support = "Support"
     case format = "Format"
     case media = "Media"
@@ -10,6 +13,10 @@ enum Room: String, CaseIterable, Comparable {
     case space = "Space"
     case recovery = "Recovery"
     case store = "Store"
+
+    var module: String {
+        [.facts, .durability, .doctor].contains(self) ? "PmemPlaces" : "PmemKV"
+    }
 
     static func < (left: Room, right: Room) -> Bool {
         allCases.firstIndex(of: left)! < allCases.firstIndex(of: right)!
@@ -25,7 +32,7 @@ struct SourceFile {
     let kind: Kind
     /// The module the file belongs to: a folder of Sources.
     let module: String?
-    /// The room of a file of the library; nil outside the rooms.
+    /// The room of a file of the library or of PmemPlaces; nil outside the rooms.
     let room: Room?
     let lines: [Substring]
     let tokens: [Token]
@@ -43,7 +50,8 @@ struct SourceFile {
             }
         let parts = path.split(separator: "/").map(String.init)
         module = parts.count > 2 && parts[0] == "Sources" ? parts[1] : nil
-        room = module == "PmemKV" && parts.count > 3 ? Room(rawValue: parts[2]) : nil
+        let folder = parts.count > 3 ? Room(rawValue: parts[2]) : nil
+        room = folder?.module == module ? folder : nil
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         if lines.last == "" { lines.removeLast() }
         self.lines = lines
@@ -111,6 +119,9 @@ struct SourceTree {
 
     /// The Swift files of the library.
     var library: [SourceFile] { files.filter(\.isLibrary) }
+
+    /// The Swift files of PmemPlaces.
+    var places: [SourceFile] { files.filter { $0.kind == .swift && $0.module == "PmemPlaces" } }
 
     func file(_ path: String) -> SourceFile? { files.first { $0.path == path } }
 }

@@ -1,12 +1,12 @@
-/// The library stands in its rooms, and a room names what it declares itself and what the rooms
-/// below it declare.
+/// The library and PmemPlaces stand in their rooms, and a room names what it declares itself and
+/// what the rooms below it declare.
 enum RoomRule: Rule {
     static let name = "rooms"
 
     static func violations(in tree: SourceTree) -> [Violation] {
-        let names = RoomNames(tree.library)
-        return tree.library.flatMap { file in
-            homeless(file) + upward(file, names) + twice(file, names)
+        [tree.library, tree.places].flatMap { files in
+            let names = RoomNames(files)
+            return files.flatMap { homeless($0) + upward($0, names) + twice($0, names) }
         }
     }
 

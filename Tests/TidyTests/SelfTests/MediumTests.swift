@@ -18,7 +18,7 @@ import Testing
         MadeUpTree([
             "Sources/PmemKV/Format/Record.swift": innocent,
             "Sources/PmemKV/Log/Append.swift": "private enum Log {\n\(offender)\n}\n",
-            "Sources/PmemPlaces/Facts.swift": offender,
+            "Sources/PmemPlaces/Facts/Facts.swift": offender,
             "Sources/PmemKVTesting/BitFlips.swift": innocent,
             "Tests/PmemKVTests/RecordTests.swift": innocent,
         ]).expectOffenders()

@@ -38,6 +38,21 @@ import Testing
         ]).expectOffenders()
     }
 
+    /// The decision asked the doctor whether MAP_SYNC is accepted, so that the store went through
+    /// the doctor's room on each open.
+    @Test func placesHaveRoomsToo() {
+        MadeUpTree([
+            "Sources/PmemPlaces/Doctor/Probe.swift": "struct Probe { let decision: Decision }",
+            "Sources/PmemPlaces/Durability/Decision.swift": """
+            struct Decision {
+                let probe: Probe  //! rooms
+                let facts: Facts
+            }
+            """,
+            "Sources/PmemPlaces/Facts/Facts.swift": "struct Facts { let other: Facts? }",
+        ]).expectOffenders()
+    }
+
     @Test func namesThatMeanSomethingElseAreFree() {
         MadeUpTree([
             "Sources/PmemKV/Store/Engine.swift": store,

@@ -4,7 +4,7 @@ import Testing
 @Suite struct TextTests {
     @Test func modulesImportWhatIsBelow() {
         MadeUpTree([
-            "Sources/PmemPlaces/Facts.swift": """
+            "Sources/PmemPlaces/Facts/Facts.swift": """
             import CPmem
             import Foundation
             import PmemKV  //! modules
@@ -104,7 +104,7 @@ import Testing
             - ``Head``
             - ``Gone/own`` //! documentation
             """,
-            "Sources/PmemPlaces/Device.swift": "/// ``Gone``\nstruct Device {}\n",
+            "Sources/PmemPlaces/Facts/Device.swift": "/// ``Gone``\nstruct Device {}\n",
         ]).expectOffenders()
     }
 }

@@ -96,6 +96,7 @@ MODULES = [
     "libnvdimm", "nfit", "nd_pmem", "dax_pmem", "device_dax",
     "virtio_pci", "virtio_blk", "virtio_pmem",
     "crc32c_generic", "crc32c_intel", "ext4", "xfs", "dm_mod",
+    "loop", "overlay", "brd", "zram",
 ]
 
 

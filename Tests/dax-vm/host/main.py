@@ -9,6 +9,7 @@ import time
 
 import counts
 import faults
+import places
 import powercut
 import suite
 import trace
@@ -23,7 +24,7 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PARTS = {
     "suite": suite.run, "eadr": suite.run_eadr, "cuts": powercut.run, "trace": trace.run,
-    "faults": faults.run,
+    "faults": faults.run, "places": places.run,
 }
 
 # Not checks but measurements; only when asked for with --only.
