@@ -12,7 +12,19 @@ struct Backup: ParsableCommand {
     @Argument(help: "The new pool's file; it must not exist.", completion: .file())
     var destination: String
 
+    @OptionGroup var quiet: QuietOption
+
     func run() throws {
-        try pool.withStore(readOnly: true) { try $0.backup(to: destination) }
+        let progress = Progress(quiet)
+        let keys = try pool.withStore(readOnly: true) { store in
+            let keys = store.count
+            try progress.during({ "copying \(keys) keys" }) {
+                try onExisting(destination, "give another name, or remove it") {
+                    try store.backup(to: destination)
+                }
+            }
+            return keys
+        }
+        progress.summarise("\(keys) key\(keys == 1 ? "" : "s") copied to \(destination)")
     }
 }

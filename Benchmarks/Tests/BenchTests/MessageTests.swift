@@ -15,8 +15,8 @@ import Testing
         }
     }
 
-    /// A misspelt engine was only called unknown, and a report that was not there showed Foundation's
-    /// description of its error object.
+    /// A misspelt engine was only called unknown, and a report that was not there showed the
+    /// description of Foundation's error object.
     @Test func wrongWordsAreAnsweredWithTheRightOnes() {
         var notes: [String] = []
         let engine = message {
