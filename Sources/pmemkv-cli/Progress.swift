@@ -41,11 +41,16 @@ final class Progress: Sendable {
         }
     }
 
-    /// Does work that does not say itself how far it has come; text does, about twice a second.
+    /// Does work that does not say itself how far it has come: text does, with the time it has
+    /// taken, about twice a second.
     func during<R>(_ text: @escaping @Sendable () -> String, _ work: () throws -> R) rethrows -> R {
         guard isShown else { return try work() }
+        let started = ContinuousClock.now
         let ticker = Task.detached { [self] in
-            while (try? await Task.sleep(for: .milliseconds(500))) != nil { show(text()) }
+            while (try? await Task.sleep(for: .milliseconds(500))) != nil {
+                let seconds = (ContinuousClock.now - started).components.seconds
+                show("\(text()), \(seconds) s")
+            }
         }
         defer {
             ticker.cancel()
