@@ -41,9 +41,26 @@ need_packages() {
         return
     fi
     echo "installing ${missing[*]}"
-    as_root apt-get update -qq
+    fetch_package_lists
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-        --no-install-recommends "${missing[@]}" >/dev/null
+        -o DPkg::Lock::Timeout=$apt_patience --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Seconds to wait for another apt or dpkg that is at work.
+apt_patience=120
+
+# fetch_package_lists: apt-get update. apt waits for dpkg's lock when told to, for that of the lists
+# never; so this tries again while another holds it.
+fetch_package_lists() {
+    local waited=0 errors
+    until errors=$(as_root env LC_ALL=C apt-get update -qq 2>&1); do
+        [[ $errors == *"Could not get lock"* ]] || fail "apt-get update: $errors"
+        [ $waited -lt $apt_patience ] ||
+            fail "another apt is at work for more than $apt_patience s: $errors"
+        [ $waited != 0 ] || echo "waiting for another apt to end"
+        sleep 5
+        waited=$((waited + 5))
+    done
 }
 
 # need_swift: the toolchain is the one thing that is not installed here.

@@ -1,37 +1,59 @@
-/// A number of bytes as a person writes it: `4096`, `64KiB`, `64MiB`, `4GiB`, `1TiB`.
+/// A number of bytes as a person writes it: `4096`, `64K`, `64MB`, `64MiB`, `0.5GiB`, `1tib`.
 ///
-/// Only binary units, and only with their `iB`: `64MB` and `64M` mean different things to
-/// different people, so both are refused.
+/// Units are binary however they are written: a pool is made of pages and powers of two, and who
+/// writes `64M` or `64MB` here means 64 MiB.
 package struct ByteSize: Sendable, Equatable {
     package let bytes: Int
 
-    private static let units: [(name: String, shift: Int)] = [
-        ("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40),
+    private static let units: [(letter: Character, shift: Int)] = [
+        ("k", 10), ("m", 20), ("g", 30), ("t", 40),
     ]
+    /// More digits than these say nothing that a size could hold.
+    private static let maximumFractionDigits = 15
 
     package init(bytes: Int) { self.bytes = bytes }
 
-    /// What the text means; nil when it is no size or does not fit 63 bits.
+    /// What the text means; nil when it is no size or does not fit 63 bits. A part of a byte is
+    /// left out.
     package init?(_ text: String) {
-        let digits = text.prefix { "0"..."9" ~= $0 }
-        let unit = text.dropFirst(digits.count)
-        guard let number = Int(digits) else { return nil }
-        if unit.isEmpty || unit == "B" {
-            bytes = number
-            return
+        let isDigit: (Character) -> Bool = { "0"..."9" ~= $0 }
+        let whole = text.prefix(while: isDigit)
+        var unit = text.dropFirst(whole.count)
+        var fraction: Substring = ""
+        if unit.first == "." {
+            fraction = unit.dropFirst().prefix(while: isDigit)
+            unit = unit.dropFirst(1 + fraction.count)
+            guard 1...Self.maximumFractionDigits ~= fraction.count else { return nil }
         }
-        guard let shift = Self.units.first(where: { $0.name == unit })?.shift else { return nil }
-        let (product, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
-        guard !overflow else { return nil }
-        bytes = product
+        guard let number = Int(whole), let shift = Self.shift(of: unit.lowercased()) else {
+            return nil
+        }
+        // Half a byte is no size.
+        guard fraction.isEmpty || shift > 0 else { return nil }
+        var scale: Int128 = 1
+        for _ in fraction { scale *= 10 }
+        let sum = Int128(number) * scale + Int128(Int(fraction) ?? 0)
+        guard let bytes = Int(exactly: (sum << Int128(shift)) / scale) else { return nil }
+        self.bytes = bytes
     }
+
+    /// What stands behind the number: nothing, `B`, or a letter, alone or with `B` or `iB`.
+    private static func shift(of unit: String) -> Int? {
+        if unit.isEmpty || unit == "b" { return 0 }
+        guard ["", "b", "ib"].contains(unit.dropFirst()) else { return nil }
+        return units.first { $0.letter == unit.first }?.shift
+    }
+
+    /// How a size is written, for who wrote something else.
+    package static let syntax =
+        "a size is a number of bytes, or a number with K, M, G or T (also MB, MiB): 64MiB, 0.5G"
 
     /// The size in the largest unit it fills, cut to one digit behind the point; nil below 1 KiB.
     package var inUnits: String? {
-        for (name, shift) in Self.units.reversed() where bytes >> shift > 0 {
+        for (letter, shift) in Self.units.reversed() where bytes >> shift > 0 {
             let tenths = ((bytes >> (shift - 10)) * 10) >> 10
             let fraction = tenths % 10 == 0 ? "" : ".\(tenths % 10)"
-            return "\(tenths / 10)\(fraction) \(name)"
+            return "\(tenths / 10)\(fraction) \(letter.uppercased())iB"
         }
         return nil
     }

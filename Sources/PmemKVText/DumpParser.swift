@@ -28,6 +28,13 @@ package struct DumpParser {
     /// Takes the next line, without its newline.
     package mutating func parse(_ text: ArraySlice<UInt8>) throws(TextError) -> Event {
         line += 1
+        // No writer leaves this byte as it is. LMDB takes it for a part of keys and values, which
+        // is not what was dumped.
+        guard text.last != 13 else {
+            throw failure(
+                "the dump has CRLF line ends, which are not a part of it; "
+                    + "`tr -d '\\r' < FILE` takes them out")
+        }
         switch state {
         case .header:
             try parseHeader(text)

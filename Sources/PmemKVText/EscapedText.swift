@@ -23,6 +23,27 @@ package enum EscapedText {
         }
     }
 
+    /// A text for people with its control characters escaped, line ends too; everything else, the
+    /// backslash included, stays. For whatever holds words that came from outside.
+    package static func printable(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: isControl) else { return text }
+        var result = ""
+        for scalar in text.unicodeScalars {
+            guard isControl(scalar) else {
+                result.unicodeScalars.append(scalar)
+                continue
+            }
+            var escaped: [UInt8] = []
+            Array(String(scalar).utf8).withUnsafeBytes { append($0, to: &escaped) }
+            result += String(decoding: escaped, as: UTF8.self)
+        }
+        return result
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.generalCategory == .control
+    }
+
     /// The length of the well-formed UTF-8 sequence of a printable scalar that begins here, and
     /// 0 when none does. C1 control characters do not count as printable.
     private static func sequenceLength(_ bytes: Slice<UnsafeRawBufferPointer>) -> Int {

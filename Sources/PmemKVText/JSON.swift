@@ -8,7 +8,7 @@ package enum JSON: Sendable {
     case list([JSON])
     case object([(String, JSON)])
 
-    /// The text of RFC 8259; no line break, no blank between tokens.
+    /// The text of RFC 8259; no line break, no blank between tokens, no control character.
     package var description: String {
         switch self {
         case .null: "null"
@@ -33,7 +33,7 @@ package enum JSON: Sendable {
             case "\n": result += "\\n"
             case "\r": result += "\\r"
             case "\t": result += "\\t"
-            case "\u{0}"..<"\u{20}":
+            case "\u{0}"..<"\u{20}", "\u{7F}"..."\u{9F}":
                 result +=
                     "\\u00" + (scalar.value < 16 ? "0" : "")
                     + String(scalar.value, radix: 16)

@@ -19,12 +19,26 @@ struct Backup: ParsableCommand {
         help: "The new pool: a file that does not exist, or a devdax device.", completion: .file())
     var destination: PoolPath
 
-    @Option(help: "Bytes of the new pool; as many as the old one has when not given.")
+    @Option(
+        help: "Bytes of the new pool; as many as the old one has when not given.",
+        transform: ByteSize.init(option:))
     var size: ByteSize?
 
+    @OptionGroup var quiet: QuietOption
+
     func run() throws {
-        try pool.withStore(readOnly: true) {
-            try $0.backup(to: destination, size: size?.bytes, requirement: pool.require)
+        let progress = Progress(quiet)
+        let keys = try pool.withStore(readOnly: true) { store in
+            let keys = store.count
+            try progress.during({ "copying \(keys) keys" }) {
+                try onExisting(destination, "give another name, or remove it") {
+                    try store.backup(
+                        to: destination, size: size?.bytes, requirement: pool.require)
+                }
+            }
+            return keys
         }
+        let copied = "\(keys) key\(keys == 1 ? "" : "s") copied to \(destination.shown)"
+        progress.summarise(copied)
     }
 }

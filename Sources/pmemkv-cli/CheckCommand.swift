@@ -27,7 +27,11 @@ struct Check: ParsableCommand {
         let damage =
             report.isSound
             ? "no damage" : "\(report.damage.count) damaged place\(lines.count == 1 ? "" : "s")"
-        return (lines + ["\(pool.pool.shown): \(sound), \(damage)"]).joined(separator: "\n")
+        var end = "\(pool.pool.shown): \(sound), \(damage)"
+        if report.unusedBytes > 0 {
+            end += "; \(report.unusedBytes) bytes behind the pool are not used"
+        }
+        return (lines + [end]).map(EscapedText.printable).joined(separator: "\n")
     }
 
     private func json(_ report: CheckReport) -> String {
@@ -35,6 +39,7 @@ struct Check: ParsableCommand {
             ("schema", 1), ("path", .text(pool.pool.shown)), ("sound", .flag(report.isSound)),
             ("soundRecords", .integer(report.soundRecords)),
             ("soundBytes", .integer(report.soundBytes)), ("extents", .integer(report.extents)),
+            ("unusedBytes", .integer(report.unusedBytes)),
             ("damage", .list(report.damage.map(DamageText.json))),
         ]).description
     }

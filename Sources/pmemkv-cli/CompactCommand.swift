@@ -11,8 +11,19 @@ struct Compact: ParsableCommand {
             """)
 
     @OptionGroup var pool: PoolArguments
+    @OptionGroup var quiet: QuietOption
 
     func run() throws {
-        try pool.withStore(readOnly: false) { try $0.compact() }
+        let progress = Progress(quiet)
+        let (before, after) = try pool.withStore(readOnly: false) { store in
+            let before = store.statistics
+            try progress.during({ "compacting: \(store.statistics.freeSegments) segments free" }) {
+                try store.compact()
+            }
+            return (before, store.statistics)
+        }
+        progress.summarise(
+            "\(after.freeSegments) of \(after.segments) segments are free now, "
+                + "\(before.freeSegments) were before")
     }
 }

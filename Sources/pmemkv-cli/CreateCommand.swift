@@ -7,43 +7,49 @@ struct Create: ParsableCommand {
         commandName: "create",
         abstract: "Create an empty pool.",
         discussion: """
-            SIZE is a number of bytes, or a number with KiB, MiB, GiB or TiB: 64MiB, 4GiB. All \
-            of it is allocated at once. A devdax device takes no size: a pool uses all of it.
+            SIZE is a number of bytes, or a number with K, M, G or T: 64MiB, 0.5G. All of it is \
+            allocated at once. A devdax device takes no size: a pool uses all of it.
 
             Exit status: 73 when the pool cannot be created, or something is there already.
             """)
 
     @OptionGroup var pool: PoolArguments
 
-    @Option(help: "Bytes of the pool; 1GiB when not given.")
+    @Option(help: "Bytes of the pool; 1GiB when not given.", transform: ByteSize.init(option:))
     var size: ByteSize?
 
     @Option(
         help: """
             Bytes of a segment, a power of two; chosen by the pool's size when not given. A \
             value longer than a segment needs several free ones side by side.
-            """)
+            """, transform: ByteSize.init(option:))
     var segmentSize: ByteSize?
 
     @Flag(help: "Destroy what is there already.")
     var force = false
 
+    @OptionGroup var quiet: QuietOption
+
     func run() throws {
         var options = CreateOptions(
             size: size?.bytes, segmentSize: segmentSize?.bytes, overwrite: force)
         options.open = pool.options(readOnly: false)
-        let store = try create(options)
+        let progress = Progress(quiet)
+        let store = try progress.during({ "allocating \(pool.pool)" }) {
+            try onExisting(pool.pool, "--force destroys it and puts a new pool in its place") {
+                try PmemStore.create(at: pool.pool, options: options)
+            }
+        }
         let info = store.mediumInfo
+        let numbers = store.statistics
         try store.close()
+        progress.summarise(
+            "created \(info.path): \(Self.text(numbers.poolBytes)), \(numbers.segments) segments "
+                + "of \(Self.text(numbers.segmentBytes))")
         if !info.isDurable { Diagnostics.print("note: \(info.path) is \(info.guarantee)") }
     }
 
-    private func create(_ options: CreateOptions) throws(StoreError) -> PmemStore {
-        do throws(StoreError) {
-            return try PmemStore.create(at: pool.pool, options: options)
-        } catch {
-            guard error.code == .alreadyExists else { throw error }
-            throw StoreError(.alreadyExists, error.message + "; --force does it")
-        }
+    private static func text(_ bytes: Int) -> String {
+        ByteSize(bytes: bytes).inUnits ?? "\(bytes) bytes"
     }
 }

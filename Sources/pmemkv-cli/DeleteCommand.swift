@@ -5,7 +5,8 @@ struct Delete: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
         abstract: "Remove a key.",
-        discussion: "Exit status: 1 when there is no such key.")
+        discussion: "Exit status: 1 when there is no such key.",
+        aliases: ["del"])
 
     @OptionGroup var pool: PoolArguments
     @Argument var key: String

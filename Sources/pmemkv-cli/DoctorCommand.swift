@@ -49,14 +49,17 @@ extension Doctor {
             let subject = finding.subject.map { " (\($0))" } ?? ""
             lines.append("\(mark)\(finding.id)\(subject): \(finding.what)")
             lines.append("         why: \(finding.why)")
-            if let remedy = finding.remedy { lines.append("         do:  \(remedy)") }
+            // A remedy may be a command of several lines.
+            for (number, line) in (finding.remedy ?? "").split(separator: "\n").enumerated() {
+                lines.append((number == 0 ? "         do:  " : "              ") + line)
+            }
         }
         let counts = [PlaceReport.Severity.problem, .warning, .note].map { severity in
             let count = report.findings.count { $0.severity == severity }
             return "\(count) \(severity.rawValue)\(count == 1 ? "" : "s")"
         }
         lines.append("\(report.path): " + counts.joined(separator: ", "))
-        return lines.joined(separator: "\n")
+        return lines.map(EscapedText.printable).joined(separator: "\n")
     }
 
     /// The report for programs, with members in a fixed order.

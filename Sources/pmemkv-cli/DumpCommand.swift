@@ -16,8 +16,12 @@ struct Dump: ParsableCommand {
     @Flag(help: "Printable characters as they are (format=print) instead of hexadecimal.")
     var print = false
 
+    @OptionGroup var quiet: QuietOption
+
     func run() throws {
         let output = ByteOutput()
+        let progress = Progress(quiet)
+        var written = 0
         let writer = DumpWriter(format: print ? .print : .bytevalue)
         try pool.withStore(readOnly: true) { store in
             let numbers = store.statistics
@@ -30,10 +34,13 @@ struct Dump: ParsableCommand {
                         writer.append(key: key, value: $0, to: &output.buffer)
                     }
                 }
+                written += 1
+                progress.show("records written: \(written)")
                 return output.flushIfLarge()
             }
         }
         writer.appendEnd(to: &output.buffer)
         try output.flush()
+        progress.summarise("\(written) record\(written == 1 ? "" : "s") written")
     }
 }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Glibc
 import PmemKV
+import PmemKVText
 
 enum ExitStatus {
     static let notFound: Int32 = 1
@@ -28,6 +29,16 @@ enum ExitStatus {
         default: inputOutput
         }
     }
+
+    /// The status of any error that a command throws.
+    static func of(_ error: any Error) -> Int32 {
+        switch error {
+        case let error as StoreError: of(error.code)
+        case let error as Failure: error.status
+        case is TextError: usage
+        default: Pmemkv.exitCode(for: error).rawValue
+        }
+    }
 }
 
 /// A failure of the command itself.
@@ -44,21 +55,35 @@ struct Failure: Error {
     /// Ends the program with the status of the error and its message on standard error.
     static func exit(_ error: any Error) -> Never {
         switch error {
-        case let error as StoreError: leave(ExitStatus.of(error.code), error.description)
-        case let error as Failure: leave(error.status, error.message)
-        default: Pmemkv.exit(withError: error)
+        case let error as StoreError: Diagnostics.print(error.description)
+        case let error as Failure:
+            if let message = error.message { Diagnostics.print(message) }
+        default: tell(parsing: error)
         }
+        Glibc.exit(ExitStatus.of(error))
     }
 
-    private static func leave(_ status: Int32, _ message: String?) -> Never {
-        if let message { Diagnostics.print(message) }
-        Glibc.exit(status)
+    /// What the parser of arguments has to say: help and the like are results, and a result that
+    /// cannot be written is an error as any other.
+    private static func tell(parsing error: any Error) {
+        let text = Pmemkv.fullMessage(for: error)
+        guard Pmemkv.exitCode(for: error) == .success else {
+            return Diagnostics.write(Usage.explained(error, text))
+        }
+        do throws(Failure) {
+            try ByteOutput().printLine(text)
+        } catch {
+            exit(error)
+        }
     }
 }
 
 /// Lines on standard error.
 enum Diagnostics {
-    static func print(_ message: String) { write("pmemkv: " + message + "\n") }
+    /// Keys, paths and words in a message may hold anything; a terminal gets no command from them.
+    static func print(_ message: String) {
+        write("pmemkv: " + EscapedText.printable(message) + "\n")
+    }
 
     static func write(_ text: String) {
         var text = text

@@ -31,7 +31,7 @@ struct FactSheet {
 
     private static func text(_ value: JSON) -> String {
         switch value {
-        case .text(let text): text
+        case .text(let text): EscapedText.printable(text)
         case .flag(let flag): flag ? "yes" : "no"
         case .null: "-"
         case .list(let items): items.isEmpty ? "none" : items.map(text).joined(separator: ", ")

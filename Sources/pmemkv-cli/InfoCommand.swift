@@ -34,6 +34,10 @@ struct Info: ParsableCommand {
             text: info.survivesPowerLoss == nil ? "unknown" : nil)
         sheet.add("guarantee", .text(info.guarantee))
         sheet.add(bytes: statistics.poolBytes, "poolBytes")
+        let unused = statistics.unusedBytes
+        sheet.add(
+            "unusedBytes", .integer(unused),
+            text: unused > 0 ? "\(unused) bytes behind the pool are not used" : nil)
         sheet.add(bytes: statistics.segmentBytes, "segmentBytes")
         sheet.add("segments", .integer(statistics.segments))
         sheet.add("keys", .integer(statistics.keys))

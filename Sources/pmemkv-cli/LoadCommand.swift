@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import PmemKV
 import PmemKVText
 
@@ -19,16 +18,18 @@ struct Load: ParsableCommand {
     @Argument(help: "The dump; '-' or nothing for standard input.", completion: .file())
     var file: PoolPath?
 
+    @OptionGroup var quiet: QuietOption
+
     func run() throws {
         let input = try ByteInput(file)
         try pool.withStore(readOnly: false) { store in
             try refuseIncomplete(input)
-            var loader = BatchLoader(store: store)
+            var loader = BatchLoader(store: store, progress: Progress(quiet))
             do {
                 try load(input, &loader)
                 try loader.finish()
             } catch {
-                loader.endProgress()
+                loader.progress.end()
                 throw loader.explained(error)
             }
         }
@@ -55,7 +56,9 @@ struct Load: ParsableCommand {
     private func refuseIncomplete(_ input: ByteInput) throws {
         guard let end = input.peekAtEnd(count: 64) else { return }
         let lines = end.split(separator: 10)
-        guard !end.isEmpty, lines.last?.elementsEqual("DATA=END".utf8) != true else { return }
+        guard !end.isEmpty, let last = lines.last else { return }
+        // The parser tells what is wrong with other line ends.
+        guard !last.elementsEqual("DATA=END".utf8), last.last != 13 else { return }
         throw Failure(
             ExitStatus.badData,
             "the dump ends without DATA=END: it is incomplete, or no dump; nothing was stored")
@@ -74,10 +77,12 @@ private struct BatchLoader {
     private var records: [(key: [UInt8], value: [UInt8])] = []
     private var bytes = 0
     private var stored = 0
-    private let showsProgress = isatty(STDERR_FILENO) == 1
-    private var lastShown = ContinuousClock.now
+    let progress: Progress
 
-    init(store: PmemStore) { self.store = store }
+    init(store: PmemStore, progress: Progress) {
+        self.store = store
+        self.progress = progress
+    }
 
     mutating func add(_ key: [UInt8], _ value: [UInt8]) throws {
         guard 1...65536 ~= key.count else {
@@ -107,24 +112,12 @@ private struct BatchLoader {
         }
         records.removeAll(keepingCapacity: true)
         bytes = 0
-        showProgress()
+        progress.show("records stored: \(stored)")
     }
 
     mutating func finish() throws {
         try flush()
-        lastShown -= .seconds(1)
-        showProgress()
-        endProgress()
-    }
-
-    private mutating func showProgress() {
-        guard showsProgress, ContinuousClock.now - lastShown > .milliseconds(250) else { return }
-        lastShown = .now
-        Diagnostics.write("\rpmemkv: records stored: \(stored)")
-    }
-
-    func endProgress() {
-        if showsProgress { Diagnostics.write("\n") }
+        progress.summarise("\(stored) record\(stored == 1 ? "" : "s") stored")
     }
 
     /// The error with what has been stored before it.

@@ -15,12 +15,15 @@ struct Pmemkv: ParsableCommand {
         abstract: "A key-value store in persistent memory.",
         discussion: """
             POOL is a file, best on a file system with DAX, or a devdax device such as \
-            /dev/dax0.0. An argument that begins with '-' but is no option goes behind '--'.
+            /dev/dax0.0. SIZE is a number of bytes, or a number with K, M, G or T: 64MiB, 0.5G; \
+            all units are binary, with or without B or iB. An argument that begins with '-' but \
+            is no option goes behind '--'.
 
             Exit status: 0 done; 1 no such key, or damage was found; 28 the pool is full; \
             64 wrong usage; 65 damaged data or unknown format; 66 no such pool; 73 cannot create; \
             74 input/output or media error; 75 the pool is in use by another process.
             """,
+        version: "pmemkv 0.1.0",
         subcommands: [
             Create.self, Info.self, Doctor.self, Put.self, Get.self, Delete.self, Exists.self,
             Count.self, Scan.self, Load.self,
@@ -35,6 +38,7 @@ struct Pmemkv: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         UnfinishedFiles.removeOnSignals()
         do {
+            try Usage.requireCommand(RawArguments.forParser)
             var command = try parse()
             try command.run()
         } catch {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import PmemKV
 import PmemKVText
 
@@ -39,6 +40,7 @@ struct PoolArguments: ParsableArguments {
     /// A command that only reads takes a shared lock and changes no byte.
     func withStore<R>(readOnly: Bool, _ body: (PmemStore) throws -> R) throws -> R {
         let store = try PmemStore.open(at: pool, options: options(readOnly: readOnly))
+        if !readOnly { noteVolatile(store.mediumInfo) }
         let result: R
         do {
             result = try body(store)
@@ -48,6 +50,15 @@ struct PoolArguments: ParsableArguments {
         }
         try store.close()
         return result
+    }
+}
+
+extension PoolArguments {
+    /// Who writes at a terminal is told that it will not last; a script that has chosen such a
+    /// place would only be told again and again.
+    private func noteVolatile(_ info: MediumInfo) {
+        guard !info.isDurable, isatty(STDERR_FILENO) == 1 else { return }
+        Diagnostics.print("note: \(info.path) is \(info.guarantee)")
     }
 }
 
@@ -73,8 +84,23 @@ struct JSONOption: ParsableArguments {
     var isJSON = false
 }
 
-extension ByteSize: ExpressibleByArgument {
-    package init?(argument: String) { self.init(argument) }
+extension ByteSize {
+    /// The value of an option.
+    init(option text: String) throws {
+        guard let size = ByteSize(text) else { throw ValidationError(Self.syntax) }
+        self = size
+    }
+}
+
+/// Runs what makes a new pool, and tells what this command does about something that is there.
+func onExisting<R>(
+    _ path: PoolPath, _ remedy: String, _ body: () throws -> R
+) throws -> R {
+    do {
+        return try body()
+    } catch let error as StoreError where error.code == .alreadyExists {
+        throw StoreError(.alreadyExists, "\(path.shown) already exists; \(remedy)")
+    }
 }
 
 extension Failure {

@@ -8,7 +8,8 @@ struct Put: ParsableCommand {
         discussion: """
             Done means durable. Without VALUE, or with '-', the value is read from standard \
             input as it is, even with --hex. A pool that does not exist is not created.
-            """)
+            """,
+        aliases: ["set"])
 
     @OptionGroup var pool: PoolArguments
     @Argument var key: String

@@ -23,7 +23,9 @@ struct Repair: ParsableCommand {
     @Flag(help: "Put the new pool in the place of the damaged one, which is gone then.")
     var replace = false
 
-    @Option(help: "Bytes of the new pool; as many as the old one has when not given.")
+    @Option(
+        help: "Bytes of the new pool; as many as the old one has when not given.",
+        transform: ByteSize.init(option:))
     var size: ByteSize?
 
     func validate() throws {
@@ -33,8 +35,11 @@ struct Repair: ParsableCommand {
     }
 
     func run() throws {
-        let report = try PmemStore.repair(
-            at: pool.pool, to: to, size: size?.bytes, options: pool.options(readOnly: true))
+        let destination = to ?? pool.pool
+        let report = try onExisting(destination, "give another name with --to, or remove it") {
+            try PmemStore.repair(
+                at: pool.pool, to: to, size: size?.bytes, options: pool.options(readOnly: true))
+        }
         var lines = report.damage.map(DamageText.line)
         lines += report.olderVersions.map { "only an older value of \(DamageText.key($0))" }
         lines += report.lostKeys.map { "no readable value of \(DamageText.key($0))" }
@@ -44,7 +49,7 @@ struct Repair: ParsableCommand {
         }
         let kept = "\(report.keys) key\(report.keys == 1 ? "" : "s") saved"
         lines.append(report.isComplete ? "\(kept), nothing lost" : "\(kept), some were damaged")
-        try ByteOutput().printLine(lines.joined(separator: "\n"))
+        try ByteOutput().printLine(lines.map(EscapedText.printable).joined(separator: "\n"))
         if !report.isComplete { throw ExitCode(ExitStatus.notFound) }
     }
 }

@@ -10,7 +10,8 @@ struct Scan: ParsableCommand {
             A line a key: the key, a tab, the value. Control characters, backslashes and bytes \
             that are no UTF-8 show as \\\\, \\t, \\n, \\r, \\xNN. With --json a line is an object \
             with members schema (1), key and value, the latter two in base64.
-            """)
+            """,
+        aliases: ["ls"])
 
     @OptionGroup var pool: PoolArguments
 

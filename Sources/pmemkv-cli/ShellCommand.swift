@@ -20,7 +20,11 @@ struct Shell: ParsableCommand {
             sync, quit         OK
 
             Words are separated by blanks; "quoted \\xNN strings" hold any byte. What is wrong is \
-            told as (error) and a reason. A reply is written as soon as it is known.
+            told as (error) and a reason. A reply is written as soon as it is known. set, delete \
+            and ls stand for put, del and scan.
+
+            Exit status: when the commands do not come from a terminal, that of the first error, \
+            and 64 when the input ends between multi and exec.
             """)
 
     @OptionGroup var pool: PoolArguments
@@ -43,6 +47,7 @@ struct Shell: ParsableCommand {
                 try output.flush()
             }
             if showsPrompt && !session.isOver { try output.printLine("") }
+            if !input.isTerminal, let failure = session.failure { throw failure }
         }
     }
 }

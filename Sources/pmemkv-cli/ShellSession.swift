@@ -4,7 +4,8 @@ import PmemKVText
 /// The commands of `pmemkv shell`.
 ///
 /// Invariant: each line that holds a word gets exactly one line of reply, and a reply that
-/// acknowledges a write is written after the write has become durable.
+/// acknowledges a write is written after the write has become durable. What went wrong is known to
+/// the end: who sends commands through a pipe may look at nothing but the exit status.
 struct ShellSession {
     let store: PmemStore
     let output: ByteOutput
@@ -12,6 +13,10 @@ struct ShellSession {
     /// The batch between multi and exec.
     private var batch: WriteBatch?
     private var batchIsBroken = false
+    private var lines = 0
+    private var errors = 0
+    /// The first error, with the line it was in.
+    private var firstError: (status: Int32, line: Int)?
 
     init(store: PmemStore, output: ByteOutput) {
         self.store = store
@@ -20,21 +25,38 @@ struct ShellSession {
 
     /// Carries out one line and adds the reply to the output.
     mutating func reply(to line: ArraySlice<UInt8>) {
+        lines += 1
         do {
             let words = try ShellWords.split(line)
             guard let name = words.first else { return }
             try run(String(decoding: name, as: UTF8.self), Array(words.dropFirst()))
         } catch {
             if batch != nil { batchIsBroken = true }
+            errors += 1
+            if firstError == nil { firstError = (ExitStatus.of(error), lines) }
             // A reply is one line, whatever the message holds and however far a value has come.
             output.buffer.removeAll(keepingCapacity: true)
-            let message = "\(error)".replacing("\n", with: " ")
-            output.write("(error) \(message)\n")
+            output.write("(error) \(EscapedText.printable("\(error)"))\n")
         }
     }
 
+    /// Why a script that was carried out to this point has failed; nil when it has not.
+    var failure: Failure? {
+        if let firstError {
+            let what = errors == 1 ? "was an error" : "were \(errors) errors, the first"
+            return Failure(firstError.status, "there \(what) in line \(firstError.line)")
+        }
+        guard batch != nil else { return nil }
+        return Failure(
+            ExitStatus.usage, "the input ended between multi and exec: nothing of it was stored")
+    }
+
+    /// Words for the same that the command line and redis-cli know.
+    private static let aliases = ["set": "put", "delete": "del", "ls": "scan"]
+
     private mutating func run(_ name: String, _ arguments: [[UInt8]]) throws {
-        let lower = name.lowercased()
+        let word = name.lowercased()
+        let lower = Self.aliases[word] ?? word
         if batch != nil { return try runInBatch(lower, arguments) }
         switch (lower, arguments.count) {
         case ("put", 2):

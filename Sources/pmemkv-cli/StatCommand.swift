@@ -25,6 +25,7 @@ struct Stat: ParsableCommand {
         sheet.add("segments", .integer(numbers.segments))
         sheet.add("freeSegments", .integer(numbers.freeSegments))
         sheet.add("quarantinedSegments", .integer(numbers.quarantinedSegments))
+        addSpace(numbers, to: &sheet)
         sheet.add(bytes: numbers.liveBytes, "liveBytes")
         sheet.add(bytes: numbers.tombstoneBytes, "tombstoneBytes")
         sheet.add(bytes: numbers.checkpointBytes, "checkpointBytes")
@@ -41,5 +42,18 @@ struct Stat: ParsableCommand {
         sheet.add("mediaFaults", .integer(numbers.mediaFaults))
         sheet.add("openSeconds", .number((report.seconds * 1e6).rounded() / 1e6))
         return sheet
+    }
+
+    /// How full the pool is: what is used, what is free at once, and between them what compaction
+    /// frees when it is needed.
+    private static func addSpace(_ numbers: Statistics, to sheet: inout FactSheet) {
+        let capacity = (numbers.segments - numbers.quarantinedSegments) * numbers.segmentBytes
+        let used = numbers.liveBytes + numbers.tombstoneBytes
+        let free = numbers.freeSegments * numbers.segmentBytes
+        let tenths = capacity > 0 ? (Double(used) / Double(capacity) * 1000).rounded() : 0
+        sheet.add(bytes: used, "usedBytes")
+        sheet.add(bytes: free, "freeBytes")
+        sheet.add(bytes: max(0, capacity - used - free), "reclaimableBytes")
+        sheet.add("usedPercent", .number(tenths / 10))
     }
 }

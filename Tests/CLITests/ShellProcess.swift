@@ -2,7 +2,7 @@ import Glibc
 
 /// A `pmemkv shell` on two pipes, asked one line at a time.
 final class ShellProcess {
-    private let process: pid_t
+    let process: pid_t
     private let input: Int32
     private let output: Int32
     private var buffer: [UInt8] = []

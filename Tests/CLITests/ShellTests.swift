@@ -52,8 +52,7 @@ struct ShellTests {
                 ("exec", "(error) nothing was stored: a command of this batch had an error"),
                 ("get a", "\"1\""), ("multi", "OK"), ("multi", "(error) multi inside multi"),
             ])
-        // The end of input inside a batch drops it.
-        #expect(shell.end() == 0)
+        #expect(shell.end() == 64)
     }
 
     @Test("What is wrong is told in one line, and the shell goes on")
@@ -76,7 +75,27 @@ struct ShellTests {
         let value = String(repeating: "v", count: 300_000)
         #expect(shell.ask("put big \(value)")?.hasPrefix("(error) ") == true)
         expect(shell, [("put a 1", "OK"), ("get a", "\"1\""), ("get big", "(nil)")])
-        #expect(shell.end() == 0)
+        #expect(shell.end() == 64)
+    }
+
+    /// A script whose commands had failed, or whose batch was cut off before exec, ended with 0.
+    @Test("Through a pipe, the first error or an open batch is the exit status")
+    func exitStatus() {
+        let pool = scratch.pool(size: "320KiB")
+        let value = String(repeating: "v", count: 300_000)
+        for (script, status) in [
+            ("put a 1\nget b\ndel b\n", 0), ("set a 1\nls\ndelete a", 0),
+            ("frob\nput big \(value)\nput a 1\nquit\n", 64),
+            ("put big \(value)\nfrob\n", 28), ("multi\nput c 1\n", 64),
+            ("multi\nput c 1\nquit\n", 64), ("multi\nput c 1\ndiscard\nput d 1", 0),
+        ] as [(String, Int32)] {
+            let outcome = Program.run("shell", pool, input: Array(script.utf8))
+            #expect(outcome.status == status, "\(script.prefix(80)): \(outcome)")
+            #expect(outcome.diagnostics.isEmpty == (status == 0), "\(outcome)")
+        }
+        #expect(Program.run("exists", pool, "a").status == 0)
+        #expect(Program.run("exists", pool, "c").status == 1)
+        #expect(Program.run("exists", pool, "d").status == 0)
     }
 
     @Test("Empty lines get no reply, a last line needs no newline, many lines may come at once")

@@ -18,12 +18,15 @@ struct TextTests {
     func sizes() {
         let good = [
             "0": 0, "4096": 4096, "7B": 7, "1KiB": 1024, "64MiB": 64 << 20, "4GiB": 4 << 30,
-            "2TiB": 2 << 40, "9223372036854775807": Int.max,
+            "2TiB": 2 << 40, "9223372036854775807": Int.max, "64M": 64 << 20, "64mb": 64 << 20,
+            "64mIb": 64 << 20, "1k": 1024, "0.5GiB": 512 << 20, "1.5m": 3 << 19,
+            "0.1KiB": 102, "8388607.999999TiB": 9_223_372_036_853_676_296,
         ]
         for (text, bytes) in good { #expect(ByteSize(text)?.bytes == bytes, "\(text)") }
         let bad = [
-            "", "MiB", "-1", "+1", "1.5MiB", "64MB", "64M", "64 MiB", "0x10", "8388608TiB",
-            "9223372036854775808", "1KiBB", "١",
+            "", "MiB", "-1", "+1", "1.5", "1.5B", "1.MiB", ".5MiB", "1.5.5M", "64 MiB", "0x10",
+            "8388608TiB", "9223372036854775808", "1KiBB", "1i", "1iB", "1bk", "1P", "١", "1e3",
+            "0.1234567890123456G",
         ]
         for text in bad { #expect(ByteSize(text) == nil, "\(text)") }
         #expect(ByteSize(bytes: 1023).inUnits == nil)
@@ -110,6 +113,28 @@ struct TextTests {
             #expect(escape(bytes) == bytes.map { "\\x" + String($0, radix: 16) }.joined())
             #expect(escape(bytes + [97]).hasSuffix("a"))
         }
+    }
+
+    @Test("A printable text has no control character, and is else what it was")
+    func printable() {
+        #expect(EscapedText.printable("plain \\ ä€😀") == "plain \\ ä€😀")
+        #expect(EscapedText.printable("\t\n\u{1B}[m\u{7F}\u{9B}") == "\\t\\n\\x1b[m\\x7f\\xc2\\x9b")
+        #expect(JSON.text("\u{7F}\u{9B}").description == "\"\\u007f\\u009b\"")
+    }
+
+    @Test("The nearest word, if it is near")
+    func spelling() {
+        let known = ["get", "put", "scan", "delete", "exists", "doctor"]
+        for (wrong, right) in [
+            ("gte", "get"), ("GET", "get"), ("scna", "scan"), ("delet", "delete"),
+            ("exist", "exists"), ("docter", "doctor"),
+        ] {
+            #expect(Spelling.nearest(to: wrong, among: known) == right)
+        }
+        for far in ["", "notes", "frobnicate", "rm"] {
+            #expect(Spelling.nearest(to: far, among: known) == nil, "\(far)")
+        }
+        #expect(Spelling.nearest(to: "get", among: []) == nil)
     }
 
     @Test("Lines, however the stream is cut")

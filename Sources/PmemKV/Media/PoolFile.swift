@@ -113,13 +113,16 @@ final class PoolFile: @unchecked Sendable {
         let mode = (isReadOnly ? LOCK_SH : LOCK_EX) | LOCK_NB
         guard flock(descriptor.rawValue, mode) == 0 else {
             let cause = Errno(rawValue: errno)
+            let holders = facts.status.flatMap {
+                LockHolders.description(of: descriptor.rawValue, on: $0.device)
+            }
             close()
             if cause == .wouldBlock {
                 throw StoreError(
                     .locked,
                     """
-                    \(path) is in use by another store: one writer, or any number of \
-                    readers, may have a pool open
+                    \(path) is in use by \(holders ?? "another store"): one writer, or any number \
+                    of readers, may have a pool open; try again when that has ended
                     """, cause: cause)
             }
             throw StoreError(.io, "cannot lock \(path)", cause: cause)

@@ -9,6 +9,8 @@ public struct CheckReport: Sendable, Equatable {
     public var soundBytes = 0
     /// Extents in use.
     public var extents = 0
+    /// Bytes of the file behind the pool, which nothing uses: no damage.
+    public var unusedBytes = 0
 
     /// Whether nothing is damaged.
     public var isSound: Bool { damage.isEmpty }
@@ -18,6 +20,7 @@ extension CheckReport {
     /// Reads every byte in use and reports all damage; changes nothing.
     init(checking medium: Medium, path: String) throws(StoreError) {
         var survey = try PoolSurvey(medium, path: path, checksCheckpoint: true)
+        unusedBytes = medium.size - survey.geometry.poolSize
         for extent in survey.logExtents {
             extents += 1
             try survey.forEachRecord(in: extent) { record in

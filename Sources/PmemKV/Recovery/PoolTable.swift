@@ -97,12 +97,13 @@ struct PoolTable {
     private static func impossibleSize(
         _ candidates: [(block: Superblock, copy: Int)], _ medium: Medium, _ path: String
     ) -> StoreError {
-        StoreError(
+        let size = candidates.first?.block.poolSize ?? 0
+        return StoreError(
             .corrupt,
             """
-            \(path) has \(medium.size) bytes; its superblock speaks of a pool of \
-            \(candidates.first?.block.poolSize ?? 0): the file was truncated, or the superblock is \
-            damaged
+            \(path) has \(medium.size) bytes; its superblock speaks of a pool of \(size): the file \
+            was truncated, or the superblock is damaged; 'truncate -s \(size) \(path)' gives a \
+            truncated file its length back, and 'pmemkv repair' then salvages what is readable
             """)
     }
 

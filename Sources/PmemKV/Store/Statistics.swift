@@ -6,6 +6,8 @@ public struct Statistics: Sendable, Equatable {
     public var keys = 0
     /// Bytes of the pool.
     public var poolBytes = 0
+    /// Bytes of the file behind the pool, which nothing uses: it has grown since its creation.
+    public var unusedBytes = 0
     /// Bytes of a segment.
     public var segmentBytes = 0
     /// Segments of the pool, free ones included.
@@ -57,6 +59,7 @@ extension Engine {
         var result = Statistics()
         result.keys = index.count
         result.poolBytes = geometry.poolSize
+        result.unusedBytes = log.medium.size - geometry.poolSize
         result.segmentBytes = geometry.segmentSize
         result.segments = geometry.segmentCount
         result.indexBytes = index.memoryBytes + (ordered?.memoryBytes ?? 0)

@@ -41,7 +41,9 @@ struct IOCommand: ParsableCommand {
 
     @Option(
         parsing: .upToNextOption,
-        help: "Two names of targets: ratios with confidence intervals, and the null control.")
+        help: .init(
+            "Two names of targets, as in a=/mnt/pmem0 b=/mnt/pmem1 --compare a b: ratios with "
+                + "confidence intervals, and the null control.", valueName: "name name"))
     var compare: [String] = []
 
     @Flag(help: "The usercopy MODEL: a cold struct-page stand-in read before each 4 KiB write.")
@@ -89,7 +91,8 @@ struct IOCommand: ParsableCommand {
         }
         defer { for target in opened { target.close() } }
         for name in plan.compare where !opened.contains(where: { $0.name == name }) {
-            throw ValidationError("--compare: no target is called '\(name)'")
+            let names = opened.map(\.name).joined(separator: ", ")
+            throw Self.comparison("no target is called '\(name)', only \(names)")
         }
         let file =
             plan.operations.contains(where: \.readsSource)
@@ -131,8 +134,12 @@ struct IOCommand: ParsableCommand {
 
     private func makePlan(_ paths: [String], forced: Bool) throws -> IOPlan {
         guard compare.isEmpty || compare.count == 2 else {
-            throw ValidationError("--compare takes two names")
+            throw Self.comparison("\(compare.count) names are given")
         }
+        try Selection.check(repetitions ?? 1, in: 1...10_000, "--repetitions")
+        try Selection.check(seconds ?? 1, in: 0.001...86_400, "--seconds")
+        try Selection.check(size ?? 1, in: 1...1 << 30, "--size")
+        try Selection.check(countedOperations, in: 1...1 << 30, "--counted-operations")
         let patterns: [AccessPattern] =
             switch pattern {
             case "rand": [.random]
@@ -144,6 +151,11 @@ struct IOCommand: ParsableCommand {
         guard sizes.allSatisfy({ $0 >= 8 && $0 <= 1_048_576 }) else {
             throw ValidationError("blocks: 8 bytes to 1 MiB")
         }
+        _ = try Self.numbers(mediaLatency)
+        let counts = try Self.numbers(threads)
+        guard counts.allSatisfy({ 1...64 ~= $0 }) else {
+            throw ValidationError("threads: 1 to 64")
+        }
         // A comparison wants many short pairs: their intervals narrow with the number of pairs.
         let slice: (seconds: Double, repetitions: Int) =
             switch (compare.isEmpty, quick) {
@@ -154,11 +166,18 @@ struct IOCommand: ParsableCommand {
             }
         return IOPlan(
             targets: paths, operations: try Self.operations(operations),
-            blockSizes: sizes.map { Int($0) }, threads: try Self.numbers(threads).map { Int($0) },
+            blockSizes: sizes.map { Int($0) }, threads: counts.map { Int($0) },
             patterns: patterns, seconds: seconds ?? slice.seconds,
-            repetitions: max(1, repetitions ?? slice.repetitions),
+            repetitions: repetitions ?? slice.repetitions,
             targetBytes: (size ?? (quick ? 256 : 1024)) << 20, compare: compare,
             seed: 20_190_501, forcedPmem: forced)
+    }
+
+    /// Shows how two targets are compared.
+    private static func comparison(_ problem: String) -> ValidationError {
+        ValidationError(
+            "--compare takes the names of two targets: \(problem); for example "
+                + "`a=/mnt/pmem0 b=/mnt/pmem1 --compare a b`")
     }
 
     private static func addresses(_ words: [String]) throws -> [String: UInt64] {
@@ -174,9 +193,11 @@ struct IOCommand: ParsableCommand {
     }
 
     private static func numbers(_ text: String) throws -> [Double] {
-        try text.split(separator: ",").map { word in
-            guard let number = Double(word), number >= 0 else {
-                throw ValidationError("'\(word)' is no number")
+        let words = text.split(separator: ",")
+        guard !words.isEmpty else { throw ValidationError("'\(text)' has no number") }
+        return try words.map { word in
+            guard let number = Double(word), 0...1e9 ~= number else {
+                throw ValidationError("'\(word)' is no number from 0 to 1e9")
             }
             return number
         }
@@ -191,12 +212,9 @@ struct IOCommand: ParsableCommand {
         case "faults":
             return [.faultFirst4K, .faultRead4K, .faultWrite4K, .faultWrite2M, .openPrefault]
         default:
-            return try text.split(separator: ",").map { word in
-                guard let operation = IOOperation(rawValue: String(word)) else {
-                    throw ValidationError("unknown operation '\(word)'")
-                }
-                return operation
-            }
+            return try Selection.listed(
+                text, "operation", IOOperation.allCases.map(\.rawValue),
+                ["all", "syscalls", "mapped", "pinning", "faults"])
         }
     }
 }

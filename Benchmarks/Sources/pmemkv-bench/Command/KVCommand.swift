@@ -107,9 +107,7 @@ struct KVCommand: ParsableCommand {
         guard let keySizes = SizeDistribution(keySize), let values = SizeDistribution(valueSize)
         else { throw ValidationError("sizes are N or MIN-MAX") }
         let count = keys ?? (quick ? Quick.keys : 1_000_000)
-        guard count > 0, count < 1 << 31, threads > 0, threads <= 64 else {
-            throw ValidationError("keys: 1 to 2^31; threads: 1 to 64")
-        }
+        try checkNumbers(keys: count)
         let place = try Place.choose(path, &notes)
         guard overwrite || !KVRunner.isDevice(place.path) else {
             throw ValidationError("\(place.path): give --overwrite, all its bytes are lost")
@@ -123,11 +121,24 @@ struct KVCommand: ParsableCommand {
             operations: operations ?? (quick ? min(count, Quick.operations) : count),
             duration: duration, warmup: warmup ?? (quick ? 0 : 0.2),
             timeLimit: timeLimit ?? (quick ? Quick.timeLimit : 30),
-            repetitions: max(1, repetitions), budget: budget ?? (quick ? Quick.budget : 0),
+            repetitions: repetitions, budget: budget ?? (quick ? Quick.budget : 0),
             seed: seed,
             recordsLatency: !noLatency,
             store: StoreOptions(io: io, segmentBytes: segmentSize),
             checksRecovery: !noRecovery, forcedPmem: place.forcesPmem)
+    }
+
+    private func checkNumbers(keys: Int) throws {
+        try Selection.check(keys, in: 1...1 << 31 - 1, "--keys")
+        try Selection.check(threads, in: 1...64, "--threads")
+        try Selection.check(operations ?? 1, in: 1...1 << 40, "--operations")
+        try Selection.check(repetitions, in: 1...10_000, "--repetitions")
+        try Selection.check(segmentSize ?? 1, in: 1...1 << 40, "--segment-size")
+        let times = [
+            "--duration": duration, "--warmup": warmup ?? 0, "--time-limit": timeLimit ?? 0,
+            "--budget": budget ?? 0,
+        ]
+        for (option, seconds) in times { try Selection.check(seconds, in: 0...1e6, option) }
     }
 }
 

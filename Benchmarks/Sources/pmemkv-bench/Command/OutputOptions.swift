@@ -7,6 +7,15 @@ struct OutputOptions: ParsableArguments {
     @Option(help: "Write every figure to this file as JSON.")
     var json: String?
 
+    /// A long run must not end in a file that cannot be written.
+    func validate() throws {
+        guard let json else { return }
+        let directory = URL(fileURLWithPath: json).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: directory) else {
+            throw ValidationError("--json \(json): no file can be made in \(directory)")
+        }
+    }
+
     func publish(_ report: some Encodable, table: String) throws {
         print(table)
         if let json { try JSONFile.write(report, to: json) }

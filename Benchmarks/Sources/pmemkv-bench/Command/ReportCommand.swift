@@ -18,7 +18,7 @@ struct ReportCommand: ParsableCommand {
     func run() throws {
         let sections = try results.flatMap { try AnyReport(path: $0).sections }
         let page = Page.html(title: title, sections: sections)
-        try Data(page.utf8).write(to: URL(fileURLWithPath: output))
+        try JSONFile.save(Data(page.utf8), to: output)
     }
 }
 

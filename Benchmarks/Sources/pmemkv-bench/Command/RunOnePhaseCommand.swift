@@ -1,5 +1,4 @@
 import ArgumentParser
-import CBench
 import Foundation
 
 /// What a child process runs; not for people.
@@ -18,10 +17,10 @@ struct RunOnePhaseCommand: ParsableCommand {
             kind: task.engine, path: task.directory, profile: task.plan.profile,
             store: task.plan.store,
             isFresh: task.phase == .load || task.phase == .loadAndWork)
-        let session = KVSession(task: task, keys: try KeyCodec(sizes: task.plan.keySize))
-        let outcome = try place.perform(session)
-        try JSONEncoder().encode(outcome).write(to: URL(fileURLWithPath: result))
-        // The crash that the next phase recovers from: nothing is closed.
-        if task.phase == .load && task.plan.checksRecovery { kill(getpid(), SIGKILL) }
+        let result = URL(fileURLWithPath: result)
+        try place.perform(
+            KVSession(task: task, keys: try KeyCodec(sizes: task.plan.keySize)) {
+                try JSONEncoder().encode($0).write(to: result)
+            })
     }
 }

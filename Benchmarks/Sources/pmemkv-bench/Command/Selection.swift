@@ -12,12 +12,8 @@ enum Selection {
         case "durable": chosen = EngineKind.allCases.filter(\.traits.isDurable)
         case "store": chosen = floors + [.pmemkv, .pmemkvOrdered]
         default:
-            chosen = try text.split(separator: ",").map { word in
-                guard let engine = EngineKind(rawValue: String(word)) else {
-                    throw ValidationError("unknown engine '\(word)'")
-                }
-                return engine
-            }
+            chosen = try listed(
+                text, "engine", EngineKind.allCases.map(\.rawValue), ["all", "durable", "store"])
             // Ratios need their floors.
             chosen = floors.filter { !chosen.contains($0) } + chosen
         }
@@ -70,12 +66,39 @@ enum Selection {
         case "dbbench": return inOrder(Workload.allCases.filter { !$0.rawValue.hasPrefix("ycsb") })
         case "ycsb": return Workload.allCases.filter { $0.rawValue.hasPrefix("ycsb") }
         default:
-            return try text.split(separator: ",").map { word in
-                guard let workload = Workload(rawValue: String(word)) else {
-                    throw ValidationError("unknown workload '\(word)'")
-                }
-                return workload
+            return try listed(
+                text, "workload", Workload.allCases.map(\.rawValue), ["all", "dbbench", "ycsb"])
+        }
+    }
+
+    /// The words between commas; a wrong or a missing one gets a list of all there are.
+    static func listed<Word: RawRepresentable<String>>(
+        _ text: String, _ what: String, _ known: [String], _ groups: [String]
+    ) throws -> [Word] {
+        func failure(_ problem: String) -> ValidationError {
+            ValidationError(
+                "\(problem); there are \(known.joined(separator: ", ")), and for several "
+                    + groups.joined(separator: ", "))
+        }
+        let words = text.split(separator: ",").map(String.init)
+        guard !words.isEmpty else { throw failure("no \(what) is given") }
+        return try words.map { word in
+            guard let found = Word(rawValue: word) else {
+                throw failure("unknown \(what) '\(word)'")
             }
+            return found
+        }
+    }
+
+    /// A number of an option that counts or takes time, which arithmetic on it can bear.
+    static func check<Number: Comparable>(
+        _ number: Number, in range: ClosedRange<Number>, _ option: String
+    ) throws {
+        // A NaN is in no range.
+        guard range.contains(number) else {
+            throw ValidationError(
+                "\(option) is \(number); it must be from \(range.lowerBound) to "
+                    + "\(range.upperBound)")
         }
     }
 

@@ -66,6 +66,10 @@ protocol Engine: AnyObject, Sendable {
     /// Bytes the engine wrote to its medium so far, when it knows.
     func mediumBytesWritten() -> Int?
 
+    /// Whether opening took the index from what a clean close had left; nil for an engine that
+    /// leaves none.
+    var usedCheckpoint: Bool? { get }
+
     /// A short line on how the engine was set up.
     var setup: String { get }
 
@@ -76,6 +80,7 @@ extension Engine {
     func setRelaxed(_ relaxed: Bool) throws {}
     func mediumBytesInUse() -> Int? { nil }
     func mediumBytesWritten() -> Int? { nil }
+    var usedCheckpoint: Bool? { nil }
 }
 
 /// Takes what a scan visits: the value is copied, as by a caller who wants it, and the first bytes

@@ -47,6 +47,7 @@ final class StoreEngine: Engine {
     }
 
     func count() throws -> Int? { store.count }
+    var usedCheckpoint: Bool? { store.recoveryReport.usedCheckpoint }
 
     /// Segments in use, whole: at small sizes the open ones count for more than they hold.
     func mediumBytesInUse() -> Int? {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 
 /// A result file of either kind.
@@ -11,14 +12,19 @@ enum AnyReport {
     }
 
     init(path: String) throws {
-        let kind = try JSONFile.read(Kind.self, from: path)
-        guard kind.schema == 1 else {
-            throw BenchError("\(path) has schema \(kind.schema); this program knows 1")
-        }
-        switch kind.kind {
-        case "kv": self = .kv(try JSONFile.read(KVReport.self, from: path))
-        case "io": self = .io(try JSONFile.read(IOReport.self, from: path))
-        default: throw BenchError("\(path): unknown kind '\(kind.kind)'")
+        do {
+            let kind = try JSONFile.read(Kind.self, from: path)
+            guard kind.schema == 1 else {
+                throw ValidationError("\(path) has schema \(kind.schema); this program knows 1")
+            }
+            switch kind.kind {
+            case "kv": self = .kv(try JSONFile.read(KVReport.self, from: path))
+            case "io": self = .io(try JSONFile.read(IOReport.self, from: path))
+            default: throw ValidationError("\(path): unknown kind '\(kind.kind)'")
+            }
+        } catch is DecodingError {
+            throw ValidationError(
+                "\(path) is no result file; `kv --json FILE` and `io --json FILE` write one")
         }
     }
 

@@ -84,15 +84,14 @@ enum KVPage {
                 engine.dramBytesPerKey.map { Format.fixed($0, 1) } ?? "-",
                 engine.mediumBytesPerUserByte.map { Format.fixed($0, 2) } ?? "-",
                 engine.writeAmplification.map { Format.fixed($0, 2) } ?? "-",
-                engine.recoverySeconds.map { Format.seconds($0.median) } ?? "-",
-                engine.openSeconds.map { Format.seconds($0.median) } ?? "-",
+                engine.openingAfterKill, engine.openingAfterClose,
                 "\(engine.verifiedGets)", "\(engine.verifiedEntries ?? 0)", "\(engine.mismatches)",
             ]
         }
         return Markup.table(
             [
                 "engine", "DRAM bytes/key", "medium bytes/user byte", "write amplification",
-                "recovery after kill", "open after close", "gets verified",
+                "open after kill", "open after close", "gets verified",
                 "entries verified", "wrong",
             ], rows)
     }

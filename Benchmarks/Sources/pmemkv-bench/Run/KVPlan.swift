@@ -63,6 +63,9 @@ struct ChildTask: Codable, Sendable {
     var engine: EngineKind
     var directory: String
     var clock: CheapClock
+
+    /// Whether the child must end by SIGKILL with its engine open.
+    var endsByKill: Bool { phase == .load && plan.checksRecovery }
 }
 
 /// One workload of one repetition.
@@ -91,6 +94,10 @@ struct ChildResult: Codable, Sendable {
     var medium: String?
     /// Opening and reading one key, in seconds.
     var openSeconds: Double?
+    /// CPU time of the same, of all threads: other work on the machine hardly touches it.
+    var openCPUSeconds: Double?
+    /// Whether the engine opened from an index that a clean close had left; nil: it keeps none.
+    var usedCheckpoint: Bool?
     var closeSeconds: Double?
     var dramBytes: Int?
     var mediumBytes: Int?

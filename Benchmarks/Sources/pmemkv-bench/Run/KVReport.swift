@@ -56,6 +56,13 @@ struct EngineSummary: Codable, Sendable {
     /// Open and first read after the process was killed, and after a clean close, in seconds.
     var recoverySeconds: Spread?
     var openSeconds: Spread?
+    /// CPU time of the same, all threads; results written before lack what follows.
+    var recoveryCPUSeconds: Spread?
+    var openCPUSeconds: Spread?
+    /// Whether any repetition opened from an index that a clean close had left: after a kill it
+    /// must not. Nil for an engine that leaves none.
+    var recoveryUsedCheckpoint: Bool?
+    var openUsedCheckpoint: Bool?
     var closeSeconds: Spread?
     var verifiedGets: Int
     /// Entries that scans returned and that were compared; results written before lack it.
@@ -146,6 +153,10 @@ extension KVReport {
                 let present = samples.compactMap { $0 }
                 return present.isEmpty ? nil : Spread(present)
             }
+            func anyUsedCheckpoint(_ results: [ChildResult]) -> Bool? {
+                let known = results.compactMap(\.usedCheckpoint)
+                return known.isEmpty ? nil : known.contains(true)
+            }
             let user = load.compactMap(\.userBytesPut).first.map(Double.init)
             return EngineSummary(
                 engine: engine, isDurable: engine.traits.isDurable,
@@ -162,6 +173,10 @@ extension KVReport {
                 },
                 recoverySeconds: plan.checksRecovery ? spread(work.map(\.openSeconds)) : nil,
                 openSeconds: spread(reopen.map(\.openSeconds)),
+                recoveryCPUSeconds: plan.checksRecovery ? spread(work.map(\.openCPUSeconds)) : nil,
+                openCPUSeconds: spread(reopen.map(\.openCPUSeconds)),
+                recoveryUsedCheckpoint: plan.checksRecovery ? anyUsedCheckpoint(work) : nil,
+                openUsedCheckpoint: anyUsedCheckpoint(reopen),
                 closeSeconds: spread(work.map(\.closeSeconds)),
                 verifiedGets: work.reduce(0) { $0 + $1.verified },
                 verifiedEntries: work.reduce(0) { $0 + $1.verifiedEntries },
@@ -170,6 +185,25 @@ extension KVReport {
                 count: reopen.last?.count, expectedCount: work.last?.expectedCount,
                 failure: all.compactMap(\.failure).first)
         }
+    }
+}
+
+extension EngineSummary {
+    /// Opening and the first read after the process was killed, for a table.
+    var openingAfterKill: String {
+        Self.opening(recoverySeconds, recoveryCPUSeconds, recoveryUsedCheckpoint)
+    }
+
+    var openingAfterClose: String { Self.opening(openSeconds, openCPUSeconds, openUsedCheckpoint) }
+
+    private static func opening(
+        _ wall: Spread?, _ cpu: Spread?, _ usedCheckpoint: Bool?
+    ) -> String {
+        guard let wall else { return "-" }
+        var text = Format.seconds(wall.median)
+        if let cpu { text += " (\(Format.seconds(cpu.median)) CPU)" }
+        if let usedCheckpoint { text += usedCheckpoint ? ", checkpoint" : ", no checkpoint" }
+        return text
     }
 }
 

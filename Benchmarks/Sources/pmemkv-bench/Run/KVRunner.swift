@@ -82,6 +82,9 @@ enum ChildProcess {
             let how = status & 0x7f == 0 ? "exit code \(status >> 8)" : "signal \(status & 0x7f)"
             throw BenchError("\(task.phase.rawValue) ended without a result (\(how))")
         }
+        guard (status == SIGKILL) == task.endsByKill else {
+            throw BenchError("\(task.phase.rawValue) had a result and ended by status \(status)")
+        }
         return try JSONDecoder().decode(ChildResult.self, from: data)
     }
 

@@ -2,20 +2,26 @@ import CBench
 import Foundation
 
 /// The part of a run that happens in a child process, for one engine of a known type.
+///
+/// Invariant: the process that loads for a recovery ends by SIGKILL while the engine is open. An
+/// engine that went out of scope first might close itself, and what follows would open a store
+/// that was closed.
 struct KVSession: EngineTask {
     let task: ChildTask
     let keys: KeyCodec
+    /// Hands the outcome to the process that waits for it.
+    let report: (ChildResult) throws -> Void
 
     var plan: KVPlan { task.plan }
     /// Fills are versions 1, 2, ...; what follows counts on.
     private var loadedVersion: UInt32 { UInt32(plan.fills.count) }
 
-    func run<E: Engine>(_ open: @escaping () throws -> E) throws -> ChildResult {
+    func run<E: Engine>(_ open: @escaping () throws -> E) throws {
         switch task.phase {
-        case .load: return try load(open, thenWork: false)
-        case .loadAndWork: return try load(open, thenWork: true)
-        case .work: return try work(open)
-        case .reopen: return try reopen(open)
+        case .load: try report(load(open, thenWork: false))
+        case .loadAndWork: try report(load(open, thenWork: true))
+        case .work: try report(work(open))
+        case .reopen: try report(reopen(open))
         }
     }
 
@@ -46,9 +52,19 @@ struct KVSession: EngineTask {
                 engine.mediumBytesInUse()
                 ?? ProcessUsage.allocatedBytes(under: task.directory)
             if thenWork { try workOn(engine, &state, &result) }
-            if thenWork || !task.plan.checksRecovery { try engine.close() }
+            if task.endsByKill {
+                try withExtendedLifetime(engine) { try reportAndDie(result) }
+            }
+            try engine.close()
         }
         return result
+    }
+
+    /// The crash that the next phase recovers from: nothing runs behind it, no `deinit` either.
+    private func reportAndDie(_ result: ChildResult) throws -> Never {
+        try report(result)
+        kill(getpid(), SIGKILL)
+        while true { pause() }
     }
 
     private func work<E: Engine>(_ open: () throws -> E) throws -> ChildResult {
@@ -96,11 +112,14 @@ struct KVSession: EngineTask {
         defer { buffer.deallocate() }
         let keyStart = buffer.baseAddress! + max(64, plan.valueSize.largest)
         let size = keys.write(plan.keys / 2, to: keyStart)
+        let cpuAtStart = ProcessUsage.cpuSeconds
         let start = bench_ticks()
         let engine = try open()
         var worker = try engine.makeWorker(thread: 0)
         _ = try worker.get(UnsafeRawBufferPointer(start: keyStart, count: size), into: buffer)
         result.openSeconds = CheapClock.shared.seconds(bench_ticks() - start)
+        result.openCPUSeconds = ProcessUsage.cpuSeconds - cpuAtStart
+        result.usedCheckpoint = engine.usedCheckpoint
         worker.finish()
         result.setup = engine.setup
         return engine

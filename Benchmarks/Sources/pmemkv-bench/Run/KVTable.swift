@@ -80,7 +80,8 @@ enum KVTable {
 
     private static func costs(_ report: KVReport) -> String {
         var table = TextTable(header: [
-            "engine", "DRAM/key", "medium/user byte", "write amp.", "recovery", "open", "close",
+            "engine", "DRAM/key", "medium/user byte", "write amp.", "open after kill",
+            "open after close", "close",
             "gets verified", "entries verified", "wrong", "keys at end",
         ])
         for engine in report.engines {
@@ -89,8 +90,7 @@ enum KVTable {
                 engine.dramBytesPerKey.map { Format.fixed($0, 1) + " B" } ?? "-",
                 engine.mediumBytesPerUserByte.map { Format.fixed($0, 2) } ?? "-",
                 engine.writeAmplification.map { Format.fixed($0, 2) } ?? "-",
-                engine.recoverySeconds.map { Format.seconds($0.median) } ?? "-",
-                engine.openSeconds.map { Format.seconds($0.median) } ?? "-",
+                engine.openingAfterKill, engine.openingAfterClose,
                 engine.closeSeconds.map { Format.seconds($0.median) } ?? "-",
                 "\(engine.verifiedGets)", "\(engine.verifiedEntries ?? 0)", "\(engine.mismatches)",
                 engine.count.map { "\($0) of \(engine.expectedCount ?? 0)" } ?? "-",
