@@ -10,7 +10,7 @@ enum Crash {
             print(
                 """
                 usage: pmemkv-crash [--seed N] [--long] [--threads N] [--fuzzers DIRECTORY]
-                                    [--only states,interleavings,mutants,flips,fuzz]
+                                    [--only states,interleavings,mutants,flips,fuzz,stress]
                                     [--replay random:SEED | parallel:SEED]
                 """)
             exit(64)
@@ -30,6 +30,9 @@ enum Crash {
             timed("interleavings", findings) {
                 interleavings = InterleavingsPart(plan: plan, findings: findings).run()
             }
+        }
+        if plan.parts.contains("stress") {
+            timed("stress", findings) { StressPart(plan: plan, findings: findings).run() }
         }
         if plan.parts.contains("mutants") {
             timed("mutants", findings) {
