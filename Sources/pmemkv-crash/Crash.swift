@@ -51,8 +51,8 @@ enum Crash {
                 + "examinations, \(tally.uselessFlushes) flushes of clean lines; seed \(plan.seed)")
         print(
             "crash: \(tally.states) distinct states, \(tally.nested) nested, "
-                + "\(interleavings) interleavings, \(killed)/\(mutants) mutants killed, \(flips) bit flips, \(fuzz) fuzz executions, "
-                + "\(findings.failures) failures")
+                + "\(interleavings) interleavings, \(killed)/\(mutants) mutants killed, "
+                + "\(flips) bit flips, \(fuzz) fuzz executions, \(findings.failures) failures")
         exit(findings.failures == 0 ? 0 : 1)
     }
 
