@@ -10,7 +10,7 @@ enum Crash {
             print(
                 """
                 usage: pmemkv-crash [--seed N] [--long] [--threads N] [--fuzzers DIRECTORY]
-                                    [--only states,interleavings,mutants,flips,fuzz]
+                                    [--only states,interleavings,mutants,flips,fuzz,stress]
                                     [--replay random:SEED | parallel:SEED]
                 """)
             exit(64)
@@ -31,6 +31,9 @@ enum Crash {
                 interleavings = InterleavingsPart(plan: plan, findings: findings).run()
             }
         }
+        if plan.parts.contains("stress") {
+            timed("stress", findings) { StressPart(plan: plan, findings: findings).run() }
+        }
         if plan.parts.contains("mutants") {
             timed("mutants", findings) {
                 (killed, mutants) = MutantsPart(plan: plan, findings: findings).run()
@@ -48,8 +51,8 @@ enum Crash {
                 + "examinations, \(tally.uselessFlushes) flushes of clean lines; seed \(plan.seed)")
         print(
             "crash: \(tally.states) distinct states, \(tally.nested) nested, "
-                + "\(interleavings) interleavings, \(killed)/\(mutants) mutants killed, \(flips) bit flips, \(fuzz) fuzz executions, "
-                + "\(findings.failures) failures")
+                + "\(interleavings) interleavings, \(killed)/\(mutants) mutants killed, "
+                + "\(flips) bit flips, \(fuzz) fuzz executions, \(findings.failures) failures")
         exit(findings.failures == 0 ? 0 : 1)
     }
 

@@ -48,7 +48,9 @@ package final class CloseRace {
             race.run(
                 seed: random.next(),
                 { scheduler in
-                    self.attempt { () throws(StoreError) in try self.perform(act, store, scheduler) }
+                    self.attempt { () throws(StoreError) in
+                        try self.perform(act, store, scheduler)
+                    }
                     self.attempt { () throws(StoreError) in
                         try self.put(20, Self.value(20, 20), store)
                     }

@@ -4,9 +4,10 @@ import PmemKV
 /// Readers of keys while the index grows and shrinks under them.
 ///
 /// The pool has 16 buckets, and so few keys that they split, overflow and are given back all the
-/// time; in half of the runs the keys crowd into two of them, which makes long chains. A key that stays has to be there in every read and every scan. One that is put once, and
-/// one that is removed once, show nothing older after a reader has seen the change, whichever way
-/// the reader asks.
+/// time; in half of the runs the keys crowd into two of them, which makes long chains. A key that
+/// stays has to be there in every read and every scan. One that is put once, and one that is
+/// removed once, show nothing older after a reader has seen the change, whichever way the reader
+/// asks.
 package final class ReaderRace {
     private let race: Race
     private var random = SplitMix(seed: 0)
