@@ -26,7 +26,6 @@ final class MsyncMedium: PersistentMedium, @unchecked Sendable {
     var readBase: UnsafeRawPointer? { unsafe UnsafeRawPointer(pool.address) }
     var drainCoversAllThreads: Bool { true }
     var faultCount: Int { pool.faultCount }
-    var isGuarded: Bool { true }
 
     func read(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
