@@ -18,15 +18,14 @@ extension RecordIndex {
         _ body: (Borrowed) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         guard unsafe log.medium.base != nil else { return try lendCopy(key, hash, body) }
-        let faults = faultMark
+        let faults = Self.faultMark
         let found = try withRecord(key, hash) { record in
             frame.pin(log.extent(of: record.location).rawValue)
             return record
         }
         guard let found else { return nil }
         let result = try body(Borrowed(value: found.value, sequence: found.sequence))
-        // A page that was lost stays lost: what is sound now was sound all the time.
-        if faultMark != faults, !found.isSound { throw Self.lostPage }
+        try checkStillThere(found, since: faults)
         return result
     }
 

@@ -6,22 +6,19 @@ import CPmem
 /// - A miss is believed only when no record that might be the key's is damaged.
 /// - Readers are inside an epoch: what they found stays where it is.
 /// - A page that the medium loses reads as zeroes from then on, after it was verified, too. So what
-///   was read while a fault was counted is not believed.
+///   was read while a fault was counted is verified again.
 final class RecordIndex: Sendable {
     let index: HashIndex
     let log: Log
     let gate: Gate
     let epochs = Epochs()
     private let verifiesReads: Bool
-    /// See ``PersistentMedium/isGuarded``.
-    private let isGuarded: Bool
 
     init(index: HashIndex, log: Log, verifiesReads: Bool) {
         self.index = index
         self.log = log
         gate = log.gate
         self.verifiesReads = verifiesReads
-        isGuarded = log.medium.isGuarded
     }
 
     @inline(__always)
@@ -31,9 +28,9 @@ final class RecordIndex: Sendable {
 
     /// Gives the record of a key to body, verified, or returns nil when there is no such key.
     ///
-    /// Lock-free. Body may be called again when the medium fails meanwhile: what it was given last
-    /// counts. The record stays where it is while body runs, which is to be short: until then no
-    /// space becomes free (see ``lend(_:_:in:_:)`` for callers' code).
+    /// Lock-free. The record stays where it is while body runs, which is to be short: until then no
+    /// space becomes free (see ``lend(_:_:in:_:)`` for callers' code). Throws `media` when the
+    /// medium failed under it.
     @inline(__always)
     func withRecord<R>(
         _ key: ByteView, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
@@ -41,26 +38,7 @@ final class RecordIndex: Sendable {
         guard let base = unsafe log.medium.base else {
             return try withUnmappedRecord(key, hash, body)
         }
-        while true {
-            let faults = faultMark
-            let result = unsafe try readRecord(key, hash, at: base, body)
-            if faultMark == faults { return result }
-            // The next look finds out whether it was this record.
-        }
-    }
-
-    /// Changes with every fault under the view, and perhaps with those of other pools.
-    @inline(__always)
-    var faultMark: Int {
-        isGuarded ? Int(truncatingIfNeeded: cpmem_guard_total_faults()) : log.medium.faultCount
-    }
-
-    @unsafe @inline(__always)
-    private func readRecord<R>(
-        _ key: ByteView, _ hash: KeyHash, at base: UnsafeRawPointer,
-        _ body: (RecordView) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
-        try epochs.reading { () throws(StoreError) -> R? in
+        return try epochs.reading { () throws(StoreError) -> R? in
             try gate.checkReadable()
             var doubt: StoreError?
             let result = try index.find(hash) { location throws(StoreError) -> R? in
@@ -69,14 +47,35 @@ final class RecordIndex: Sendable {
                     base: base + location.offset, location: location, in: extent)
                 guard self.isRecord(record, of: key, &doubt) else { return nil }
                 // That it fits has been seen.
+                let faults = Self.faultMark
                 if self.verifiesReads, !record.verifyHeader() || !record.verifyValue() {
                     throw self.log.damage(record)
                 }
-                return try body(record)
+                let result = try body(record)
+                try self.checkStillThere(record, since: faults)
+                return result
             }
             if result == nil, let doubt { throw doubt }
             return result
         }
+    }
+
+    /// Changes with every fault under the view, and with those of other pools.
+    @inline(__always)
+    static var faultMark: UInt64 { cpmem_guard_total_faults() }
+
+    /// Throws when what was read from a record since the mark may have been lost meanwhile.
+    @inline(__always)
+    func checkStillThere(_ record: RecordView, since mark: UInt64) throws(StoreError) {
+        // What was read before comes before the look at the count.
+        cpmem_fence_acquire()
+        if Self.faultMark != mark { try verifyAgain(record) }
+    }
+
+    /// A page that was lost stays lost: what is sound now was sound all the time.
+    @inline(never)
+    private func verifyAgain(_ record: RecordView) throws(StoreError) {
+        if !record.isSound { throw Self.lostPage }
     }
 
     /// The same where reading takes a system call.

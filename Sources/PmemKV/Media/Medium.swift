@@ -24,8 +24,6 @@ package final class Medium: @unchecked Sendable {
     /// See ``PersistentMedium/drainCoversAllThreads``.
     let drainCoversAllThreads: Bool
 
-    /// See ``PersistentMedium/isGuarded``.
-    let isGuarded: Bool
     private let way: Way
     private let direct: UnsafeMutableRawPointer?
     private let flushes: Bool
@@ -36,7 +34,6 @@ package final class Medium: @unchecked Sendable {
         size = medium.size
         unsafe base = medium.readBase
         drainCoversAllThreads = medium.drainCoversAllThreads
-        isGuarded = medium.isGuarded
         unsafe direct = nil
         flushes = true
     }
@@ -49,7 +46,6 @@ package final class Medium: @unchecked Sendable {
         size = mapping.length
         unsafe base = UnsafeRawPointer(mapping.address)
         drainCoversAllThreads = false
-        isGuarded = true
         unsafe direct = mapping.address
         self.flushes = flushes
     }

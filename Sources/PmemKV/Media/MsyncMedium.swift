@@ -26,7 +26,6 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
     var readBase: UnsafeRawPointer? { unsafe UnsafeRawPointer(pool.address) }
     var drainCoversAllThreads: Bool { true }
     var faultCount: Int { pool.faultCount }
-    var isGuarded: Bool { true }
     var attributes: FileAttributes? { pool.attributes }
 
     func read(

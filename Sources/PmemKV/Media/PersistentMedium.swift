@@ -20,9 +20,8 @@ package protocol PersistentMedium: AnyObject, Sendable {
     /// Whether a drain also covers the earlier copies of other threads (group commit).
     var drainCoversAllThreads: Bool { get }
     /// Media faults seen so far under the view; a change during a read makes that read suspect.
+    /// Each is one of those that the SIGBUS guard counts for all of the process, too.
     var faultCount: Int { get }
-    /// Whether the faults under the view are those that the SIGBUS guard counts.
-    var isGuarded: Bool { get }
     /// Why an earlier copy, flush or store failed, if one did: what it was to write cannot even be
     /// read. Nil where such a failure shows otherwise (see ``faultCount``).
     var writeFailure: StoreError? { get }
@@ -50,7 +49,6 @@ package protocol PersistentMedium: AnyObject, Sendable {
 
 extension PersistentMedium {
     package var writeFailure: StoreError? { nil }
-    package var isGuarded: Bool { false }
 
     package func readPastCaches(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer

@@ -1,3 +1,4 @@
+import CPmem
 import PmemKV
 import SystemPackage
 
@@ -42,7 +43,10 @@ package final class FaultyMedium: PersistentMedium, @unchecked Sendable {
     }
 
     /// Tells the engine of a media fault.
-    package func noteFault() { faultCount += 1 }
+    package func noteFault() {
+        faultCount += 1
+        cpmem_guard_count_fault()
+    }
 
     package var size: Int { base.size }
     package var readBase: UnsafeRawPointer? { base.readBase }

@@ -27,7 +27,7 @@ struct NewPoolTests {
         func fill(_ failure: StoreError?) throws -> Int {
             try PmemStore.createFilled(
                 at: PoolPath(path), size: nil, usualSize: 1 << 20, segmentSize: 65536,
-                overwriting: .refused, attributes: nil
+                requirement: nil, overwriting: .refused, attributes: nil
             ) { target throws(StoreError) in
                 for key in 0..<100 {
                     try [UInt8(key)].withByteView { key throws(StoreError) in
