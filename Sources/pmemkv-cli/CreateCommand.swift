@@ -25,7 +25,7 @@ struct Create: ParsableCommand {
             """)
     var segmentSize: ByteSize?
 
-    @Flag(help: "Destroy what is there already.")
+    @Flag(help: "Put the new pool, once it is complete, in the place of what is there.")
     var force = false
 
     func run() throws {
