@@ -25,7 +25,7 @@ struct Create: ParsableCommand {
             """, transform: ByteSize.init(option:))
     var segmentSize: ByteSize?
 
-    @Flag(help: "Destroy what is there already.")
+    @Flag(help: "Put the new pool, once it is complete, in the place of what is there.")
     var force = false
 
     @OptionGroup var quiet: QuietOption

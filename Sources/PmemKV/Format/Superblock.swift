@@ -23,10 +23,10 @@ package struct Superblock: Sendable {
         let rawValue: UInt64
         /// Batches may go on from one extent to another (I11).
         static let spanningBatches = Features(rawValue: CPMEM_FEATURE_SPANNING_BATCHES)
-        /// Those that this program knows.
         /// The pool is being filled with what it is to be a copy of. Programs that do not know of
         /// it refuse the pool, too.
         static let incomplete = Features(rawValue: CPMEM_FEATURE_INCOMPLETE)
+        /// Those that this program knows.
         static let known: Features = [.spanningBatches, .incomplete]
     }
 

@@ -48,7 +48,7 @@ public struct CreateOptions: Sendable {
     /// Bytes of a segment, a power of two; nil chooses about 1/256 of the pool, between 64 KiB
     /// and 16 MiB. A value longer than a segment takes several neighbouring ones.
     public var segmentSize: Int?
-    /// Destroys what is there, instead of refusing.
+    /// Puts the new pool, once it is complete, in the place of what is there, instead of refusing.
     public var overwrite = false
     /// How the new pool is opened.
     public var open = OpenOptions()
