@@ -25,15 +25,13 @@ package struct Geometry: Sendable, Equatable {
 
     /// The geometry of a new pool.
     package init(poolSize: Int, segmentSize requested: Int?) throws(StoreError) {
-        guard poolSize > 0, poolSize <= Self.maximumPoolSize else {
-            throw StoreError(
-                .invalidArgument,
-                "a pool of \(poolSize) bytes is not possible: it has 1 to \(Self.maximumPoolSize)")
+        guard poolSize <= Self.maximumPoolSize else {
+            throw StoreError(.invalidArgument, "a pool has at most \(Self.maximumPoolSize) bytes")
         }
         let segmentSize = requested ?? Self.defaultSegmentSize(poolSize)
         try Self.checkSegmentSize(segmentSize)
         let table = Int(CPMEM_TABLE_OFFSET)
-        var count = max(0, (poolSize - table) / (segmentSize + Self.line))
+        var count = max(0, (max(0, poolSize) - table) / (segmentSize + Self.line))
         while count > 0 && Self.leastPoolSize(segments: count, segmentSize: segmentSize) > poolSize
         {
             count -= 1

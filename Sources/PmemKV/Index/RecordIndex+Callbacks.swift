@@ -18,14 +18,13 @@ extension RecordIndex {
         _ body: (Borrowed) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         guard unsafe log.medium.base != nil else { return try lendCopy(key, hash, body) }
-        let faults = Self.faultMark
         let found = try withRecord(key, hash) { record in
             frame.pin(log.extent(of: record.location).rawValue)
             return record
         }
         guard let found else { return nil }
         let result = try body(Borrowed(value: found.value, sequence: found.sequence))
-        try checkStillThere(found, since: faults)
+        try checkStillThere(found)
         return result
     }
 

@@ -13,6 +13,7 @@ final class RecordIndex: Sendable {
     let gate: Gate
     let epochs = Epochs()
     private let verifiesReads: Bool
+    private let faultsAtOpen = cpmem_guard_total_faults()
 
     init(index: HashIndex, log: Log, verifiesReads: Bool) {
         self.index = index
@@ -47,12 +48,11 @@ final class RecordIndex: Sendable {
                     base: base + location.offset, location: location, in: extent)
                 guard self.isRecord(record, of: key, &doubt) else { return nil }
                 // That it fits has been seen.
-                let faults = Self.faultMark
                 if self.verifiesReads, !record.verifyHeader() || !record.verifyValue() {
                     throw self.log.damage(record)
                 }
                 let result = try body(record)
-                try self.checkStillThere(record, since: faults)
+                try self.checkStillThere(record)
                 return result
             }
             if result == nil, let doubt { throw doubt }
@@ -60,16 +60,13 @@ final class RecordIndex: Sendable {
         }
     }
 
-    /// Changes with every fault under the view, and with those of other pools.
+    /// Throws when what was read from a record may have been lost meanwhile: when there was a
+    /// fault at all since the store was opened, in this pool or another, it is verified again.
     @inline(__always)
-    static var faultMark: UInt64 { cpmem_guard_total_faults() }
-
-    /// Throws when what was read from a record since the mark may have been lost meanwhile.
-    @inline(__always)
-    func checkStillThere(_ record: RecordView, since mark: UInt64) throws(StoreError) {
+    func checkStillThere(_ record: RecordView) throws(StoreError) {
         // What was read before comes before the look at the count.
         cpmem_fence_acquire()
-        if Self.faultMark != mark { try verifyAgain(record) }
+        if cpmem_guard_total_faults() != faultsAtOpen { try verifyAgain(record) }
     }
 
     /// A page that was lost stays lost: what is sound now was sound all the time.
