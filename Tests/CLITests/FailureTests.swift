@@ -367,7 +367,7 @@ struct FailureTests {
         for (offset, words) in [(8, ["format version 2", "version 1"]), (16, ["features 0x"])] {
             var bytes = sound
             for start in [0, 4096] {
-                bytes[start + offset] = offset == 8 ? 2 : 1
+                bytes[start + offset] = 2
                 Superblock.seal(&bytes, at: start)
             }
             Bytes.write(bytes, to: pool)
