@@ -87,6 +87,10 @@ package struct Oracle {
         candidates[key].removeAll { $0.end < start }
     }
 
+    /// Changes whenever a write of the key begins or ends. A read during which it has changed says
+    /// nothing: what it found may have been right when it looked.
+    package func moment(_ key: Int) -> [Int] { candidates[key].flatMap { [$0.id, $0.end] } }
+
     /// A reader of the running store got this. Nil when that is a possible answer.
     ///
     /// Unless relaxed writes of the key are about, the answer has to survive every later crash.

@@ -199,7 +199,9 @@ package final class ScriptRunner: MediumObserver {
                 return true
             }
         case .get(let key):
+            let moment = oracle.moment(key)
             let value = try store.get(keys[key])
+            guard oracle.moment(key) == moment else { return }
             if let problem = oracle.read(key, value) { fail("a reader: \(problem)", nil) }
         case .sync:
             let moment = oracle.syncBegins()
@@ -215,6 +217,7 @@ package final class ScriptRunner: MediumObserver {
         _ parts: [(key: Int, value: [UInt8]?)], relaxed: Bool, _ body: () throws(StoreError) -> Bool
     ) throws(StoreError) {
         let token = oracle.begin(parts)
+        let moment = oracle.moment(parts[0].key)
         do throws(StoreError) {
             if try body() {
                 oracle.end(token, durable: !relaxed)
@@ -222,8 +225,9 @@ package final class ScriptRunner: MediumObserver {
                 // The key was absent, and that is durable.
                 oracle.end(token, durable: true)
             } else {
+                let isAlone = oracle.moment(parts[0].key) == moment
                 oracle.withdraw(token)
-                if let problem = oracle.read(parts[0].key, nil) {
+                if isAlone, let problem = oracle.read(parts[0].key, nil) {
                     fail("remove found no key: \(problem)", nil)
                 }
             }
