@@ -38,7 +38,6 @@ struct Pmemkv: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         UnfinishedFiles.removeOnSignals()
         do {
-            try Usage.requireCommand(RawArguments.forParser)
             var command = try parse()
             try command.run()
         } catch {
@@ -48,6 +47,7 @@ struct Pmemkv: ParsableCommand {
 
     private static func parse() throws -> any ParsableCommand {
         do {
+            try Usage.requireCommand(RawArguments.forParser)
             let command = try parseAsRoot(RawArguments.forParser)
             try RawArguments.requireText()
             return command

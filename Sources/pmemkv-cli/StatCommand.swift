@@ -11,11 +11,11 @@ struct Stat: ParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() throws {
-        let sheet = try pool.withStore(readOnly: true) { Self.sheet($0) }
+        let sheet = try pool.withStore(readOnly: true) { try Self.sheet($0) }
         try sheet.print(json: json.isJSON, to: ByteOutput())
     }
 
-    private static func sheet(_ store: PmemStore) -> FactSheet {
+    private static func sheet(_ store: PmemStore) throws -> FactSheet {
         let numbers = store.statistics
         let report = store.recoveryReport
         var sheet = FactSheet()
@@ -26,6 +26,7 @@ struct Stat: ParsableCommand {
         sheet.add("freeSegments", .integer(numbers.freeSegments))
         sheet.add("quarantinedSegments", .integer(numbers.quarantinedSegments))
         addSpace(numbers, to: &sheet)
+        sheet.add(bytes: try store.largestValue(), "largestValueBytes")
         sheet.add(bytes: numbers.liveBytes, "liveBytes")
         sheet.add(bytes: numbers.tombstoneBytes, "tombstoneBytes")
         sheet.add(bytes: numbers.checkpointBytes, "checkpointBytes")

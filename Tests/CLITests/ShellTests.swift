@@ -69,7 +69,11 @@ struct ShellTests {
                 ("put \"a 1", "(error) unbalanced quotes"),
                 ("put \"a\"b 1", "(error) a blank must follow a closing quote"),
                 ("put \"\" 1", "(error) a key has at least one byte"),
-                ("put \(key) 1", "(error) the key has 65537 bytes; at most 65536 are possible"),
+                (
+                    "put \(key) 1",
+                    "(error) the key has 65537 bytes; at most 16384 are possible in this pool, a "
+                        + "quarter of its segment size"
+                ),
             ])
         #expect(shell.ask("frob")?.hasPrefix("(error) unknown command 'frob'; ") == true)
         let value = String(repeating: "v", count: 300_000)

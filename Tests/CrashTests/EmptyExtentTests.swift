@@ -1,5 +1,6 @@
 // An extent that was taken and then not written to.
 
+import Foundation
 import PmemKV
 import PmemKVTesting
 import Testing
@@ -37,7 +38,12 @@ struct EmptyExtentTests {
         try store.update("k") { current in
             tries += 1
             guard tries == 1 else { return .keep }
-            try? store.put([1], forKey: "k")
+            let isWritten = DispatchSemaphore(value: 0)
+            Thread {
+                try? store.put([1], forKey: "k")
+                isWritten.signal()
+            }.start()
+            isWritten.wait()
             return .set([UInt8](repeating: 2, count: 2 * shape.segmentSize))
         }
         onlooker.store = nil

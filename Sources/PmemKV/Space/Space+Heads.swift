@@ -104,8 +104,10 @@ extension Space {
         } catch {
             // A record longer than a segment may need the place where the head's extent lies.
             guard error.code == .outOfSpace, let extent = head.extent,
-                sizes.contains(where: log.isAlone)
-                    || liveness.hasGarbage(extent) && (use == .tombstones || !head.isForTombstones)
+                sizes.contains(where: log.isAlone) || liveness.hasGarbage(extent)
+            else { throw error }
+            // What was kept for removes stays theirs, unless all of it is free when it is sealed.
+            guard use == .tombstones || !head.isForTombstones || liveness.isSuperfluous(extent)
             else { throw error }
             try log.seal(head)
             try allocateSpares(head, sizes, for: use)

@@ -47,7 +47,8 @@ extension PmemStore {
     ///   - attributes: owner and mode of what it is made from.
     static func createFilled(
         at place: PoolPath, size: Int?, usualSize: Int, segmentSize: Int,
-        requirement: MediumRequirement?, overwriting: NewPoolFile.Overwriting, attributes: FileAttributes?,
+        requirement: MediumRequirement?, overwriting: NewPoolFile.Overwriting,
+        attributes: FileAttributes?,
         _ fill: (Engine) throws(StoreError) -> Void
     ) throws(StoreError) -> Int {
         var options = CreateOptions(size: size, segmentSize: segmentSize)

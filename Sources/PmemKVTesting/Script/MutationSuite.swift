@@ -24,6 +24,11 @@ package struct MutationSuite: Sendable {
         for (name, script) in Self.kept {
             if let problem = run(script, mutant, seed: 1) { return "\(name): \(problem)" }
         }
+        for number in 0..<UInt64(24) {
+            if let problem = run(Self.behindABatch(schedule: number), mutant, seed: 1) {
+                return "behind a batch, schedule \(number): \(problem)"
+            }
+        }
         for number in 0..<randomScripts {
             if let problem = run(script(number), mutant, seed: seed &+ number) {
                 return "script \(number): \(problem)"
@@ -94,6 +99,25 @@ package struct MutationSuite: Sendable {
             ),
         ]
     }()
+
+    /// One thread writes a batch that goes on from segment to segment, the other one fills and seals
+    /// the last of them.
+    private static func behindABatch(schedule: UInt64) -> Script {
+        var shape = PoolShape()
+        shape.segments = 9
+        shape.keys = 6
+        shape.sequenceStep = 64
+        shape.checkpointThreshold = 1000
+        var script = Script(shape, parsing: "put 3 300")
+        script.silentSteps = 1
+        script.schedule = schedule
+        let batch = (0..<3).map { Operation.Entry(key: $0, length: 400) }
+        script.parallel = [
+            [Step(.batch(batch, relaxed: false))],
+            (0..<4).map { Step(.put(key: 4 + $0 % 2, length: 600, relaxed: false)) },
+        ]
+        return script
+    }
 
     private func script(_ number: UInt64) -> Script {
         number % 4 == 3
