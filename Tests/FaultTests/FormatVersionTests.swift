@@ -13,11 +13,13 @@ import Testing
 @Suite("Pools of earlier programs")
 struct FormatVersionTests {
     static let names = ["version-1-closed", "version-1-crashed"]
+    /// With the feature of batches that go on from one extent to another.
+    static let spanning = "version-1-spanning"
 
     /// Where a pool stands while it is opened.
     enum Place: CaseIterable { case memory, file }
 
-    @Test("Read-only, all of it is there", arguments: names, Place.allCases)
+    @Test("Read-only, all of it is there", arguments: names + [spanning], Place.allCases)
     func read(name: String, place: Place) throws {
         let text = try PoolText(named: name)
         let pool = try StandingPool(text, place)
@@ -32,7 +34,9 @@ struct FormatVersionTests {
         #expect(try pool.bytes() == text.bytes)
     }
 
-    @Test("It is written to, closed and opened again", arguments: names, Place.allCases)
+    @Test(
+        "It is written to, closed and opened again", arguments: names + [spanning],
+        Place.allCases)
     func write(name: String, place: Place) throws {
         let text = try PoolText(named: name)
         for index in IndexKind.allCases {
@@ -84,7 +88,7 @@ struct FormatVersionTests {
         #expect(scanned == keys, sourceLocation: sourceLocation)
     }
 
-    @Test("The bytes are where docs/format.md says", arguments: names)
+    @Test("The bytes are where docs/format.md says", arguments: names + [spanning])
     func layout(name: String) throws {
         let bytes = PoolBytes(try PoolText(named: name).bytes)
         for copy in [0, 4096] {
@@ -93,7 +97,8 @@ struct FormatVersionTests {
             var block = bytes[copy, 256]
             block.replaceSubrange(12..<16, with: [0, 0, 0, 0])
             #expect(bytes.word(copy + 8) >> 32 == UInt64(cpmem_crc32c(block, block.count)))
-            #expect(bytes.word(copy + 16) == 0 && bytes.word(copy + 24) == 0)
+            #expect(bytes.word(copy + 16) == (name == Self.spanning ? 1 : 0))
+            #expect(bytes.word(copy + 24) == 0)
             #expect(bytes.word(copy + 40) == UInt64(bytes.all.count))
             #expect(bytes.word(copy + 48) == 1024)
             #expect(bytes.word(copy + 64) == 8192 && bytes.word(copy + 72) == 12288)
@@ -106,6 +111,13 @@ struct FormatVersionTests {
         let life = bytes.lives[Int(checkpoint)]
         #expect(life.state == 3 && UInt64(life.generation) == bytes.word(newest + 104))
         #expect(bytes[12288 + Int(checkpoint) * 1024, 8] == Array("PKCHECK1".utf8))
+    }
+
+    @Test("A batch goes on from extents that are not sealed, one with a long record")
+    func spanningBatch() throws {
+        let bytes = PoolBytes(try PoolText(named: Self.spanning).bytes)
+        #expect(bytes.endsInsideBatches == 2)
+        #expect(bytes.lives.contains { $0.state == 2 && $0.span > 1 && !bytes.isSealed($0) })
     }
 
     @Test("They have in them what they were written for", arguments: names)

@@ -78,6 +78,13 @@ struct PoolBytes {
         return records
     }
 
+    /// Extents that are not sealed and end with a record of a batch of which more follow.
+    var endsInsideBatches: Int {
+        lives.count { life in
+            life.state == 2 && !isSealed(life) && (records(life).last?.batchRemaining ?? 0) > 0
+        }
+    }
+
     private func isRecord(_ offset: Int, key: Int, value: Int, _ salt: UInt64) -> Bool {
         let covered = [salt, UInt64(offset / 64)]
         var state = cpmem_crc32c_update(~0, covered, 16)

@@ -22,6 +22,9 @@ struct PoolTextWriter {
         try write("crashed", Self.aboutCrashed) { pool throws(StoreError) in
             try pool.writeCrashed()
         }
+        try write("spanning", Self.aboutSpanning) { pool throws(StoreError) in
+            try pool.writeSpanning()
+        }
     }
 
     private func write(
@@ -55,6 +58,15 @@ struct PoolTextWriter {
         open extents, one with a batch whose second record is torn and whose third is missing; a
         tombstone that still hides an older version of its key; sealed extents with summaries, one
         of them of several segments; segments in their second life; no checkpoint.
+        """
+}
+
+extension PoolTextWriter {
+    fileprivate static let aboutSpanning = """
+        A pool of format version \(CPMEM_FORMAT_VERSION), with the feature of batches that go on from
+        one extent to another, as a crash left it behind such a batch. Segments of 1 KiB; the extents
+        that end inside the batch are not sealed yet, and it has a record longer than a segment in
+        an extent of its own.
         """
 }
 
@@ -151,6 +163,22 @@ private struct Author {
         try store.apply(batch)
         // Three records of nearly the same bytes: the middle of the changes is in the second.
         scratch.rollBack(to: (before + scratch.changes) / 2)
+        store.abandon()
+    }
+
+    mutating func writeSpanning() throws(StoreError) {
+        try put("before", 300)
+        var batch = WriteBatch()
+        for (key, length) in [("a", 400), ("b", 400), ("before", 300), ("long", 1500), ("z", 1)] {
+            let value = value(length)
+            batch.put(value, forKey: key)
+            contents[Array(key.utf8)] = value
+        }
+        try store.apply(batch)
+        // The seals are stored last.
+        while PoolBytes(image.snapshot).endsInsideBatches < 2 {
+            scratch.rollBack(to: scratch.changes - 1)
+        }
         store.abandon()
     }
 }
