@@ -63,10 +63,10 @@ struct PoolTextWriter {
 
 extension PoolTextWriter {
     fileprivate static let aboutSpanning = """
-        A pool of format version \(CPMEM_FORMAT_VERSION), with the feature of batches that go on from
-        one extent to another, as a crash left it behind such a batch. Segments of 1 KiB; the extents
-        that end inside the batch are not sealed yet, and it has a record longer than a segment in
-        an extent of its own.
+        A pool of format version \(CPMEM_FORMAT_VERSION), with the feature of batches that go on
+        from one extent to another, as a crash left it behind such a batch. Segments of 1 KiB; the
+        extents that end inside the batch are not sealed yet, and it has a record longer than a
+        segment in an extent of its own.
         """
 }
 
@@ -176,7 +176,7 @@ private struct Author {
         }
         try store.apply(batch)
         // The seals are stored last.
-        while PoolBytes(image.snapshot).endsInsideBatches < 2 {
+        while PoolBytes(image.snapshot).endsInsideBatches < 3 {
             scratch.rollBack(to: scratch.changes - 1)
         }
         store.abandon()

@@ -26,9 +26,13 @@ struct ExtentRoom {
         return (total.count + segmentUnits.count - 1) / segmentUnits.count
     }
 
-    /// Takes the room for one record.
-    mutating func take(_ units: Units) {
+    /// Takes the room for one record, in a new segment when it does not fit. Returns whether that
+    /// was so.
+    mutating func place(_ units: Units, _ segmentUnits: Units) -> Bool {
+        let isNew = !fits(units: units, entries: 1)
+        if isNew { self = ExtentRoom(capacity: segmentUnits) }
         position += units
         entries += 1
+        return isNew
     }
 }

@@ -34,7 +34,7 @@ extension Log {
     /// Whether a record of this size needs an extent of its own.
     @inline(__always)
     func isAlone(_ units: Units) -> Bool {
-        units + Summary.units(entries: 1) > geometry.segmentUnits
+        ExtentRoom.ownSpan(units: units, entries: 1, geometry.segmentUnits) != nil
     }
 
     /// The room to find for a record.

@@ -26,6 +26,7 @@ struct PoolSurvey {
         table = try PoolTable(reading: medium, path: path, log: &log)
         reader = ExtentReader(
             medium: medium, geometry: table.geometry, seed: table.superblock.poolID)
+        guard table.superblock.features.contains(.spanningBatches) else { return }
         var open: [ExtentContents] = []
         for extent in logExtents where extent.sealedEnd == nil {
             var contents = ExtentContents()

@@ -20,11 +20,7 @@ struct FillPlan {
             return
         }
         for units in records {
-            if !room.fits(units: units, entries: 1) {
-                segments += 1
-                room = ExtentRoom(capacity: segmentUnits)
-            }
-            room.take(units)
+            if room.place(units, segmentUnits) { segments += 1 }
         }
     }
 }

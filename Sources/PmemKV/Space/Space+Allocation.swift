@@ -41,7 +41,7 @@ extension Space {
         let reason =
             isHeldByCallbacks
             ? "what could be reclaimed is in use by bodies of scans or reads; let them return"
-            : "delete keys, or load a dump into a larger pool"
+            : "delete keys, or make a larger copy with 'pmemkv backup --size'"
         return StoreError(
             .outOfSpace,
             "the pool is full: the largest value that can be stored now has \(largest) bytes; "

@@ -8,31 +8,22 @@ extension Space {
     /// The caller holds no shard. Throws `outOfSpace` when there is no room and none can be made.
     @inline(__always)
     func acquireHead(for source: RecordSource) throws(StoreError) -> OwnedHead {
-        let use = Use(source.kind)
-        let head = try ownHead()
-        if head.fits(units: source.units, entries: 1), isOpen(head, for: use) { return head }
-        return try roll(head, [log.room(for: source)], for: use)
-    }
-
-    /// What a batch needs altogether.
-    struct BatchDemand {
-        let units: Units
-        let entries: Int
-        let use: Use
+        try acquireHead(units: source.units, entries: 1, for: Use(source.kind)) {
+            [log.room(for: source)]
+        }
     }
 
     /// The same for all records of a batch.
     ///
     /// - Parameter sizes: of each of them (``Log/room(for:)``), asked for when they do not fit the
     ///   open segment; those that need an extent of their own first.
+    @inline(__always)
     func acquireHead(
-        forBatch demand: BatchDemand, _ sizes: () -> [Units]
+        units: Units, entries: Int, for use: Use, _ sizes: () -> [Units]
     ) throws(StoreError) -> OwnedHead {
         let head = try ownHead()
-        if head.fits(units: demand.units, entries: demand.entries), isOpen(head, for: demand.use) {
-            return head
-        }
-        return try roll(head, sizes(), for: demand.use)
+        if head.fits(units: units, entries: entries), isOpen(head, for: use) { return head }
+        return try roll(head, sizes(), for: use)
     }
 
     @inline(__always)
@@ -69,9 +60,10 @@ extension Space {
     private func roll(
         _ head: consuming OwnedHead, _ sizes: [Units], for use: Use
     ) throws(StoreError) -> OwnedHead {
+        let isOneShort = sizes.count == 1 && !log.isAlone(sizes[0])
         do throws(StoreError) {
             try takeSpares(head, sizes, for: use)
-            if sizes.count == 1, !log.isAlone(sizes[0]) {
+            if isOneShort {
                 try log.seal(head)
                 head.beginSpare(of: segments)
                 head.spanning.isUnderWay = false
@@ -88,7 +80,7 @@ extension Space {
                 try gate.checkReadable()
                 if owned.fits(sizes), isOpen(owned, for: use) { return owned }
             }
-            guard sizes.count == 1, !log.isAlone(sizes[0]) else { throw error }
+            guard isOneShort else { throw error }
             throw outOfSpace(largest: largestRest())
         }
     }
@@ -117,6 +109,8 @@ extension Space {
     private func allocateSpares(
         _ head: borrowing OwnedHead, _ sizes: [Units], for use: Use
     ) throws(StoreError) {
+        // What a write that failed has left: room for other records than these.
+        if head.isSpanning { try log.giveBackSpares(head) }
         var spans = try spans(of: sizes, behind: head)
         // There would be room, but for tombstones only: until a segment is to be had.
         if spans.isEmpty { spans.append(1) }
@@ -157,18 +151,15 @@ extension Space {
                 alone.append(span)
                 continue
             }
-            if !room.fits(units: units, entries: 1) {
-                count += 1
-                room = ExtentRoom(capacity: geometry.segmentUnits)
-            }
-            room.take(units)
+            if room.place(units, geometry.segmentUnits) { count += 1 }
         }
         let spans = alone + Array(repeating: 1, count: count)
         guard spans.reduce(0, +) <= geometry.segmentCount,
             alone.allSatisfy({ $0 <= LifeWord.maximumSpan })
         else {
-            let bytes = sizes.reduce(.zero, +).bytes
-            throw StoreError(.outOfSpace, "\(bytes) bytes are more than this pool holds")
+            compactionLock.lock()
+            defer { compactionLock.unlock() }
+            throw outOfSpace(largest: largestValue(in: largestSpan()))
         }
         return spans
     }

@@ -66,8 +66,9 @@ extension Space {
         return max(0, min(longestRun, free - reserve(for: .records), LifeWord.maximumSpan))
     }
 
-    /// Whether what lies in an extent stays there.
-    private func isFixed(_ extent: SegmentNumber) -> Bool {
+    /// Whether what lies in an extent stays there: what lives in a longer one than a segment has no
+    /// other place to go.
+    func isFixed(_ extent: SegmentNumber) -> Bool {
         switch segments.phase(extent) {
         case .quarantined: true
         case .sealed: segments.span(extent) > 1 && liveness.liveUnits(extent) > .zero
@@ -111,7 +112,7 @@ extension Space {
         guard gate.isReadOnly, let entries = try? log.sealedEntries(extent, seed: index.seed)
         else { return nil }
         let end = entries.last.map { $0.offset + $0.units } ?? .zero
-        let isContinued = log.root.current.isClean && end > .zero
+        let isContinued = log.root.current.isClean && segments.span(extent) == 1 && end > .zero
         return OpenExtent(
             entries: entries,
             room: ExtentRoom(

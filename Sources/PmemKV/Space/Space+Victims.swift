@@ -63,11 +63,7 @@ extension Space {
             // What is damaged is found out, and put aside, by whoever compacts it.
             guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { continue }
             for entry in entries {
-                if !room.fits(units: entry.units, entries: 1) {
-                    taken += 1
-                    room = ExtentRoom(capacity: capacity)
-                }
-                room.take(entry.units)
+                if room.place(entry.units, capacity) { taken += 1 }
             }
             chosen.append(extent)
             // Each one that is moved takes one segment at most, and leaves one.
@@ -117,16 +113,14 @@ extension Space {
         var free = 0
         for segment in window {
             let role = segments.role(segment)
+            if isFixed(role.first) { return nil }
             switch role.phase {
             case .free: free += 1
             case .limbo: continue
             case .open, .quarantined, .checkpoint: return nil
             case .continuation: guard window.contains(role.first) else { return nil }
             case .sealed:
-                // What lives in a longer extent has no other place to go.
-                guard role.span == 1 || liveness.liveUnits(segment) == .zero,
-                    segment + role.span <= window.upperBound
-                else { return nil }
+                guard segment + role.span <= window.upperBound else { return nil }
                 kept += liveness.keptUnits(segment)
             }
         }

@@ -10,17 +10,10 @@ struct BatchSources {
     /// What a batch needs.
     struct Demand {
         var units = Units.zero
-        var entries = 0
         /// Of the longest record.
         var longest = Units.zero
         var removals = 0
         var shards = ShardSet()
-
-        /// What is to be found room for.
-        var room: Space.BatchDemand {
-            Space.BatchDemand(
-                units: units, entries: entries, use: removals == entries ? .tombstones : .records)
-        }
     }
 
     /// - Parameter hashes: one for each entry.
@@ -49,7 +42,7 @@ struct BatchSources {
     }
 
     func demand(_ shape: IndexShape) -> Demand {
-        var demand = Demand(entries: count)
+        var demand = Demand()
         for number in 0..<count {
             let source = self[number]
             let units = source.units

@@ -5,7 +5,8 @@
 /// covers a batch that fits the open segment of its head; one that goes on to other segments takes
 /// three (see Log+Spanning).
 extension Engine {
-    /// - Complexity: O(entries) plus the bytes; one fence.
+    /// - Complexity: O(entries) plus the bytes; one fence, three when the batch goes on to other
+    ///   segments.
     func apply(_ batch: WriteBatch, relaxed: Bool) throws(StoreError) {
         try gate.checkWritable()
         guard !batch.isEmpty else { return }
@@ -34,7 +35,10 @@ extension Engine {
         let demand = sources.demand(index.shape)
         // Records that need an extent of their own come first: the batch ends in the open one.
         if log.isAlone(demand.longest) { sources.putFirst { log.isAlone($0.units) } }
-        let head = try space.acquireHead(forBatch: demand.room) { sources.map(log.room) }
+        let use: Space.Use = demand.removals == sources.count ? .tombstones : .records
+        let head = try space.acquireHead(units: demand.units, entries: sources.count, for: use) {
+            sources.map(log.room)
+        }
         for shard in demand.shards { index.lock(ofShard: shard).lock() }
         defer { for shard in demand.shards { index.lock(ofShard: shard).unlock() } }
         if demand.removals > 0 { try leaveOutRemovals(from: &sources) }

@@ -100,8 +100,8 @@ package struct MutationSuite: Sendable {
         ]
     }()
 
-    /// One thread writes a batch that goes on from segment to segment, the other one fills and seals
-    /// the last of them.
+    /// One thread writes a batch that goes on from segment to segment, the other one fills and
+    /// seals the last of them.
     private static func behindABatch(schedule: UInt64) -> Script {
         var shape = PoolShape()
         shape.segments = 9

@@ -175,7 +175,6 @@ struct ConcurrencyTests {
             let acknowledged = SharedCount()
             onThreads(2) { thread in
                 if thread == 0 {
-                    // As a batch begins: it has no shard yet, and will publish much later.
                     while acknowledged.value < 1 + round % 2 {}
                     usleep(UInt32(round) * 20)
                     try? store.close()

@@ -69,9 +69,8 @@ struct SpaceTests {
         let pool = TemporaryPool()
         let threshold = { (options: inout OpenOptions) in options.engine.checkpointThreshold = 1 }
         var store = try pool.create(8 << 20, segmentSize: 64 << 10, threshold)
-        var random = SystemRandomNumberGenerator()
         let keys = try fill(store) { number throws(StoreError) in
-            let length = Int.random(in: 0..<3000, using: &random)
+            let length = number * 7919 % 3000
             try store.put([UInt8](repeating: 1, count: length), forKey: "key \(number)")
         }
         try store.close()
