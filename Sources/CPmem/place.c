@@ -81,16 +81,6 @@ int cpmem_place_resolve(const char *path, char *out, size_t capacity) {
     return result;
 }
 
-int cpmem_place_link(const char *path, char *out, size_t capacity) {
-    ssize_t size = readlink(path, out, capacity);
-    if (size < 0)
-        return errno;
-    if ((size_t)size >= capacity)
-        return ERANGE;
-    out[size] = 0;
-    return 0;
-}
-
 int cpmem_place_list(const char *path, char *out, size_t capacity, size_t *used) {
     int fd = cpmem_open(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)

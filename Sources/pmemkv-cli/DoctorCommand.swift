@@ -19,7 +19,7 @@ struct Doctor: ParsableCommand {
             """)
 
     @Argument(help: "The place to examine.", completion: .file())
-    var path: String
+    var path: PoolPath
 
     @Option(
         help: .init(

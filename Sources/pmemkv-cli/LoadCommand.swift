@@ -8,7 +8,8 @@ struct Load: ParsableCommand {
         abstract: "Put the records of a dump, of this program or of mdb_dump, into a pool.",
         discussion: """
             Later records of a key replace earlier ones and what the pool held. Records are \
-            stored in atomic batches, in the order of the dump; done means that all are durable. \
+            stored in atomic batches, in the order of the dump; one by one where a nearly full \
+            pool has no room for a batch. Done means that all are durable. \
             A file without DATA=END is refused before anything is stored; when a pipe ends \
             without it, what came before is stored, and the exit status is 65.
             """)
@@ -65,7 +66,7 @@ struct Load: ParsableCommand {
     }
 }
 
-/// Collects records into batches, one fence each, and shows how far it has come.
+/// Collects records into batches, which take fewer fences, and shows how far it has come.
 private struct BatchLoader {
     private static let maximumRecords = 512
     private static let maximumBytes = 256 << 10
@@ -85,17 +86,18 @@ private struct BatchLoader {
     }
 
     mutating func add(_ key: [UInt8], _ value: [UInt8]) throws {
-        guard 1...65536 ~= key.count else {
+        guard 1...store.maximumKeyLength ~= key.count else {
             throw TextError(
-                line: line - 1, "a key of \(key.count) bytes; a pool takes 1 to 65536 bytes")
+                line: line - 1,
+                "a key of \(key.count) bytes; this pool takes 1 to \(store.maximumKeyLength) bytes")
         }
         records.append((key, value))
         bytes += key.count + value.count
         if records.count >= Self.maximumRecords || bytes >= Self.maximumBytes { try flush() }
     }
 
-    /// Stores what has been collected. A batch needs its room in one piece; in a nearly full
-    /// pool the records may still find theirs one by one.
+    /// Stores what has been collected. A batch needs room for all of it; in a nearly full pool
+    /// some of its records may still fit.
     mutating func flush() throws {
         guard !records.isEmpty else { return }
         batch.removeAll()

@@ -83,11 +83,11 @@ struct ShellSession {
     private mutating func runInBatch(_ name: String, _ arguments: [[UInt8]]) throws {
         switch (name, arguments.count) {
         case ("put", 2):
-            try Self.checkKeys(arguments.prefix(1))
+            try Self.checkKeys(arguments.prefix(1), maximum: store.maximumKeyLength)
             batch?.put(arguments[1], forKey: arguments[0])
             output.write("QUEUED\n")
         case ("del", 1...):
-            try Self.checkKeys(arguments[...])
+            try Self.checkKeys(arguments[...], maximum: PmemStore.maximumKeyLength)
             for key in arguments { batch?.remove(key) }
             output.write("QUEUED\n")
         case ("exec", 0): try exec()
@@ -142,9 +142,11 @@ struct ShellSession {
     }
 
     /// The store checks keys only when the batch is applied; here the line at fault is known.
-    private static func checkKeys(_ keys: ArraySlice<[UInt8]>) throws(TextError) {
-        for key in keys where !(1...65536 ~= key.count) {
-            throw TextError("a key has 1 to 65536 bytes, not \(key.count)")
+    private static func checkKeys(
+        _ keys: ArraySlice<[UInt8]>, maximum: Int
+    ) throws(TextError) {
+        for key in keys where !(1...maximum ~= key.count) {
+            throw TextError("a key has 1 to \(maximum) bytes here, not \(key.count)")
         }
     }
 

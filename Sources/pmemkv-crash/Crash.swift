@@ -74,12 +74,15 @@ enum Crash {
                 guard let directory = rest.popFirst() else { return nil }
                 plan.fuzzers = directory
             case "--replay":
-                guard let word = rest.popFirst() else { return nil }
-                plan.replay = word
+                guard let replay = rest.popFirst().flatMap({ Plan.Replay($0) }) else { return nil }
+                plan.replay = replay
                 plan.parts = []
             case "--only":
-                guard let parts = rest.popFirst() else { return nil }
-                plan.parts = Set(parts.split(separator: ",").map(String.init))
+                // A run of nothing would pass.
+                guard let words = rest.popFirst() else { return nil }
+                let parts = words.split(separator: ",", omittingEmptySubsequences: false)
+                plan.parts = Set(parts.map(String.init))
+                guard plan.parts.isSubset(of: Plan.knownParts) else { return nil }
             default: return nil
             }
         }

@@ -42,7 +42,7 @@ struct InterleavingsPart: Sendable {
     private func inChunks(_ count: Int, _ body: @escaping @Sendable ([UInt64]) -> Void) {
         let chunk = 100
         Workers.run((count + chunk - 1) / chunk, threads: plan.threads) { number in
-            body((number * chunk..<min(count, (number + 1) * chunk)).map(seed))
+            body((number * chunk..<min(count, (number + 1) * chunk)).map(plan.seed))
         }
     }
 
@@ -51,12 +51,10 @@ struct InterleavingsPart: Sendable {
         let states = StatesPart(plan: plan, findings: findings)
         let known = StateSet(bits: 22)
         Workers.run(plan.publisherRaces, threads: plan.threads) { number in
-            let seed = seed(number)
+            let seed = plan.seed(number)
             states.explore(
                 Workloads.publishers(seed: seed), seed: seed, effort: plan.interleavingEffort,
                 known)
         }
     }
-
-    private func seed(_ number: Int) -> UInt64 { plan.seed &* 1_000_003 &+ UInt64(number) }
 }

@@ -16,9 +16,29 @@ struct Plan: Sendable {
     var knownBits: Int { isLong ? 28 : 25 }
     var fuzzers: String?
     var fuzzSeconds: Int { isLong ? 300 : 30 }
-    /// One script to run alone: `random:SEED` or `parallel:SEED`.
-    var replay: String?
-    var parts: Set<String> = ["states", "interleavings", "mutants", "flips", "fuzz"]
+    /// One script to run alone.
+    var replay: Replay?
+    /// What there is to run.
+    static let knownParts: Set = ["states", "interleavings", "mutants", "flips", "fuzz", "stress"]
+    var parts = Self.knownParts.subtracting(["stress"])
+
+    /// A script by its name, `random:SEED` or `parallel:SEED`.
+    struct Replay {
+        let isParallel: Bool
+        let seed: UInt64
+
+        init?(_ name: String) {
+            let parts = name.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, let seed = UInt64(parts[1]),
+                parts[0] == "random" || parts[0] == "parallel"
+            else { return nil }
+            isParallel = parts[0] == "parallel"
+            self.seed = seed
+        }
+    }
+
+    /// The seed of a numbered script, race or round.
+    func seed(_ number: Int) -> UInt64 { seed &* 1_000_003 &+ UInt64(number) }
 
     /// The pools on which all short sequences run: an empty one; one whose segment is nearly
     /// full, so that every operation may be the one that seals it; one closed with a checkpoint;

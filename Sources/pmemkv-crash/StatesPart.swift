@@ -10,7 +10,7 @@ struct StatesPart: Sendable {
         for (shape, prefix) in plan.exhaustive { runExhaustive(shape, prefix, known) }
         let random = plan.randomScripts
         Workers.run(random + plan.parallelScripts, threads: plan.threads) { number in
-            let seed = plan.seed &* 1_000_003 &+ UInt64(number)
+            let seed = plan.seed(number)
             let script =
                 number < random
                 ? Workloads.random(seed: seed) : Workloads.parallel(seed: seed)
@@ -19,11 +19,10 @@ struct StatesPart: Sendable {
     }
 
     /// Runs one script again, looking closer.
-    func replay(_ name: String) {
-        let parts = name.split(separator: ":")
-        guard parts.count == 2, let seed = UInt64(parts[1]) else { return }
+    func replay(_ replay: Plan.Replay) {
+        let seed = replay.seed
         let script =
-            parts[0] == "random" ? Workloads.random(seed: seed) : Workloads.parallel(seed: seed)
+            replay.isParallel ? Workloads.parallel(seed: seed) : Workloads.random(seed: seed)
         var effort = plan.randomEffort
         effort.nestedEvery = 8
         explore(script, seed: seed, effort: effort, StateSet(bits: 24))

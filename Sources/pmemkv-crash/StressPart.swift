@@ -16,9 +16,8 @@ struct StressPart: Sendable {
             defer { unlink(path) }
             // Half of the rounds on a file, half on memory, where the sanitizer sees every store.
             let stress = Stress(
-                seed: plan.seed &* 1_000_003 &+ UInt64(round),
-                path: round % 2 == 0 ? path : nil, index: round % 4 < 2 ? .ordered : .hash,
-                closesEarly: round % 8 < 4)
+                seed: plan.seed(round), path: round % 2 == 0 ? path : nil,
+                index: round % 4 < 2 ? .ordered : .hash, closesEarly: round % 8 < 4)
             if let problem = stress.run() { findings.fail("stress round \(round): \(problem)") }
             operations += stress.operations
         }

@@ -97,6 +97,21 @@ struct ExchangeTests {
         #expect(empty.status == 65 && empty.diagnostics.contains("empty"), "\(empty)")
     }
 
+    /// A key that is too long for this pool was found when the batch was stored, so that the
+    /// message named the last line of the batch.
+    @Test("A key that this pool cannot store is refused with its own line")
+    func longKey() {
+        let pool = scratch.pool("pool", size: "320KiB")
+        let key = String(repeating: "6b", count: 16385)
+        let dump = "VERSION=3\nHEADER=END\n 61\n 31\n \(key)\n 32\n 63\n 33\nDATA=END\n"
+        let load = Program.run("load", pool, input: Array(dump.utf8))
+        #expect(load.status == 65, "\(load)")
+        #expect(
+            load.diagnostics.contains(
+                "line 5: a key of 16385 bytes; this pool takes 1 to 16384 bytes"), "\(load)")
+        #expect(Program.run("count", pool).text == "1\n")
+    }
+
     @Test(
         "What is no dump, or cannot be held, is refused with its line",
         arguments: [

@@ -34,6 +34,34 @@ struct PathTests {
             outcome.diagnostics.contains("p\\xC3(\\xFF already exists"), "\(outcome)")
     }
 
+    /// The doctor, which is asked before there is a pool, refused the argument as no text.
+    @Test("The doctor examines any path: a pool, a file that is none, a directory, what is missing")
+    func doctor() {
+        let line = """
+            cd '\(scratch.path)' && mkdir "$(printf 'd\\377')" && cd "$(printf 'd\\377')" &&
+            pmemkv create -q "$(printf 'p\\377')" --size 1MiB &&
+            echo hello > "$(printf 'f\\377')" &&
+            ln -s nowhere "$(printf 'l\\377')" || exit 2
+            for path in "$(printf 'p\\377')" "$(printf 'f\\377')" "../$(printf 'd\\377')" \\
+                "$(printf 'new\\377')" "$(printf 'l\\377')" "$(printf 'no\\377')/file"; do
+                pmemkv doctor "$path" > out 2> /dev/null
+                echo $(grep -e ' place:' -e ' pool:' out)
+            done
+            """
+        let outcome = Program.shell(line)
+        let lines = outcome.text.split(separator: "\n").map(String.init)
+        let expected = [
+            "p\\xFF is a pool of 1048576 bytes", "f\\xFF has 6 bytes, too few",
+            "../d\\xFF is a directory", "new\\xFF does not exist",
+            "l\\xFF is a symbolic link to nowhere",
+            "neither no\\xFF/file nor the directory no\\xFF exists",
+        ]
+        #expect(lines.count == expected.count, "\(outcome)")
+        for (line, words) in zip(lines, expected) {
+            #expect(line.contains(words), "\(line)")
+        }
+    }
+
     @Test("A key that is no text is refused, beside such a path, too")
     func keys() {
         let pool = scratch.pool("pool", [("a", "1")])

@@ -82,6 +82,22 @@ struct ShellTests {
         #expect(shell.end() == 64)
     }
 
+    /// `put` in a batch took any key up to the longest of all pools, and only exec said that this
+    /// pool does not take it: the line at fault was lost, and all of the batch with it.
+    @Test("A key that this pool cannot store is refused where it is queued")
+    func longKeyInBatch() {
+        let shell = ShellProcess(scratch.pool(size: "320KiB"))
+        let key = String(repeating: "k", count: 16385)
+        expect(
+            shell,
+            [
+                ("multi", "OK"),
+                ("put \(key) 1", "(error) a key has 1 to 16384 bytes here, not 16385"),
+                ("del \(key)", "QUEUED"), ("discard", "OK"),
+            ])
+        #expect(shell.end() == 64)
+    }
+
     /// A script whose commands had failed, or whose batch was cut off before exec, ended with 0.
     @Test("Through a pipe, the first error or an open batch is the exit status")
     func exitStatus() {

@@ -173,15 +173,44 @@ struct WordsTests {
     /// The message of a truncated pool ended with what was wrong; repair alone refuses such a file.
     @Test("A truncated pool is told how to be repaired, and that works")
     func truncated() {
-        let pool = scratch.pool("pool", size: "1MiB", [("k", "v")])
+        let pool = scratch.pool("my pool", size: "1MiB", [("k", "v")])
         Bytes.write(Array(Bytes.read(pool).prefix(600_000)), to: pool)
         let got = Program.run("get", pool, "k")
-        let remedy = "truncate -s 1048576 \(pool)"
-        #expect(got.status == 65 && got.diagnostics.contains("'\(remedy)'"), "\(got)")
+        let remedy = "truncate -s 1048576 '\(pool)'"
+        #expect(got.status == 65 && got.diagnostics.contains("(\(remedy))"), "\(got)")
         #expect(Program.shell(remedy).status == 0)
         let repaired = scratch.file("repaired")
         #expect(Program.run("repair", pool, "--to", repaired).status == 0)
         #expect(Program.run("get", repaired, "k").text == "v")
+    }
+
+    /// A pool whose superblocks were damaged was to be lengthened to the four billion bytes that a
+    /// damaged one spoke of.
+    @Test("A length is no advice when the superblock that states it is damaged")
+    func damagedSize() {
+        let pool = scratch.pool("pool", size: "1MiB", [("k", "v")])
+        var bytes = Bytes.read(pool)
+        for copy in 0..<2 { bytes[copy * 4096 + 44] ^= 1 }
+        Bytes.write(bytes, to: pool)
+        let check = Program.run("check", pool)
+        #expect(check.status == 65, "\(check)")
+        #expect(check.diagnostics.contains("the superblock is damaged"), "\(check)")
+        #expect(!check.diagnostics.contains("truncate -s"), "\(check)")
+    }
+
+    /// Who pasted a command from a message got another one when the path had a blank in it.
+    @Test("Commands in messages take a path with blanks as one word")
+    func pasted() {
+        let pool = scratch.file("my pool")
+        let missing = Program.run("get", pool, "k")
+        #expect(missing.status == 66, "\(missing)")
+        #expect(missing.diagnostics.contains("(pmemkv create '\(pool)')"), "\(missing)")
+        let lost = Program.run("create", scratch.file("no such/pool"))
+        #expect(lost.status == 73, "\(lost)")
+        #expect(lost.diagnostics.contains("mkdir -p '\(scratch.file("no such"))'"), "\(lost)")
+        let refused = Program.run("create", pool, "--require", "sync-dax")
+        #expect(refused.status == 74, "\(refused)")
+        #expect(refused.diagnostics.contains("(pmemkv doctor '\(pool)')"), "\(refused)")
     }
 
     /// backup and repair spoke of overwriting, and users looked for a --force that is not there.

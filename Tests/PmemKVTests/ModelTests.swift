@@ -198,7 +198,7 @@ private final class ModelPool {
 }
 
 /// Numbers that are the same for the same seed (SplitMix64).
-private struct ModelGenerator: RandomNumberGenerator {
+struct ModelGenerator: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {

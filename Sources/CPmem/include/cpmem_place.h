@@ -46,9 +46,6 @@ int cpmem_place_fs(const char *path, struct cpmem_place_fs *out);
 /* Resolves symbolic links. Writes a NUL-terminated path of at most `capacity` bytes. */
 int cpmem_place_resolve(const char *path, char *out, size_t capacity);
 
-/* Writes where a symbolic link points, without following it, NUL-terminated. EINVAL for others. */
-int cpmem_place_link(const char *path, char *out, size_t capacity);
-
 /*
  * Writes the names in a directory, `.` and `..` left out, each followed by a NUL, to `out` and
  * their total size to `used`. ERANGE when `capacity` bytes are too few.

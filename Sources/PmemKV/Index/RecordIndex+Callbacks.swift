@@ -19,7 +19,7 @@ extension RecordIndex {
     ) throws(StoreError) -> R? {
         guard unsafe log.medium.base != nil else { return try lendCopy(key, hash, body) }
         let found = try withRecord(key, hash) { record in
-            frame.pin(log.extent(of: record.location).rawValue)
+            frame.pin(log.segments.extent(of: record.location).rawValue)
             return record
         }
         guard let found else { return nil }

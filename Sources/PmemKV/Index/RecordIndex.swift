@@ -5,8 +5,10 @@ import CPmem
 /// Invariants:
 /// - A miss is believed only when no record that might be the key's is damaged.
 /// - Readers are inside an epoch: what they found stays where it is.
-/// - A page that the medium loses reads as zeroes from then on, after it was verified, too. So what
-///   was read while a fault was counted is verified again.
+/// - A page that the medium loses reads as zeroes from then on, after it was verified, too. So once
+///   any pool of the process has had a fault since this one was opened, a read of a key verifies
+///   its record again behind the body; a pass over all records, which is not repeated, throws when
+///   its own medium counted a fault meanwhile.
 final class RecordIndex: Sendable {
     let index: HashIndex
     let log: Log
@@ -202,12 +204,13 @@ final class RecordIndex: Sendable {
         }
     }
 
-    /// Gives body the locations of all records as of one moment; they stay readable while it runs.
+    /// Gives body the locations of all records as of one moment, which is free to order them; they
+    /// stay readable while it runs.
     ///
     /// All shards are locked at once, so no write and no batch is half in it; the epoch keeps
     /// superseded records from being reused.
     func withSnapshot<R>(
-        _ body: ([Location]) throws(StoreError) -> R
+        _ body: (inout [Location]) throws(StoreError) -> R
     ) throws(StoreError) -> R {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
@@ -216,7 +219,7 @@ final class RecordIndex: Sendable {
             for shard in index.shards { index.lock(ofShard: shard).lock() }
             for shard in index.shards { all += locations(inShard: shard) }
             for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
-            return try body(all)
+            return try body(&all)
         }
     }
 

@@ -12,10 +12,6 @@ extension Log {
             end: geometry.offset(of: first) &+ segments.span(first) &* geometry.segmentSize)
     }
 
-    /// The first segment of the extent that a record lies in.
-    @inline(__always)
-    func extent(of location: Location) -> SegmentNumber { segments.extent(of: location) }
-
     @inline(never)
     func damage(_ record: RecordView) -> StoreError {
         StoreError(

@@ -81,6 +81,7 @@ enum MediumOpening {
             ?? "durable by \(durability.strategy.rawValue)"
         throw StoreError(
             .refused,
-            "\(path) \(lack), which was required (\(state)); 'pmemkv doctor \(path)' says more")
+            "\(path) \(lack), which was required (\(state)); the doctor says more "
+                + "(pmemkv doctor \(path.shellWord))")
     }
 }

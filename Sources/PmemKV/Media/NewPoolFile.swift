@@ -12,10 +12,10 @@ struct NewPoolFile {
     /// What becomes of a file that is there already.
     enum Overwriting {
         case refused
-        /// It is given up for the new one.
+        /// It is given up for the new one, which takes over its attributes.
         case allowed
-        /// The same, and the caller has it locked.
-        case held(FileAttributes?)
+        /// It is given up, and the caller has it locked.
+        case held
     }
 
     let file: PoolFile
@@ -23,13 +23,16 @@ struct NewPoolFile {
     /// What is replaced.
     private let old: PoolFile?
 
-    /// Takes a devdax device, or makes a file of size bytes with all its blocks allocated.
+    /// Takes a devdax device, or makes a file with all its blocks allocated.
     ///
-    /// - Parameter attributes: owner and mode of a file that nothing was there before; nil for
-    ///   those of any new file.
+    /// - Parameters:
+    ///   - size: bytes, when they were asked for; a device takes none.
+    ///   - usualSize: bytes of a file otherwise.
+    ///   - attributes: owner and mode of the new file, unless it takes over those of one that is
+    ///     there; nil for those of any new file.
     init(
-        at place: PoolPath, size: Int?, overwriting: Overwriting, attributes: FileAttributes?,
-        calls: any PoolCalls
+        at place: PoolPath, size: Int?, usualSize: Int, overwriting: Overwriting,
+        attributes: FileAttributes?, calls: any PoolCalls
     ) throws(StoreError) {
         let facts = place.inspect()
         if let refusal = facts.refusal {
@@ -46,20 +49,15 @@ struct NewPoolFile {
             old = nil
             return
         }
-        guard let size else {
-            throw StoreError(.invalidArgument, "a pool in a file needs a size")
-        }
         let isThere = facts.kind != .missing
         if !isThere { try Self.refuseNames(place) }
-        let attributes = try Self.takeOver(
-            place, isThere: isThere, overwriting, otherwise: attributes)
-        old = attributes.old
+        old = isThere ? try Self.takeOver(place, overwriting) : nil
         let new = try UnfinishedFile(
             at: isThere ? place.resolved : place.path, shown: place.shown, replaces: isThere,
-            attributes: attributes.attributes, calls: calls)
+            attributes: old.map(\.attributes) ?? attributes, calls: calls)
         file = try PoolFile(new, of: place, calls: calls)
         unfinished = new
-        try new.allocate(size)
+        try new.allocate(size ?? usualSize)
     }
 
     /// Gives the new file its name. Its contents are durable.
@@ -85,23 +83,20 @@ struct NewPoolFile {
         }
     }
 
-    /// Locks what is to be replaced, and tells the attributes of the new file.
+    /// Locks what is to be replaced, unless the caller has.
     private static func takeOver(
-        _ place: PoolPath, isThere: Bool, _ overwriting: Overwriting,
-        otherwise attributes: FileAttributes?
-    ) throws(StoreError) -> (old: PoolFile?, attributes: FileAttributes?) {
-        guard isThere else { return (nil, attributes) }
+        _ place: PoolPath, _ overwriting: Overwriting
+    ) throws(StoreError) -> PoolFile? {
         switch overwriting {
         case .refused:
             throw StoreError(
                 .alreadyExists,
                 "\(place.shown) already exists; overwriting destroys what is in it",
                 cause: .fileExists)
-        case .held(let attributes): return (nil, attributes)
+        case .held: return nil
         case .allowed:
             do throws(StoreError) {
-                let old = try PoolFile.open(place, readOnly: false)
-                return (old, old.attributes)
+                return try PoolFile.open(place, readOnly: false)
             } catch {
                 // Who may not write it may not replace it either.
                 guard error.code == .readOnly else { throw error }

@@ -55,7 +55,8 @@ final class PoolFile: @unchecked Sendable {
             if facts.kind == .missing {
                 throw StoreError(
                     .notFound,
-                    "no pool at \(place.shown); 'pmemkv create \(place.shown)' makes one",
+                    "no pool at \(place.shown); make one first "
+                        + "(pmemkv create \(place.shown.shellWord))",
                     cause: .noSuchFileOrDirectory)
             }
             let descriptor: FileDescriptor

@@ -59,16 +59,12 @@ final class PoolMapping: @unchecked Sendable {
         // libpmem opens the file itself, for a moment.
         let filled = cpmem_fill_standard()
         defer { cpmem_empty_standard(filled) }
-        let address =
-            unsafe pmem_map_file(name, 0, 0, 0, &length, &isPmem)
-            ?? file.location.withPlatformString {
-                unsafe pmem_map_file($0, 0, 0, 0, &length, &isPmem)
-            }
-        guard let address = unsafe address else {
+        guard let address = unsafe pmem_map_file(name, 0, 0, 0, &length, &isPmem) else {
             let cause = Errno(rawValue: errno)
             let reason = unsafe String(cString: pmem_errormsg())
+            let need = cause == .noSuchFileOrDirectory ? "; this takes a mounted /proc" : ""
             throw StoreError(
-                .io, "libpmem cannot map \(file.path) (\(reason))", cause: cause)
+                .io, "libpmem cannot map \(file.path) (\(reason))\(need)", cause: cause)
         }
         return try unsafe PoolMapping(address, length: length, isPmem: isPmem != 0, file: file)
     }

@@ -32,6 +32,10 @@ package struct PoolPath: Sendable {
         return .inspect(path: path)
     }
 
+    /// A path, as messages have it, as one word of a command to paste. For the rooms that know
+    /// nothing of places.
+    static func shellWord(_ shown: String) -> String { shown.shellWord }
+
     /// The path of the file itself, links followed, where there is one.
     var resolved: FilePath { path.resolvingLinks() ?? path }
 }

@@ -8,9 +8,10 @@ import SystemPackage
 /// Invariants:
 /// - Until then whoever opens the path finds what was there before, or nothing; what ends the
 ///   process meanwhile leaves that as it was.
-/// - It is made without a name where the file system can do that, so that nothing of it is left
-///   behind whatever happens. Elsewhere it has a temporary name beside the path, which is removed
-///   with this object, and by the signals that end the command.
+/// - It is made without a name where the file system can do that: until ``publish()`` nothing of it
+///   is left behind, whatever happens. Elsewhere, and for as long as it takes the place of another
+///   file, it has a temporary name beside the path, which is removed with this object, and by the
+///   signals that end the command. SIGKILL and the loss of power leave it there.
 final class UnfinishedFile {
     let descriptor: FileDescriptor
     private let destination: FilePath

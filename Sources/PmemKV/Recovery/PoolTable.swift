@@ -18,18 +18,23 @@ struct PoolTable {
     ) throws(StoreError) {
         let copies = try Self.readCopies(medium, &log)
         let candidates = try Self.candidates(copies, path: path, mode: log.mode)
+        let damagedCopies = copies.indices.filter {
+            if case .valid = copies[$0] { false } else { true }
+        }
         guard
             let (block, copy, geometry) = candidates.lazy.compactMap({ block, copy in
                 Geometry(block, mediumSize: medium.size).map { (block, copy, $0) }
             }).first
-        else { throw Self.impossibleSize(candidates, medium, path) }
+        else {
+            let (block, copy) = candidates[0]
+            throw Self.impossibleGeometry(
+                block, isSound: !damagedCopies.contains(copy), medium, path)
+        }
         superblock = block
         newestCopy = copy
         self.geometry = geometry
         try block.checkFeatures(path: path, toFill: toFill)
-        damagedCopies = copies.indices.filter {
-            if case .valid = copies[$0] { false } else { true }
-        }
+        self.damagedCopies = damagedCopies
         for copy in damagedCopies {
             log.note(Self.damage(ofCopy: copy, "does not match its checksum"))
         }
@@ -94,16 +99,27 @@ struct PoolTable {
             reason: "superblock copy \(copy) \(what)")
     }
 
-    private static func impossibleSize(
-        _ candidates: [(block: Superblock, copy: Int)], _ medium: Medium, _ path: String
+    /// A length is advice only when a superblock that is sound states it, and the file is shorter.
+    private static func impossibleGeometry(
+        _ block: Superblock, isSound: Bool, _ medium: Medium, _ path: String
     ) -> StoreError {
-        let size = candidates.first?.block.poolSize ?? 0
+        let size = block.poolSize
+        let consequence =
+            if medium.size >= size {
+                "its geometry is impossible, and what lies where cannot be told"
+            } else if isSound {
+                """
+                the file was truncated; with its length back (truncate -s \(size) \
+                \(PoolPath.shellWord(path))) 'pmemkv repair' salvages what is readable
+                """
+            } else {
+                "the superblock is damaged, and the file perhaps truncated"
+            }
         return StoreError(
             .corrupt,
             """
-            \(path) has \(medium.size) bytes; its superblock speaks of a pool of \(size): the file \
-            was truncated, or the superblock is damaged; 'truncate -s \(size) \(path)' gives a \
-            truncated file its length back, and 'pmemkv repair' then salvages what is readable
+            \(path) has \(medium.size) bytes; its superblock speaks of a pool of \(size): \
+            \(consequence)
             """)
     }
 

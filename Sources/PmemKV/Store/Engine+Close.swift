@@ -1,5 +1,3 @@
-import Synchronization
-
 extension Engine {
     /// Makes everything durable, leaves a checkpoint where it pays, marks the pool clean, and
     /// gives up the medium. A failed store is only given up: the next open recovers it.
@@ -7,7 +5,7 @@ extension Engine {
     /// Operations that run meanwhile finish first, bodies of callers included; later ones throw
     /// `closed`. A callback on this thread would be waited for by itself: it throws.
     package func close() throws(StoreError) {
-        try gate.checkOutsideCallbacks("closed")
+        try gate.checkOutsideCallbacks()
         guard gate.close() else { return }
         awaitOperations()
         defer { log.medium.close() }

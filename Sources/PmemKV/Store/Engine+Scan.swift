@@ -68,7 +68,7 @@ extension Engine {
     /// A short record is wholly on its way before it is looked at.
     private static let lines = 4
     /// Keys whose buckets are on their way at once.
-    private static let stride = 64
+    private static let keysAtOnce = 64
 
     /// Asks the index and the medium for each key, while what the next ones need is on its way to
     /// the processor. False when the scan is over.
@@ -77,9 +77,9 @@ extension Engine {
         in frame: borrowing CallbackFrame, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) -> Bool {
         var hashes: [KeyHash] = []
-        hashes.reserveCapacity(min(keys.count, Self.stride))
-        for start in Swift.stride(from: 0, to: keys.count, by: Self.stride) {
-            let count = min(Self.stride, keys.count - start)
+        hashes.reserveCapacity(min(keys.count, Self.keysAtOnce))
+        for start in stride(from: 0, to: keys.count, by: Self.keysAtOnce) {
+            let count = min(Self.keysAtOnce, keys.count - start)
             load(keys, start..<(start + count), into: &hashes)
             for number in 0..<count {
                 if number + Self.lookahead < count {

@@ -30,8 +30,7 @@ struct KeyWindow: KeyList {
     init(reverse: Bool, limit: Int) {
         self.reverse = reverse
         self.limit = limit
-        let (twice, overflows) = limit.multipliedReportingOverflow(by: 2)
-        cutAt = overflows || twice > .max - 1024 ? .max : twice + 1024
+        cutAt = limit < .max / 4 ? 2 * limit + 1024 : .max
     }
 
     var count: Int { entries.count }

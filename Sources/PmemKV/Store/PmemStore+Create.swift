@@ -90,12 +90,11 @@ private struct NewPool {
         opening.engine.fillsPool = toFill
         do throws(StoreError) {
             file = try NewPoolFile(
-                at: place, size: size, overwriting: overwriting, attributes: attributes,
-                calls: opening.engine.calls)
-            let mayOverwrite = if case .refused = overwriting { false } else { true }
+                at: place, size: options.size, usualSize: usualSize, overwriting: overwriting,
+                attributes: attributes, calls: opening.engine.calls)
             store = try Self.format(
                 file.file, opening, segmentSize: options.segmentSize,
-                refusesPools: isDevice && !mayOverwrite)
+                refusesPools: isDevice && overwriting == .refused)
         } catch {
             guard error.code == .io, error.cause == .noSpace else { throw error }
             throw StoreError(

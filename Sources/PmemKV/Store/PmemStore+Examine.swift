@@ -1,4 +1,5 @@
 import PmemPlaces
+import SystemPackage
 
 extension PmemStore {
     /// Examines a path as a place for a store, and whether there is one: what
@@ -9,34 +10,48 @@ extension PmemStore {
     ///
     /// - Parameter io: how a store there would be opened.
     public static func examine(_ path: String, io: IOPath = .automatic) -> PlaceReport {
-        var report = PlaceReport.examine(path, io: io)
+        // No pool has a path with a zero byte.
+        guard let place = try? PoolPath(path) else { return PlaceReport.examine(path, io: io) }
+        return examine(place, io: io)
+    }
+
+    /// The same for a path that need not be text.
+    public static func examine(_ path: FilePath, io: IOPath = .automatic) -> PlaceReport {
+        examine(PoolPath(path), io: io)
+    }
+
+    package static func examine(_ place: PoolPath, io: IOPath) -> PlaceReport {
+        let facts = place.inspect()
+        var report = PlaceReport.examine(facts, io: io)
         let isRefused = report.findings("place").first?.values["refused"] != .flag(false)
         let isUnreadable = report.findings("access").first?.values["may-read"] == .flag(false)
         guard !isRefused, !isUnreadable, report.kind == "file" || report.kind == "devdax",
-            let finding = poolFinding(path)
+            let finding = poolFinding(place, facts)
         else { return report }
         report.findings.insert(finding, at: 1)
         return report
     }
 
-    private static func poolFinding(_ path: String) -> PlaceReport.Finding? {
+    private static func poolFinding(
+        _ place: PoolPath, _ facts: PlaceFacts
+    ) -> PlaceReport.Finding? {
         var finding = PlaceReport.Finding(
             id: "pool", severity: .ok, what: "", why: "a store is opened where there is a pool",
             values: ["state": .text("pool"), "bytes": .unknown])
         do throws(StoreError) {
-            let geometry = try geometry(at: path)
-            finding.what = "\(path) is a pool of \(geometry.poolSize) bytes"
+            let geometry = try geometry(at: place)
+            finding.what = "\(place.shown) is a pool of \(geometry.poolSize) bytes"
             finding.values["bytes"] = .number(geometry.poolSize)
             return finding
         } catch {
             finding.what = error.message
             finding.severity = .problem
             switch error.code {
-            case .notAPool: describeStranger(path, in: &finding)
+            case .notAPool: describeStranger(facts, in: &finding)
             case .unsupportedVersion: finding.values["state"] = .text("other-version")
             case .corrupt, .media:
                 finding.values["state"] = .text("damaged")
-                finding.remedy = "pmemkv check \(path.shellWord)"
+                finding.remedy = "pmemkv check \(place.shown.shellWord)"
             case .locked:
                 finding.severity = .note
                 finding.values["state"] = .text("in-use")
@@ -46,22 +61,23 @@ extension PmemStore {
         }
     }
 
-    private static func describeStranger(_ path: String, in finding: inout PlaceReport.Finding) {
+    private static func describeStranger(
+        _ facts: PlaceFacts, in finding: inout PlaceReport.Finding
+    ) {
         finding.values["state"] = .text("none")
-        if PlaceFacts.inspect(path: path).kind == .devdax {
+        if facts.kind == .devdax {
             finding.severity = .note
-            finding.remedy = "pmemkv create \(path.shellWord)  # takes all of the device"
+            finding.remedy = "pmemkv create \(facts.path.shellWord)  # takes all of the device"
         } else {
             finding.why = "a store is not opened in a file that holds something else"
             finding.remedy = "name another file; create --force destroys what is in this one"
         }
     }
 
-    private static func geometry(at path: String) throws(StoreError) -> Geometry {
-        let file = try PoolFile.open(PoolPath(path), readOnly: true)
-        let (medium, _) = try MediumOpening.open(file, io: file.isDevdax ? .automatic : .syscalls)
+    private static func geometry(at place: PoolPath) throws(StoreError) -> Geometry {
+        let medium = try openForSurvey(place, OpenOptions())
         defer { medium.close() }
         var damage = DamageLog(.strict)
-        return try PoolTable(reading: medium, path: path, log: &damage).geometry
+        return try PoolTable(reading: medium, path: place.shown, log: &damage).geometry
     }
 }

@@ -45,12 +45,10 @@ extension PmemStore {
                     + "file")
         }
         var salvage = try Salvage(medium, path: place.shown)
-        let attributes = medium.attributes
         let keys = try createFilled(
             at: destination ?? place, size: size, usualSize: salvage.geometry.poolSize,
             segmentSize: salvage.geometry.segmentSize, requirement: options.requirement,
-            overwriting: destination == nil ? .held(attributes) : .refused,
-            attributes: attributes
+            overwriting: destination == nil ? .held : .refused, attributes: medium.attributes
         ) { target throws(StoreError) in
             try target.checkRoom(for: salvage.plan, from: salvage.geometry)
             let filler = PoolFiller(target)

@@ -12,9 +12,10 @@ extension PmemStore {
     /// Stores a value under a key, in place of an older one.
     ///
     /// - Throws: `outOfSpace` (nothing was written; reads and removes still work),
-    ///   `invalidArgument` for an empty or over-long key, `readOnly`, `closed`, `insideCallback` in
-    ///   the transform of an update, and `io` or `media` after a failure of the medium, which ends
-    ///   all writing until the pool is opened again.
+    ///   `invalidArgument` for an empty key, one longer than ``maximumKeyLength``, and a value of
+    ///   2^40 bytes or more, `readOnly`, `closed`, `insideCallback` in the transform of an update,
+    ///   and `io` or `media` after a failure of the medium, which ends all writing until the pool
+    ///   is opened again.
     /// - Complexity: O(1) plus the bytes; one flush and one fence on synchronous media. With the
     ///   ordered index O(log n) for a new key among n.
     @inlinable
@@ -41,8 +42,9 @@ extension PmemStore {
 
     /// Removes a key. Returns whether it was there. Works in a full pool, too.
     ///
-    /// - Throws: `invalidArgument` for an empty or over-long key; `corrupt` or `media` when a
-    ///   damaged record may have been the key's; `readOnly`, `closed`; `insideCallback` in the
+    /// - Throws: `invalidArgument` for an empty key or one of more than 65,536 bytes; `corrupt` or
+    ///   `media` when a damaged record may have been the key's; `readOnly`, `closed`;
+    ///   `insideCallback` in the
     ///   transform of an update; `io` or `media` after a failure of the medium, which ends all
     ///   writing until the pool is opened again.
     /// - Complexity: O(1) plus the bytes of the key; one fence when the key was there. With the
@@ -71,8 +73,9 @@ extension PmemStore {
     ///
     /// - Throws: what ``put(_:forKey:durability:)`` and ``remove(_:durability:)`` throw, for any of
     ///   the entries: then nothing of the batch was written.
-    /// - Complexity: O(entries) plus the bytes; one fence for the whole batch. Takes 16 to 24 bytes
-    ///   of memory an entry meanwhile. With the ordered index O(log n) for each new or removed key.
+    /// - Complexity: O(entries) plus the bytes; one fence for the whole batch, three when it goes
+    ///   on to other segments. Takes 16 to 24 bytes of memory an entry meanwhile. With the ordered
+    ///   index O(log n) for each new or removed key.
     public func apply(
         _ batch: WriteBatch, durability: Durability = .durable
     ) throws(StoreError) {

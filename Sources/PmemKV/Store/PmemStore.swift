@@ -4,14 +4,14 @@ import SystemPackage
 
 /// A persistent key-value store in one file or devdax device.
 ///
-/// Keys have 1 to 65,536 bytes, and at most a quarter of the pool's segment size; values 0 to
-/// 2^40 - 1 as far as the pool has room. A write is durable when it returns (see ``mediumInfo``
-/// for what that means on this medium); after a crash of the process or the machine the next open
-/// finds every acknowledged write.
+/// Keys have 1 to ``maximumKeyLength`` bytes, values 0 to 2^40 - 1 as far as the pool has room. A
+/// write is durable when it returns (see ``mediumInfo`` for what that means on this medium); after
+/// a crash of the process or the machine the next open finds every acknowledged write.
 ///
-/// All methods may be called from any thread at any time. Reads take no lock and never wait for
-/// a medium. Operations on one key are linearisable. The store of a process is of no use in its
-/// forked child: every call there throws `closed`.
+/// All methods may be called from any thread at any time. Reads take no lock and wait for no drain;
+/// those of a key in a batch wait while the batch becomes visible. Operations on one key are
+/// linearisable. The store of a process is of no use in its forked child: every call there throws
+/// `closed`.
 public final class PmemStore: Sendable {
     let engine: Engine
     /// The engine's, for reads: one step less on the way to a value.
@@ -30,10 +30,22 @@ public final class PmemStore: Sendable {
 
     deinit { try? engine.close() }
 
+    /// Bytes of the longest key of any pool: longer ones cannot be asked for.
+    package static let maximumKeyLength = RecordLayout.maximumKeyLength
+
+    /// Bytes of the longest key that can be stored in this pool: 65,536, and at most a quarter of
+    /// the segment size. O(1).
+    ///
+    /// A pool that an older program has written may hold longer ones, up to 65,536 bytes; they are
+    /// read and removed as any other.
+    public var maximumKeyLength: Int { engine.maximumKeyLength }
+
     /// Opens a pool and recovers it.
     ///
-    /// - Throws: `notFound`, `notAPool`, `corrupt`, `unsupportedVersion`, `locked`, `refused`,
-    ///   `readOnly`, `media`, `io`.
+    /// - Throws: `notFound`, `notAPool`, `corrupt`, `unsupportedVersion`, `incomplete` for a copy
+    ///   that was never completed, `locked`, `refused`, `readOnly`, `media`, `io`;
+    ///   `invalidArgument` for a path with a zero byte, `unsupported` for a way of access that the
+    ///   medium does not have.
     /// - Complexity: after a clean close one sequential read of the index's checkpoint; after a
     ///   crash the summaries of all segments and the records of the open ones.
     public static func open(

@@ -13,7 +13,8 @@ struct CallbackFrame: ~Copyable {
     /// Keeps an extent from being reused until another one is pinned or the frame ends. The
     /// caller is inside the epoch in which it found a record there.
     ///
-    /// A plain store: leaving the epoch, which is sequentially consistent, comes after it.
+    /// A release store is enough: leaving the epoch, which is sequentially consistent, comes after
+    /// it.
     @inline(__always)
     func pin(_ extent: Int) { words.pin(extent) }
 }

@@ -38,8 +38,8 @@ struct Callbacks: ~Copyable, @unchecked Sendable {
 
     // MARK: Running a body
 
-    /// Begins a callback on this thread. O(1), and no memory that other threads write, unless
-    /// several hundred bodies run at once.
+    /// Begins a callback on this thread. O(1) where a frame of this thread's line is free at its
+    /// beginning, else O(frames): threads with the same hint share a line.
     @inline(__always)
     func enter(_ kind: Kind) -> CallbackFrame {
         let line = Int(truncatingIfNeeded: cpmem_thread_hint()) & (Self.lines &- 1)

@@ -43,12 +43,12 @@ final class Gate: Sendable {
         state.fetchOr(Bit.closed) & Bit.closed == 0
     }
 
-    /// Refuses what waits for all callbacks to end, to one of them.
-    func checkOutsideCallbacks(_ what: String) throws(StoreError) {
+    /// Refuses to close, which waits for all callbacks to end, to one of them.
+    func checkOutsideCallbacks() throws(StoreError) {
         guard callbacks.areOnThisThread else { return }
         throw StoreError(
             .insideCallback,
-            "a store cannot be \(what) from a callback of its own; let the callback return first")
+            "a store cannot be closed from a callback of its own; let the callback return first")
     }
 
     @inline(__always)

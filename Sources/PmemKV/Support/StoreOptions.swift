@@ -71,6 +71,7 @@ public enum Durability: Sendable {
     case durable
     /// When the write is visible; it becomes durable with the next `sync()`, `close()`, or
     /// durable write that happens to share its log head. Until then a crash may lose it, and a
-    /// value that was read may be gone afterwards.
+    /// value that was read may be gone afterwards. A value that is longer than a segment, and a
+    /// batch that goes on to other segments, are durable at once all the same.
     case relaxed
 }

@@ -16,7 +16,6 @@ package final class TwoThreads: @unchecked Sendable {
     private var isHeld = false
     /// Spins without progress, to tell a deadlock.
     private var idleSpins = 0
-    package private(set) var isStuck = false
 
     /// - Parameter rarity: a power of two; of so many possible switches one is made.
     package init(seed: UInt64, medium: SimulatedMedium, rarity: UInt64 = 4) {
@@ -70,31 +69,14 @@ package final class TwoThreads: @unchecked Sendable {
     /// Runs both bodies to their ends, interleaved.
     package func run(_ bodies: [@Sendable () -> Void]) {
         precondition(bodies.count == 2)
-        var threads = [pthread_t](repeating: 0, count: 2)
-        for number in 0..<2 {
-            let start = Unmanaged.passRetained(Start(self, number, bodies[number]))
-            pthread_create(
-                &threads[number], nil,
-                { argument in
-                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                    start.scheduler.enter(start.number)
-                    start.body()
-                    start.scheduler.leave(start.number)
-                    return nil
-                }, start.toOpaque())
-        }
-        for thread in threads { pthread_join(thread, nil) }
-    }
-
-    private final class Start {
-        let scheduler: TwoThreads
-        let number: Int
-        let body: @Sendable () -> Void
-        init(_ scheduler: TwoThreads, _ number: Int, _ body: @escaping @Sendable () -> Void) {
-            self.scheduler = scheduler
-            self.number = number
-            self.body = body
-        }
+        Threads.run(
+            bodies.enumerated().map { number, body in
+                { @Sendable [self] in
+                    enter(number)
+                    body()
+                    leave(number)
+                }
+            })
     }
 
     private func enter(_ number: Int) {
@@ -131,10 +113,7 @@ package final class TwoThreads: @unchecked Sendable {
 
     private func spin() {
         idleSpins += 1
-        if idleSpins > 20_000 {
-            isStuck = true
-            fatalError("two threads wait for each other: deadlock")
-        }
+        if idleSpins > 20_000 { fatalError("two threads wait for each other: deadlock") }
         handOver()
     }
 

@@ -147,8 +147,9 @@ extension Examination {
         let listed = "\(sectors) bad sectors of 512 bytes in \(device.badRanges.count) ranges"
         let remedy =
             device.isCharacterDevice
-            ? "ndctl clear-errors \(device.namespace ?? "all")"
-            : "ndctl list --media-errors -n \(device.namespace ?? "all")"
+            ? device.namespace.map { "ndctl clear-errors \($0)" } ?? PmemDevice.namingNamespace
+            : "ndctl list --media-errors"
+                + (device.namespace.map { " -n \($0)" } ?? "")
                 + "  # then pmemkv check and pmemkv repair"
         return PlaceReport.Finding(
             id: "bad-blocks", subject: device.name, severity: isHit ? .problem : .warning,

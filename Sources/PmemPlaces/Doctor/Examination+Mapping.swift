@@ -146,9 +146,11 @@ extension Examination {
     private var hugeRemedy: String {
         let comment = "  # back the store up first, this erases it"
         guard facts.fileSystem == "xfs" else {
-            return "mkfs.ext4 -b 4096 -E stride=512,stripe_width=512 \(blockPath)" + comment
+            return "mkfs.ext4 -b 4096 -E stride=512,stripe_width=512 \(blockPath.shellWord)"
+                + comment
         }
-        return "mkfs.xfs -f -d su=2m,sw=1 \(blockPath), mount it, and xfs_io -c 'extsize 2m' "
+        return "mkfs.xfs -f -d su=2m,sw=1 \(blockPath.shellWord), mount it, and "
+            + "xfs_io -c 'extsize 2m' "
             + (facts.mount?.mountPoint ?? directory) + comment
     }
 

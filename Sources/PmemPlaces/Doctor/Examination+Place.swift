@@ -190,13 +190,13 @@ extension Examination {
             )
         }
         guard Self.hasDAX(facts.fileSystem) else {
-            return (.warning, "mkfs.ext4 -b 4096 \(blockPath)  # this erases it")
+            return (.warning, "mkfs.ext4 -b 4096 \(blockPath.shellWord)  # this erases it")
         }
         if let bytes = facts.status?.blockBytes, bytes != 4096 {
             let make = facts.fileSystem == "xfs" ? "mkfs.xfs -f -b size=4096" : "mkfs.ext4 -b 4096"
             return (
                 .warning,
-                "\(make) \(blockPath)"
+                "\(make) \(blockPath.shellWord)"
                     + "  # DAX needs blocks of a page, these are \(bytes) bytes; this erases it"
             )
         }
@@ -217,7 +217,7 @@ extension Examination {
     private func remount(_ mount: MountEntry) -> String {
         if mount.mountPoint == "/" { return "put dax=always into the options of / in /etc/fstab" }
         let point = mount.mountPoint.shellWord
-        return "umount \(point) && mount -o dax=always \(blockPath) \(point)"
+        return "umount \(point) && mount -o dax=always \(blockPath.shellWord) \(point)"
     }
 }
 

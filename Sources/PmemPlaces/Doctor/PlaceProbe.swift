@@ -1,5 +1,6 @@
-// The doctor's experiments on the place itself: MAP_SYNC, extents, and whether 2 MiB mappings
-// really come about. Tests make results up; `run(on:)` asks the kernel.
+// The doctor's experiments on the place itself: extents, and whether 2 MiB mappings really come
+// about; beside them what the one on MAP_SYNC gave (MapSync.swift). Tests make results up;
+// `run(on:)` asks the kernel.
 //
 // Invariant: nothing is changed and no byte of a mapping is loaded (see cpmem_probe.h).
 
@@ -8,8 +9,6 @@ import SystemPackage
 
 /// What the experiments gave. A nil means that an experiment was not made or did not work.
 package struct PlaceProbe: Sendable, Equatable {
-    package typealias Synchronous = MapSync
-
     /// One run of a file that lies in one piece on the block device.
     package struct Extent: Sendable, Equatable {
         package var logical: Int
@@ -39,14 +38,14 @@ package struct PlaceProbe: Sendable, Equatable {
         }
     }
 
-    package var synchronous: Synchronous
+    package var synchronous: MapSync
     /// Whether a file made in the directory is DAX.
     package var newFileIsDAX: Bool?
     package var extents: [Extent]?
     package var hugeShare: HugeShare?
 
     package init(
-        synchronous: Synchronous, newFileIsDAX: Bool? = nil, extents: [Extent]? = nil,
+        synchronous: MapSync, newFileIsDAX: Bool? = nil, extents: [Extent]? = nil,
         hugeShare: HugeShare? = nil
     ) {
         self.synchronous = synchronous
@@ -67,22 +66,24 @@ extension PlaceProbe {
         let (answer, newFileIsDAX) = facts.tryMapSync()
         var probe = PlaceProbe(synchronous: answer, newFileIsDAX: newFileIsDAX)
         guard facts.kind == .regularFile else { return probe }
-        let extents = extents(of: facts.path)
+        let extents = extents(of: facts.location)
         probe.extents = extents
         if facts.isDAX == true, facts.devices.allSatisfy(\.badRanges.isEmpty) {
             probe.hugeShare = hugeShare(
-                of: facts.path, size: facts.status?.size ?? 0, extents: extents ?? [])
+                of: facts.location, size: facts.status?.size ?? 0, extents: extents ?? [])
         }
         return probe
     }
 
-    private static func extents(of path: String) -> [Extent]? {
+    private static func extents(of path: FilePath) -> [Extent]? {
         var found: [Extent] = []
         var batch = [cpmem_probe_extent](repeating: cpmem_probe_extent(), count: extentBatch)
         var start: UInt64 = 0
         while found.count < extentLimit {
             var count = 0
-            let failure = unsafe cpmem_probe_extents(path, start, &batch, batch.count, &count)
+            let failure = unsafe path.withPlatformString {
+                unsafe cpmem_probe_extents($0, start, &batch, batch.count, &count)
+            }
             guard failure == 0 else { return nil }
             for extent in batch[..<count] {
                 found.append(
@@ -97,13 +98,18 @@ extension PlaceProbe {
         return nil
     }
 
-    private static func hugeShare(of path: String, size: Int, extents: [Extent]) -> HugeShare? {
+    private static func hugeShare(
+        of path: FilePath, size: Int, extents: [Extent]
+    ) -> HugeShare? {
         let huge = HugeExtents.pageBytes
         let pieces = HugeExtents.writtenPieces(extents, size: size)
         guard !pieces.isEmpty else { return nil }
         var mapping = cpmem_probe_mapping()
         let length = size / huge * huge
-        guard unsafe cpmem_probe_map(path, length, &mapping) == 0 else { return nil }
+        let failure = unsafe path.withPlatformString {
+            unsafe cpmem_probe_map($0, length, &mapping)
+        }
+        guard failure == 0 else { return nil }
         defer { unsafe cpmem_probe_unmap(&mapping) }
         var share = HugeShare(tried: 0, huge: 0, smapsBytes: nil)
         for index in HugeExtents.spread(pieces.count, limit: hugeSamples) {

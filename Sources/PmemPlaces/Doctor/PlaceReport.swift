@@ -2,6 +2,8 @@
 // it is, why it matters and the remedy. The identifiers and the names of values
 // are a stable interface; the sentences are not.
 
+import SystemPackage
+
 /// A report on a path as a place for a store.
 public struct PlaceReport: Sendable {
     /// How much a finding should worry an operator.
@@ -88,8 +90,17 @@ extension PlaceReport {
     ///
     /// - Parameter io: how a store there would be opened.
     public static func examine(_ path: String, io: IOPath = .automatic) -> PlaceReport {
-        let facts = PlaceFacts.inspect(path: path)
-        return examine(
+        examine(.inspect(path: path), io: io)
+    }
+
+    /// The same for a path that need not be text.
+    public static func examine(_ path: FilePath, io: IOPath = .automatic) -> PlaceReport {
+        examine(.inspect(path: path), io: io)
+    }
+
+    /// The same for a path that was looked at.
+    package static func examine(_ facts: PlaceFacts, io: IOPath) -> PlaceReport {
+        examine(
             facts, probe: PlaceProbe.run(on: facts), root: SystemRoot(), libpmem: .current(),
             io: io)
     }

@@ -39,8 +39,9 @@ package struct BlockDevice: Sendable, Equatable {
         members.contains { $0.name == name || $0.wholeName == name || $0.isMade(of: name) }
     }
 
-    /// Stacks of block devices deeper than this are not followed; the kernel allows fewer.
-    private static let depthLimit = 16
+    /// Stacks of layers deeper than this are not followed, here and from file system to file system
+    /// (``Permanence``); the kernel allows fewer.
+    static let depthLimit = 16
 
     /// The block device with a number; nil when sysfs has none (network and virtual file systems).
     package static func find(_ number: PathStatus.Device, root: SystemRoot) -> BlockDevice? {

@@ -24,10 +24,11 @@ extension PlaceFacts {
     /// it also tells whether it is DAX.
     package func tryMapSync() -> (answer: MapSync, newFileIsDAX: Bool?) {
         switch kind {
-        case .regularFile: return (Self.tryMapSync(path, bytes: 4096).answer, nil)
-        case .directory, .mountPoint: return Self.tryMapSync(path, inDirectory: true, bytes: 4096)
+        case .regularFile: return (Self.tryMapSync(location, bytes: 4096).answer, nil)
+        case .directory, .mountPoint:
+            return Self.tryMapSync(location, inDirectory: true, bytes: 4096)
         case .missing where status != nil:
-            return Self.tryMapSync(parentPath, inDirectory: true, bytes: 4096)
+            return Self.tryMapSync(location.directory, inDirectory: true, bytes: 4096)
         case .devdax:
             if let device = devices.first,
                 device.isSystemRAM || device.isDisabled || status == nil
@@ -35,7 +36,7 @@ extension PlaceFacts {
                 return (.untried("the device cannot be mapped"), nil)
             }
             let bytes = devices.first?.alignmentBytes ?? 2 << 20
-            return (Self.tryMapSync(path, bytes: bytes).answer, nil)
+            return (Self.tryMapSync(location, bytes: bytes).answer, nil)
         case .blockDevice: return (.untried("a block device is not mapped"), nil)
         case .missing, .other: return (.untried("there is nothing to map"), nil)
         }
@@ -45,10 +46,12 @@ extension PlaceFacts {
     public func newFileIsDAX() -> Bool? { tryMapSync().newFileIsDAX }
 
     private static func tryMapSync(
-        _ path: String, inDirectory: Bool = false, bytes: Int
+        _ path: FilePath, inDirectory: Bool = false, bytes: Int
     ) -> (answer: MapSync, newFileIsDAX: Bool?) {
         var result = cpmem_probe_sync()
-        let failure = unsafe cpmem_probe_sync(path, inDirectory ? 1 : 0, bytes, &result)
+        let failure = unsafe path.withPlatformString {
+            unsafe cpmem_probe_sync($0, inDirectory ? 1 : 0, bytes, &result)
+        }
         if failure != 0 {
             let error = Errno(rawValue: failure).description
             let verb = inDirectory ? "no temporary file can be made here" : "it cannot be opened"

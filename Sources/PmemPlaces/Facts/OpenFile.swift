@@ -56,6 +56,13 @@ extension FilePath {
         let parent = removingLastComponent()
         return parent.isEmpty ? "." : parent
     }
+
+    /// The directories the path goes through, the innermost first.
+    var ancestors: [FilePath] {
+        var all = [directory]
+        while let last = all.last, last != "/", last != "." { all.append(last.directory) }
+        return all
+    }
 }
 
 extension Errno {

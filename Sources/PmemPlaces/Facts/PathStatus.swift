@@ -110,14 +110,6 @@ package struct PathStatus: Sendable, Equatable {
         }
         return .success(status)
     }
-
-    /// Where a symbolic link points; nil for what is none.
-    static func linkTarget(_ path: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: 4096)
-        guard unsafe cpmem_place_link(path, &buffer, buffer.count) == 0 else { return nil }
-        let bytes = buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
-        return String(decoding: bytes, as: UTF8.self)
-    }
 }
 
 extension PathStatus.FileType {

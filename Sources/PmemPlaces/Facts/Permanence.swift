@@ -72,14 +72,11 @@ private struct LayerWalk {
     let root: SystemRoot
     let depth: Int
 
-    /// Stacks deeper than this are not followed; the kernel allows fewer.
-    private static let depthLimit = 16
-
     private var next: LayerWalk { LayerWalk(root: root, depth: depth + 1) }
 
     func permanence(fileSystem: String?, mount: MountEntry?, block: BlockDevice?) -> Permanence {
         let name = fileSystem ?? "an unknown file system"
-        guard depth < Self.depthLimit else { return .unknown("too many layers") }
+        guard depth < BlockDevice.depthLimit else { return .unknown("too many layers") }
         if Permanence.memoryFileSystems.contains(name) {
             return .volatile("\(name) is gone with the machine")
         }
@@ -135,7 +132,7 @@ private struct LayerWalk {
     }
 
     func permanence(_ block: BlockDevice) -> Permanence {
-        guard depth < Self.depthLimit else { return .unknown("too many layers") }
+        guard depth < BlockDevice.depthLimit else { return .unknown("too many layers") }
         guard block.isKnown else { return .unknown("sysfs does not know \(block.name)") }
         if let pmem = block.pmem { return pmem.permanence }
         if !block.members.isEmpty {

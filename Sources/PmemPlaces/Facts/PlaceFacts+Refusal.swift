@@ -32,7 +32,7 @@ extension PlaceFacts {
         if let linkTarget {
             return Refusal(
                 reason: "\(path) is a symbolic link to \(linkTarget), which cannot be followed",
-                remedy: "name the file itself, or remove the link: rm \(path)")
+                remedy: "name the file itself, or remove the link: rm \(path.shellWord)")
         }
         if fileSystem == "devtmpfs" {
             return Refusal(
@@ -56,7 +56,8 @@ extension PlaceFacts {
         case .noSuchFileOrDirectory:
             return Refusal(
                 reason: "neither \(path) nor the directory \(parentPath) exists",
-                remedy: "check the spelling, or make the directory: mkdir -p \(parentPath)")
+                remedy: "check the spelling, or make the directory: "
+                    + "mkdir -p \(parentPath.shellWord)")
         case .notDirectory:
             return Refusal(
                 reason: "\(path) cannot exist: \(obstacle) is no directory",
@@ -84,7 +85,8 @@ extension PlaceFacts {
                 reason: "\(path) is a block device, which cannot be mapped as memory",
                 remedy: ordinaryBlockRemedy)
         }
-        let format = "mkfs.ext4 -b 4096 \(path) && mount -o dax=always \(path) DIRECTORY"
+        let word = path.shellWord
+        let format = "mkfs.ext4 -b 4096 \(word) && mount -o dax=always \(word) DIRECTORY"
         let remedy =
             if device.mode == "raw" || device.mode == "sector" {
                 "\(device.recreate("-m fsdax")), which erases it; then make a file system on it"
@@ -161,9 +163,13 @@ extension PlaceFacts {
 }
 
 extension PmemDevice {
+    /// Where a command takes a namespace and sysfs does not tell which: "all" would be all of the
+    /// machine's.
+    static let namingNamespace = "ndctl list -N names the namespace"
+
     /// The command that makes the namespace below the device anew; that erases it.
     func recreate(_ options: String) -> String {
-        guard let namespace else { return "ndctl list -N names the namespace to make anew" }
+        guard let namespace else { return Self.namingNamespace + " to make anew" }
         return "ndctl create-namespace -f -e \(namespace) \(options)"
     }
 }

@@ -27,9 +27,11 @@ public struct PlaceFacts: Sendable, Equatable {
         public var remedy: String
     }
 
-    /// The path as it was given.
-    package var path: String
-    public var kind: Kind
+    /// The path as it was given, for messages.
+    package let path: String
+    /// The path for the kernel.
+    let location: FilePath
+    public var kind = Kind.missing
     /// What the system says about the path, or about its parent when the path is missing; nil
     /// when that is missing, too.
     package var status: PathStatus?
@@ -47,7 +49,7 @@ public struct PlaceFacts: Sendable, Equatable {
     /// The block device below the file system, or the path itself when it is one.
     package var block: BlockDevice?
     /// The memory devices below: one, or several with device-mapper; none on ordinary media.
-    package var devices: [PmemDevice]
+    package var devices: [PmemDevice] = []
     /// Whether what is written here outlasts the loss of power.
     package var permanence = Permanence.unknown("it was not looked at")
 
@@ -98,17 +100,10 @@ extension PlaceFacts {
 
     /// Looks at a path that need not be text.
     public static func inspect(path: FilePath) -> PlaceFacts {
-        if let text = String(validating: path) { return inspect(path: text) }
-        let root = SystemRoot()
-        var facts = PlaceFacts(path: path.shown, kind: .missing, devices: [])
-        do {
-            facts.describe(try PathStatus.of(path), root)
-        } catch {
-            facts.failure = error
-            facts.describeParent(path.directory, error, root)
+        // A slash at the end, which FilePath leaves out, is none of this path's.
+        PlaceFacts(path.shown, at: path, SystemRoot()) { () throws(Errno) in
+            try PathStatus.of(path)
         }
-        facts.permanence = facts.permanence(root)
-        return facts
     }
 
     /// Looks at a path.
@@ -117,19 +112,27 @@ extension PlaceFacts {
     ///   - root: where sysfs and procfs are read.
     ///   - status: what the path is, in place of asking the kernel; for made-up trees.
     package static func inspect(
-        path: String, root: SystemRoot, status given: PathStatus? = nil
+        path: String, root: SystemRoot, status: PathStatus? = nil
     ) -> PlaceFacts {
-        var facts = PlaceFacts(path: path, kind: .missing, devices: [])
-        do throws(Errno) {
-            let status: PathStatus
-            if let given { status = given } else { status = try PathStatus.of(path) }
-            facts.describe(status, root)
-        } catch {
-            facts.failure = error
-            facts.describeMissing(error, root)
+        PlaceFacts(path, at: FilePath(path), root) { () throws(Errno) in
+            if let status { return status }
+            return try PathStatus.of(path)
         }
-        facts.permanence = facts.permanence(root)
-        return facts
+    }
+
+    private init(
+        _ path: String, at location: FilePath, _ root: SystemRoot,
+        _ status: () throws(Errno) -> PathStatus
+    ) {
+        self.path = path
+        self.location = location
+        do throws(Errno) {
+            describe(try status(), root)
+        } catch {
+            failure = error
+            describeMissing(error, root)
+        }
+        permanence = permanence(root)
     }
 
     private mutating func describe(_ status: PathStatus, _ root: SystemRoot) {
@@ -190,16 +193,16 @@ extension PlaceFacts {
             ]
             return
         }
-        linkTarget = PathStatus.linkTarget(path)
-        describeParent(FilePath(parentPath), error, root)
+        linkTarget = location.linkContent()?.shown
+        describeParent(error, root)
         if status == nil {
-            lastSeen = Self.ancestors(of: path).first { (try? PathStatus.of($0)) != nil }
+            lastSeen = location.ancestors.first { (try? PathStatus.of($0)) != nil }?.shown
         }
     }
 
-    private mutating func describeParent(_ path: FilePath, _ error: Errno, _ root: SystemRoot) {
-        guard error == .noSuchFileOrDirectory, !path.isEmpty,
-            let parent = try? PathStatus.of(path), parent.type == .directory
+    private mutating func describeParent(_ error: Errno, _ root: SystemRoot) {
+        guard error == .noSuchFileOrDirectory,
+            let parent = try? PathStatus.of(location.directory), parent.type == .directory
         else { return }
         status = parent
         describeFileSystem(parent, root)
@@ -209,21 +212,7 @@ extension PlaceFacts {
     }
 
     /// The directory the path is in, or would be in.
-    package var parentPath: String { Self.parent(of: path) }
-
-    private static func parent(of path: String) -> String {
-        var trimmed = path[...]
-        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
-        guard let slash = trimmed.lastIndex(of: "/") else { return "." }
-        return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
-    }
-
-    /// The directories a path goes through, the innermost first.
-    private static func ancestors(of path: String) -> [String] {
-        var all = [parent(of: path)]
-        while let last = all.last, last != "/", last != "." { all.append(parent(of: last)) }
-        return all
-    }
+    package var parentPath: String { location.directory.shown }
 
     /// The file system's name by its magic number, for when /proc is not there.
     private static func fileSystemName(magic: UInt64?) -> String? {

@@ -207,7 +207,7 @@ struct CallbackTests {
     func aReadersBodyMayDoAnything(way: (IndexKind, IOPath)) throws {
         let store = try makeStore(TemporaryPool(), way)
         try store.put("value", forKey: "key")
-        for number in 0..<14 {
+        for number in calls(store, copy: "").indices {
             let copy = TemporaryPool()
             let call = calls(store, copy: copy.path)[number]
             func run() {
@@ -230,7 +230,7 @@ struct CallbackTests {
     func aTransformMayOnlyRead(way: (IndexKind, IOPath), key: String) throws {
         let store = try makeStore(TemporaryPool(), way)
         try store.put("value", forKey: "key")
-        for number in 0..<14 {
+        for number in calls(store, copy: "").indices {
             let copy = TemporaryPool()
             let (name, writes, call) = calls(store, copy: copy.path)[number]
             var runs = 0

@@ -32,6 +32,7 @@ struct StoreTests {
     @Test(arguments: [(64 << 10, 16_384), (256 << 10, 65_536), (1 << 20, 65_536)])
     func keysHaveOneByteAndAMaximum(segmentSize: Int, maximum: Int) throws {
         let store = try TemporaryPool().create(8 << 20, segmentSize: segmentSize)
+        #expect(store.maximumKeyLength == maximum)
         let longest = [UInt8](repeating: 9, count: maximum)
         try store.put("v", forKey: longest)
         #expect(try store.get(longest) == bytes("v"))
@@ -212,11 +213,11 @@ struct StoreTests {
     }
 
     /// The last entry of a key counts, wherever it stands among thousands, and so does a removal.
-    @Test(arguments: IndexKind.allCases)
-    func longBatchesWithManyEntriesOfAKey(index: IndexKind) throws {
+    @Test(arguments: IndexKind.allCases, [1, 2] as [UInt64])
+    func longBatchesWithManyEntriesOfAKey(index: IndexKind, seed: UInt64) throws {
         let store = try TemporaryPool().create(8 << 20) { $0.index = index }
         var model: [String: [UInt8]] = [:]
-        var random = SystemRandomNumberGenerator()
+        var random = ModelGenerator(state: seed)
         for count in [1, 2, 3, 8, 31, 32, 33, 3000] {
             var batch = WriteBatch()
             for number in 0..<count {

@@ -144,6 +144,20 @@ struct DoctorDeviceTests {
         #expect(finding.remedy == "ndctl clear-errors namespace0.0")
     }
 
+    /// Whose device had no namespace in sysfs was told to clear the errors of all namespaces of the
+    /// machine, which loses what they hold.
+    @Test("Without a namespace no command is named that would take all of them")
+    func badBlocksOfUnknownNamespace() throws {
+        let region = try system.region(0)
+        try system.file(region + "/badblocks", "0 2")
+        let holder = try system.daxHolder("dax0.1", region: region, pageMap: "ram")
+        try system.remove(holder + "/namespace")
+        try system.devdax("dax0.0", parent: holder, device: "252:0")
+        let finding = try system.report(system.devdaxFacts("dax0.0")).only("bad-blocks")
+        #expect(finding.values["sectors"] == .number(2))
+        #expect(finding.remedy == "ndctl list -N names the namespace")
+    }
+
     @Test("A module that is not armed is a problem")
     func health() throws {
         let region = try system.region(0)

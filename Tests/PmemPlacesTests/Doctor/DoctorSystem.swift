@@ -63,7 +63,7 @@ extension MadeUpSystem {
     }
 
     func report(
-        _ facts: PlaceFacts, _ synchronous: PlaceProbe.Synchronous = .accepted,
+        _ facts: PlaceFacts, _ synchronous: MapSync = .accepted,
         extents: [PlaceProbe.Extent]? = nil, huge: PlaceProbe.HugeShare? = nil,
         hasAutoFlush: Bool = false, environment: [String: String] = [:], io: IOPath = .automatic
     ) -> PlaceReport {

@@ -10,7 +10,7 @@ final class MadeUpSystem {
     var root: SystemRoot { SystemRoot(directory) }
 
     init() throws {
-        directory = NSTemporaryDirectory() + "/made-up-" + UUID().uuidString
+        directory = NSTemporaryDirectory() + "made-up-" + UUID().uuidString
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true)
     }
