@@ -67,7 +67,8 @@ struct SegmentTable {
             lives.append(life)
             guard !isInside, state != .free else { continue }
             inside = segment + life.span
-            extents.append(Self.extent(segment, life, line, geometry, poolID: poolID))
+            let own = bytes.dropFirst(segment.rawValue * Geometry.line)
+            extents.append(Self.extent(segment, life, own, geometry, poolID: poolID))
         }
     }
 
@@ -82,11 +83,14 @@ struct SegmentTable {
         return result
     }
 
+    /// The extent that begins with a segment of this life, by the bytes of the segment's line.
+    ///
     /// A seal or a tail that is not of this life, or ends outside the extent, says nothing.
-    private static func extent(
-        _ segment: SegmentNumber, _ life: LifeWord, _ line: cpmem_segment_line,
-        _ geometry: Geometry, poolID: UInt64
+    static func extent(
+        _ segment: SegmentNumber, _ life: LifeWord, _ bytes: ByteView, _ geometry: Geometry,
+        poolID: UInt64
     ) -> Extent {
+        let line = bytes.load(cpmem_segment_line.self, at: 0)
         let salt = life.salt(poolID: poolID, segment: segment)
         let capacity = geometry.units(ofSpan: life.span)
         let seal = SealWord(rawValue: line.seal)

@@ -35,7 +35,7 @@ extension Log {
         var draft = RecordDraft(
             kind: source.kind, key: source.key, value: source.value, sequence: sequence,
             batchRemaining: batchRemaining)
-        if head.isSpanning, isAlone(units) {
+        if head.isSpanning, isAlone(room(for: source)) {
             return appendAlone(draft, source, sequence, to: head, site)
         }
         let location = head.location

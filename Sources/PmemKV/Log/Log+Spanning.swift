@@ -6,7 +6,8 @@ struct SpanningState {
     var spares: [SegmentNumber] = []
     /// Whether the spares come out of what is kept for tombstones.
     var areForTombstones = false
-    /// Empty extents for the records that are longer than a segment; the next one is the last.
+    /// Empty extents for the records that are longer than a segment. There may be some for records
+    /// that turn out not to be wanted, so each takes one of its own length.
     var alone: [SegmentNumber] = []
     /// Extents that are full, with the summary behind their records: sealed when the write is
     /// durable.
@@ -37,11 +38,12 @@ extension Log {
         ExtentRoom.ownSpan(units: units, entries: 1, geometry.segmentUnits) != nil
     }
 
-    /// The room to find for a record.
+    /// The room to find for a record: for one that is not short, with an allowance for its key, so
+    /// that how long a value may be does not depend on that.
     @inline(__always)
     func room(for source: RecordSource) -> Units {
         let units = source.units
-        guard isAlone(units) else { return units }
+        guard units.bytes > OwnedHead.stagingBytes else { return units }
         return RecordLayout.units(
             keyLength: max(RecordLayout.keyAllowance, source.key.count),
             valueLength: source.value.count)
@@ -52,7 +54,8 @@ extension Log {
     func goOn(
         _ head: borrowing OwnedHead, for source: RecordSource, isLast: Bool
     ) throws(StoreError) {
-        if !isAlone(source.units), !head.fits(units: source.units, entries: 1) {
+        let room = room(for: source)
+        if !isAlone(room), !head.fits(units: room, entries: 1) {
             if let extent = head.extent {
                 let filled = FilledExtent(extent: extent, end: head.position)
                 head.withEntries { writeSummary($0, of: filled) }
@@ -72,9 +75,13 @@ extension Log {
         _ draft: RecordDraft, _ source: RecordSource, _ sequence: SequenceNumber,
         to head: borrowing OwnedHead, _ site: PersistSite
     ) -> Location {
-        guard let extent = head.spanning.alone.popLast() else {
+        let span = ExtentRoom.ownSpan(
+            units: room(for: source), entries: 1, geometry.segmentUnits)
+        guard let place = head.spanning.alone.firstIndex(where: { segments.span($0) == span })
+        else {
             preconditionFailure("no extent was taken for a record of \(source.units.bytes) bytes")
         }
+        let extent = head.spanning.alone.remove(at: place)
         let location = geometry.firstLocation(of: extent)
         var draft = draft
         draft.seal(at: location, salt: segments.salt(extent), durableEnd: .zero)

@@ -155,12 +155,15 @@ struct PoolSurvey {
     }
 
     /// A guess at the life of a segment whose line is damaged: the generation under which a
-    /// record at its start verifies.
+    /// record at its start verifies. What else the line says of that life still counts.
     func guess(_ segment: SegmentNumber) -> Extent? {
         let poolID = table.superblock.poolID
         let start = geometry.firstLocation(of: segment)
         let bytes = TolerantReader(medium: medium).read(
             at: start.offset, count: geometry.segmentSize
+        ).bytes
+        let line = TolerantReader(medium: medium).read(
+            at: geometry.lineOffset(of: segment), count: Geometry.line
         ).bytes
         return bytes.withByteView { bytes in
             for generation in 0..<UInt32(1 << 20) {
@@ -171,8 +174,9 @@ struct PoolSurvey {
                     let life = LifeWord(
                         poolID: poolID, segment: segment, generation: generation, span: 1,
                         state: .log)
-                    return Extent(
-                        first: segment, life: life, salt: salt, sealedEnd: nil, provenEnd: .zero)
+                    return line.withByteView {
+                        SegmentTable.extent(segment, life, $0, geometry, poolID: poolID)
+                    }
                 }
             }
             return nil

@@ -77,14 +77,18 @@ extension Recovery {
         for extent in found.sorted() { try space.free(extent) }
     }
 
+    /// The extents that a clean close left open and that the next writer goes on with, one for each
+    /// head.
+    var continued: [SegmentNumber] {
+        guard report.wasClean && report.damagedSuperblocks.isEmpty else { return [] }
+        return open.filter { segments.span($0.extent) == 1 && $0.contents.end > .zero }
+            .prefix(log.headCount).map(\.extent)
+    }
+
     private mutating func takeOverOpenExtents() throws(StoreError) {
-        let mayContinue = report.wasClean && report.damagedSuperblocks.isEmpty
-        var number = 0
+        let continued = continued
         for (extent, contents) in open {
-            let isContinued =
-                mayContinue && number < log.headCount && segments.span(extent) == 1
-                && contents.end > .zero
-            guard isContinued else {
+            guard let number = continued.firstIndex(of: extent) else {
                 try seal(extent, contents)
                 continue
             }
@@ -94,7 +98,6 @@ extension Recovery {
             // Room that was kept for removes stays theirs.
             head.isForTombstones =
                 space.isNearlyFull && contents.entries.allSatisfy { !$0.kind.isFound }
-            number += 1
         }
     }
 }

@@ -35,7 +35,11 @@ struct Recovery {
             reading: medium, path: path, toFill: options.fillsPool, log: &damage)
         var recovery = try Recovery(medium, table, options, readOnly: readOnly)
         try recovery.replay()
-        if !readOnly { try recovery.makeWritable() }
+        if readOnly {
+            recovery.space.continued = recovery.continued
+        } else {
+            try recovery.makeWritable()
+        }
         if index == .ordered { recovery.ordered = try recovery.makeOrderedIndex() }
         recovery.report.seconds = MonotonicClock.seconds - started
         return recovery

@@ -1,3 +1,4 @@
+import Synchronization
 import SystemPackage
 
 /// Finding free segments, and making them when there are none.
@@ -10,7 +11,7 @@ extension Space {
         let reserve = reserve(for: use)
         // Emptying windows has no measure of progress as compaction has; a bound keeps it finite.
         var windows = 8
-        var isPossible = false
+        var isPossible = use == .tombstones
         while true {
             if let segment = try take(span: span, reserve: reserve, state: .log) { return segment }
             let taken = segments.freeCount
@@ -19,14 +20,30 @@ extension Space {
             // Another thread may have made room while this one waited.
             if segments.freeCount > taken { continue }
             // Nothing is moved for what cannot succeed.
-            if span > 1, !isPossible {
-                let largest = largestSpan()
-                guard span <= largest else { throw outOfSpace(largest: largestValue(in: largest)) }
-                isPossible = true
-            }
+            if !isPossible { try checkRoom(span: span) }
+            isPossible = true
             guard try makeRoom(span: span, reserve: reserve, units: units, windows: &windows)
             else { throw outOfSpace(largest: largestValue(in: 0)) }
         }
+    }
+
+    /// Refuses what no compaction makes room for. In a full pool that is told again without another
+    /// look as long as nothing has changed. Compaction lock held.
+    private func checkRoom(span: Int) throws(StoreError) {
+        let now = changes
+        if fullSince != now {
+            let largest = largestSpan()
+            guard span > largest else { return }
+            if largest == 0 { fullSince = now }
+            throw outOfSpace(largest: largestValue(in: largest))
+        }
+        throw outOfSpace(largest: largestRest())
+    }
+
+    /// Grows with whatever may make room.
+    private var changes: Int {
+        Int(index.total(.puts) + index.total(.removes)) + compactions.load(ordering: .relaxed)
+            + (isHeldByCallbacks ? 1 : 0) << 32
     }
 
     func take(
@@ -93,12 +110,17 @@ extension Space {
 
     /// Waits a bounded time for readers, and bodies of callers, that keep space from being reused.
     private func waitForReaders() throws(StoreError) -> Bool {
-        let isHeld = isHeldByCallbacks
-        guard isHeld || !limbo.isEmpty else { return false }
+        // What a body on this thread looks at stays for as long as this waits.
+        let own = gate.callbacks.pinnedOnThisThread
+        var isHeldByOthers: Bool {
+            isHeld(by: gate.callbacks.pinnedExtents.filter { !own.contains($0) })
+        }
+        let wasHeld = isHeldByOthers
+        guard wasHeld || limbo.contains(where: { !own.contains($0.rawValue) }) else { return false }
         for round in 0..<options.readerPatience {
             if try reclaimLimbo() { return true }
             // What the bodies went on from can be emptied now.
-            if isHeld && !isHeldByCallbacks { return true }
+            if wasHeld && !isHeldByOthers { return true }
             SpinWait.wait(round: round)
         }
         return false

@@ -8,9 +8,8 @@ extension Space {
     /// The caller holds no shard. Throws `outOfSpace` when there is no room and none can be made.
     @inline(__always)
     func acquireHead(for source: RecordSource) throws(StoreError) -> OwnedHead {
-        try acquireHead(units: source.units, entries: 1, for: Use(source.kind)) {
-            [log.room(for: source)]
-        }
+        let units = log.room(for: source)
+        return try acquireHead(units: units, entries: 1, for: Use(source.kind)) { [units] }
     }
 
     /// The same for all records of a batch.
@@ -71,7 +70,10 @@ extension Space {
             return head
         } catch {
             guard error.code == .outOfSpace else { throw error }
-            if use == .tombstones, try takeCompactionHead(into: head, sizes) { return head }
+            if use == .tombstones || !isNearlyFull, try takeCompactionHead(into: head, sizes) {
+                head.isForTombstones = use == .tombstones && isNearlyFull
+                return head
+            }
             let own = head.head
             head.release()
             for other in log.writerHeads where other != own {
@@ -124,7 +126,7 @@ extension Space {
             for span in spans {
                 let extent = try allocate(span: span, units: units, for: use)
                 if span > 1 {
-                    head.spanning.alone.insert(extent, at: 0)
+                    head.spanning.alone.append(extent)
                 } else {
                     head.spanning.spares.append(extent)
                 }
@@ -164,7 +166,7 @@ extension Space {
         return spans
     }
 
-    /// The last resort of a remove: the room that compaction has left over.
+    /// The last resort: the room that compaction has left over.
     private func takeCompactionHead(
         into head: borrowing OwnedHead, _ sizes: [Units]
     ) throws(StoreError) -> Bool {
@@ -174,7 +176,6 @@ extension Space {
         guard other.fits(sizes) else { return false }
         try log.seal(head)
         head.takeOver(other)
-        head.isForTombstones = true
         return true
     }
 }

@@ -103,21 +103,18 @@ extension Space {
     private func openExtent(_ extent: SegmentNumber) -> OpenExtent? {
         if let head = log.allHeads.first(where: { $0.lastSeenExtent == extent }) {
             guard let owned = head.tryOwn(), owned.extent == extent else { return nil }
-            let isCompaction = head == log.compactionHead
             return OpenExtent(
                 entries: owned.withEntries { entries in entries.indices.map { entries[$0] } },
-                room: isCompaction ? ExtentRoom(capacity: .zero) : owned.room,
-                isForTombstones: owned.isForTombstones)
+                room: owned.room,
+                isForTombstones: owned.isForTombstones || head == log.compactionHead)
         }
         guard gate.isReadOnly, let entries = try? log.sealedEntries(extent, seed: index.seed)
         else { return nil }
+        let capacity = continued.contains(extent) ? segments.capacity(extent) : .zero
         let end = entries.last.map { $0.offset + $0.units } ?? .zero
-        let isContinued = log.root.current.isClean && segments.span(extent) == 1 && end > .zero
         return OpenExtent(
             entries: entries,
-            room: ExtentRoom(
-                capacity: isContinued ? segments.capacity(extent) : .zero, position: end,
-                entries: entries.count),
+            room: ExtentRoom(capacity: capacity, position: end, entries: entries.count),
             isForTombstones: entries.allSatisfy { !$0.kind.isFound })
     }
 }

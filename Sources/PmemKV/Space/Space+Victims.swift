@@ -11,8 +11,11 @@ extension Space {
 
     /// Whether callers' bodies keep space from being reclaimed: what they look at is in limbo, or
     /// would be emptied next.
-    var isHeldByCallbacks: Bool {
-        gate.callbacks.pinnedExtents.contains {
+    var isHeldByCallbacks: Bool { isHeld(by: gate.callbacks.pinnedExtents) }
+
+    /// Whether that holds for bodies that look at these extents.
+    func isHeld(by pinned: [Int]) -> Bool {
+        pinned.contains {
             switch segments.phase(SegmentNumber($0)) {
             case .limbo: true
             case .sealed: liveness.hasGarbage(SegmentNumber($0))

@@ -20,6 +20,10 @@ final class Space: @unchecked Sendable {
     var compactionLock: SpinLock { SpinLock(words[0]) }
     /// The extent of the checkpoint that the superblock names. Under the compaction lock.
     var checkpoint: SegmentNumber?
+    /// What ``Space/changes`` were when no segment could be had. Under the compaction lock.
+    var fullSince: Int?
+    /// The open extents that the next writer continues, in a store that was opened read-only.
+    var continued: [SegmentNumber] = []
     /// Extents that compaction emptied.
     let compactions = Atomic<Int>(0)
     /// Units it copied out of them.

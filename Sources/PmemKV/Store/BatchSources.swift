@@ -41,11 +41,11 @@ struct BatchSources {
             value: entry.value(in: bytes))
     }
 
-    func demand(_ shape: IndexShape) -> Demand {
+    func demand(_ shape: IndexShape, _ log: Log) -> Demand {
         var demand = Demand()
         for number in 0..<count {
             let source = self[number]
-            let units = source.units
+            let units = log.room(for: source)
             demand.units += units
             demand.longest = max(demand.longest, units)
             if !source.kind.isFound { demand.removals += 1 }

@@ -32,9 +32,9 @@ extension Engine {
     }
 
     private func write(_ sources: inout BatchSources, relaxed: Bool) throws(StoreError) {
-        let demand = sources.demand(index.shape)
+        let demand = sources.demand(index.shape, log)
         // Records that need an extent of their own come first: the batch ends in the open one.
-        if log.isAlone(demand.longest) { sources.putFirst { log.isAlone($0.units) } }
+        if log.isAlone(demand.longest) { sources.putFirst { log.isAlone(log.room(for: $0)) } }
         let use: Space.Use = demand.removals == sources.count ? .tombstones : .records
         let head = try space.acquireHead(units: demand.units, entries: sources.count, for: use) {
             sources.map(log.room)

@@ -81,6 +81,17 @@ struct Callbacks: ~Copyable, @unchecked Sendable {
         return false
     }
 
+    /// The extents that the bodies on this thread may look at, by their first segments.
+    var pinnedOnThisThread: [Int] {
+        var extents: [Int] = []
+        var top = FrameWords(number: cpmem_callback())
+        while let frame = top {
+            if frame.owner == first.word, let extent = frame.pinned { extents.append(extent) }
+            top = frame.outer
+        }
+        return extents
+    }
+
     // MARK: On all threads
 
     /// Whether any body runs.

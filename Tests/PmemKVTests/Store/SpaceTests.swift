@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Space")
 struct SpaceTests {
-    private func fill(_ store: PmemStore, _ body: (Int) throws(StoreError) -> Void) throws -> Int {
+    func fill(_ store: PmemStore, _ body: (Int) throws(StoreError) -> Void) throws -> Int {
         var count = 0
         do throws(StoreError) {
             while true {
@@ -128,5 +128,79 @@ struct SpaceTests {
             try store.put(value, forKey: "more \(number)")
         }
         #expect(count > whole * 95 / 100)
+    }
+}
+
+extension SpaceTests {
+    /// A batch took an extent for the tombstone of a key longer than a segment, found that the key
+    /// was absent, and wrote its long value into that extent, and over the segments behind.
+    @Test func aLongKeyThatIsAbsentLeavesItsExtentAlone() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(1 << 20, segmentSize: 4096)
+        for key in 0..<150 {
+            try store.put([UInt8](repeating: UInt8(key), count: 1000), forKey: "key \(key)")
+        }
+        var batch = WriteBatch()
+        batch.remove([UInt8](repeating: 0x6B, count: 9000))
+        batch.put([UInt8](repeating: 1, count: 30_000), forKey: "big")
+        batch.put([UInt8](repeating: 2, count: 20_000), forKey: "less big")
+        try store.apply(batch)
+        func verify(_ store: PmemStore) throws {
+            #expect(try store.get("big") == [UInt8](repeating: 1, count: 30_000))
+            #expect(try store.get("less big") == [UInt8](repeating: 2, count: 20_000))
+            for key in 0..<150 {
+                #expect(try store.get("key \(key)")?.first == UInt8(key))
+            }
+        }
+        try verify(store)
+        let free = store.statistics.freeSegments
+        try store.close()
+        #expect(try PmemStore.check(at: pool.path).isSound)
+        let again = try pool.open()
+        try verify(again)
+        #expect(again.statistics.freeSegments == free)
+    }
+
+    /// A full pool was said to have room for a value that the next put was refused: the number came
+    /// from extents that no writer continues, and a refused put moved things about.
+    @Test func whatIsSaidOfAFullPoolHolds() throws {
+        let pool = TemporaryPool()
+        var store = try pool.create(300_000, segmentSize: 64 << 10)
+        func put(_ key: String, _ length: Int) -> Bool {
+            (try? store.put([UInt8](repeating: 3, count: length), forKey: key)) != nil
+        }
+        #expect(put("k0", 10_481) && put("k1", 54_562))
+        try store.remove("k1")
+        #expect(put("k3", 33_135))
+        for round in 0..<3 {
+            let largest = try store.largestValue()
+            #expect(!put("more", largest + 1))
+            #expect(try store.largestValue() == largest)
+            try store.close()
+            store = try pool.open { $0.readOnly = true }
+            let told = try store.largestValue()
+            try store.close()
+            store = try pool.open()
+            #expect(try store.largestValue() == told)
+            #expect(!put("more", told + 1))
+            if told > 0 { #expect(put("k\(round)", told)) }
+        }
+    }
+
+    /// Removing each key from the body of its own scan waited for that very body, seconds in all.
+    @Test func aRemovalInsideABodyDoesNotWaitForThatBody() throws {
+        let store = try TemporaryPool().create(200_000, segmentSize: 16 << 10) {
+            $0.engine.readerPatience = .max
+        }
+        let keys = try fill(store) { number throws(StoreError) in
+            try store.put([UInt8](), forKey: "key \(number)")
+        }
+        var removed = 0
+        try store.scan { key, _ in
+            let key = key.withUnsafeBytes(Array.init)
+            if (try? store.remove(key)) == true { removed += 1 }
+            return true
+        }
+        #expect(removed == keys && store.count == 0)
     }
 }
