@@ -56,6 +56,6 @@ int cpmem_open(const char *path, int flags, unsigned mode) {
 
 int cpmem_reopen_direct(int fd) {
     char self[64];
-    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    snprintf(self, sizeof self, "/proc/thread-self/fd/%d", fd);
     return cpmem_open(self, O_RDONLY | O_DIRECT, 0);
 }

@@ -57,7 +57,7 @@ int cpmem_probe_sync(
     struct cpmem_probe_sync result = {.map_errno = cpmem_probe_map_sync(fd, length)};
     char self[64];
     struct cpmem_place_stat status;
-    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    snprintf(self, sizeof self, "/proc/thread-self/fd/%d", fd);
     if (cpmem_place_stat(self, &status) == 0) {
         result.knows_dax = status.knows_dax;
         result.is_dax = status.is_dax;

@@ -19,7 +19,7 @@ static struct {
     char path[PATH_MAX];
 } unfinished[SLOTS];
 
-static void describe(int fd, char out[64]) { snprintf(out, 64, "/proc/self/fd/%d", fd); }
+static void describe(int fd, char out[64]) { snprintf(out, 64, "/proc/thread-self/fd/%d", fd); }
 
 int cpmem_open_nameless(const char *directory, unsigned mode) {
     int fd = cpmem_open(directory, O_TMPFILE | O_RDWR, mode);

@@ -59,6 +59,7 @@ enum Crash {
     private static func parse(_ arguments: [String]) -> Plan? {
         var plan = Plan()
         var rest = arguments[...]
+        var isChosen = false
         while let word = rest.popFirst() {
             switch word {
             case "--long": plan.isLong = true
@@ -83,9 +84,12 @@ enum Crash {
                 let parts = words.split(separator: ",", omittingEmptySubsequences: false)
                 plan.parts = Set(parts.map(String.init))
                 guard plan.parts.isSubset(of: Plan.knownParts) else { return nil }
+                isChosen = true
             default: return nil
             }
         }
+        // The targets are built by scripts/crash; without them there is no fuzzing.
+        if isChosen, plan.parts.contains("fuzz"), plan.fuzzers == nil { return nil }
         return plan
     }
 

@@ -10,6 +10,7 @@ struct CrashCommandTests {
         "What names nothing to run is refused",
         arguments: [
             ["--only", "state"], ["--only", "states,"], ["--only", ""], ["--only"],
+            ["--only", "fuzz"],
             ["--replay", "random"], ["--replay", "randum:7"], ["--replay", "parallel:x"],
         ])
     func unknown(arguments: [String]) {

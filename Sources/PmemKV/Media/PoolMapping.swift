@@ -54,8 +54,9 @@ final class PoolMapping: @unchecked Sendable {
         var length = 0
         var isPmem: Int32 = 0
         // Through the descriptor that is locked, not through the path: same file, whatever the
-        // path names by now.
-        let name = "/proc/self/fd/\(file.descriptor.rawValue)"
+        // path names by now. A thread may have descriptors of its own, which are not those that
+        // /proc/self shows.
+        let name = "/proc/thread-self/fd/\(file.descriptor.rawValue)"
         // libpmem opens the file itself, for a moment.
         let filled = cpmem_fill_standard()
         defer { cpmem_empty_standard(filled) }

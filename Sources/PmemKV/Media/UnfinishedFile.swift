@@ -66,7 +66,9 @@ final class UnfinishedFile {
     }
 
     /// Where the file can be found for as long as it is unfinished.
-    var path: FilePath { temporary?.path ?? FilePath("/proc/self/fd/\(descriptor.rawValue)") }
+    var path: FilePath {
+        temporary?.path ?? FilePath("/proc/thread-self/fd/\(descriptor.rawValue)")
+    }
 
     /// Makes the file's blocks and inode durable.
     func allocate(_ size: Int) throws(StoreError) {

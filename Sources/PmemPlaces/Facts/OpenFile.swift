@@ -51,10 +51,14 @@ extension FilePath {
         return count >= 0 ? FilePath(platformString: buffer) : nil
     }
 
-    /// The directory the file is in, or would be in.
+    /// The directory the file is in, or would be in. O(bytes); removingLastComponent() takes their
+    /// square for a long name.
     package var directory: FilePath {
-        let parent = removingLastComponent()
-        return parent.isEmpty ? "." : parent
+        unsafe withPlatformString { start in
+            let bytes = unsafe UnsafeBufferPointer(start: start, count: strlen(start))
+            guard let slash = unsafe bytes.lastIndex(of: 47) else { return "." }
+            return unsafe FilePath(platformString: Array(bytes[..<max(slash, 1)]) + [0])
+        }
     }
 
     /// The directories the path goes through, the innermost first.
