@@ -2,17 +2,33 @@
 extension HashIndex {
     /// The number of an overflow bucket that is empty and that nothing leads to.
     func takeOverflow(_ shard: ShardNumber) throws(StoreError) -> Int {
+        if let number = takeFree(of: shard) { return number }
+        if overflowCount < overflow.capacity {
+            let number = Int(truncatingIfNeeded: overflowUsed.fetchAdd(1))
+            if number < overflow.capacity { return number }
+            overflowUsed.addRelaxed(.max)
+        }
+        // Others have them, from when there was more in their chains. There are enough for all.
+        for round in 0..<Self.patience {
+            for other in shards where other != shard && lock(ofShard: other).tryLock() {
+                defer { lock(ofShard: other).unlock() }
+                if let number = takeFree(of: other) { return number }
+            }
+            SpinWait.wait(round: round)
+        }
+        throw StoreError(.io, "the index ran out of overflow buckets")
+    }
+
+    /// Rounds in which buckets of other shards, whose locks are held meanwhile, are looked for.
+    private static let patience = 1000
+
+    /// An overflow bucket that a shard has and does not use. Its lock is held.
+    private func takeFree(of shard: ShardNumber) -> Int? {
         let list = self[shard, .freeList]
-        if let number = FreeBucketLink(rawValue: list.loadRelaxed()).bucket {
-            let bucket = overflow[number]
-            list.storeRelaxed(bucket.nextFree.rawValue)
-            bucket[BucketLayout.nextFreeSlot].store(.empty)
-            return number
-        }
-        let number = Int(truncatingIfNeeded: overflowUsed.fetchAdd(1))
-        guard number < overflow.capacity else {
-            throw StoreError(.io, "the index ran out of overflow buckets")
-        }
+        guard let number = FreeBucketLink(rawValue: list.loadRelaxed()).bucket else { return nil }
+        let bucket = overflow[number]
+        list.storeRelaxed(bucket.nextFree.rawValue)
+        bucket[BucketLayout.nextFreeSlot].store(.empty)
         return number
     }
 

@@ -92,6 +92,25 @@ struct HashIndexTests {
         #expect(index.overflowCount <= keys / 7)
     }
 
+    /// Buckets that one shard had given back were no other's: where keys of one shard had come and
+    /// gone, then those of the next, the index ran out of them, and a pool with its checkpoint could
+    /// not be opened any more.
+    @Test func whatOneShardGaveBackAnotherTakes() throws {
+        let keys = 20_000
+        let index = try HashIndex(
+            shape: IndexShape(baseBits: 4, shardBits: 3), seed: 42, maximumKeys: keys)
+        for shard in index.shards {
+            let own = (0..<(keys * 16)).filter { index.shape.shard(of: hash($0)) == shard }
+                .prefix(keys)
+            for number in own { try index.insert(hash(number), location(number)) }
+            for number in own {
+                let place = try #require(index.place(of: hash(number), holding: location(number)))
+                index.remove(place, of: hash(number))
+            }
+        }
+        #expect(index.count == 0 && index.overflowInUse == 0)
+    }
+
     /// While another thread inserts and splits buckets, keys that were there are always found.
     @Test func readersMissNothingWhileBucketsSplit() throws {
         let index = try makeIndex(1 << 20)
