@@ -83,10 +83,13 @@ struct TextTests {
         #expect(try split("  put a\tb  ") == ["put", "a", "b"])
         #expect(try split("") == [] && split(" \r") == [])
         #expect(try split(#""a b" 'c d' "" ''"#) == ["a b", "c d", "", ""])
-        #expect(try split(#""\x41\n\"\\\q" '\'\n'"#) == ["A\n\"\\q", "'\\n"])
+        #expect(try split(#""\x41\n\"\\\$" '\'\n'"#) == ["A\n\"\\$", "'\\n"])
         #expect(try split(#"a"b c" x"#) == ["ab c", "x"])
-        #expect(try split(#""\x4""#) == ["x4"])
-        for wrong in [#"""#, #""a"#, #""a\"#, #""a\""#, "'a", #""a"b"#, "'a'b", #""a""b""#] {
+        // An escape that is none became a word that nobody had meant: the key `x4`.
+        for wrong in [
+            #"""#, #""a"#, #""a\"#, #""a\""#, "'a", #""a"b"#, "'a'b", #""a""b""#, #""\x4""#,
+            #""\xzz""#, #""\x"#, #""\x4z""#, #""\q""#, #""\0""#, #""\u00e4""#,
+        ] {
             #expect(throws: TextError.self, "\(wrong)") { try split(wrong) }
         }
         for byte in UInt8.min ... .max {
