@@ -163,10 +163,10 @@ struct WordsTests {
         #expect(Program.run("info", pool, "--json").text.contains("\"unusedBytes\":0,"))
         Bytes.write(Bytes.read(pool) + [UInt8](repeating: 0, count: 5000), to: pool)
         let info = Program.run("info", pool)
-        #expect(info.text.contains("5000 bytes behind the pool are not used"), "\(info)")
+        #expect(info.text.contains("5000 bytes behind the pool, not used"), "\(info)")
         let check = Program.run("check", pool)
         #expect(check.status == 0, "\(check)")
-        #expect(check.text.contains("5000 bytes behind the pool are not used"), "\(check)")
+        #expect(check.text.contains("5000 bytes behind the pool, not used"), "\(check)")
         #expect(Program.run("check", pool, "--json").text.contains("\"unusedBytes\":5000,"))
     }
 
