@@ -78,7 +78,7 @@ struct Load: ParsableCommand {
             guard lengths ~= parser.key.count else {
                 throw TextError(
                     line: parser.line - 1,
-                    "a key of \(parser.key.count) bytes; this pool takes 1 to "
+                    "a key of \(parser.key.count.counted("byte")); this pool takes 1 to "
                         + "\(lengths.upperBound) bytes")
             }
             try body(parser)
@@ -135,18 +135,18 @@ private struct BatchLoader {
 
     mutating func finish() throws {
         try flush()
-        progress.summarise("\(stored) record\(stored == 1 ? "" : "s") stored")
+        progress.summarise(stored.counted("record") + " stored")
     }
 
     /// The error with what has been stored before it.
     func explained(_ error: any Error) -> any Error {
-        let done = "; \(stored) records before that were stored"
+        let were = stored == 1 ? "was" : "were"
+        let done = "; \(stored.counted("record")) before that \(were) stored"
         switch error {
         case let error as TextError:
             return Failure(ExitStatus.badData, error.description + done)
         case let error as StoreError:
-            return StoreError(
-                error.code, "line \(line): " + error.message + done, cause: error.cause)
+            return error.saying("line \(line): " + error.message + done)
         default: return error
         }
     }

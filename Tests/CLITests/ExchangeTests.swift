@@ -143,6 +143,7 @@ struct ExchangeTests {
         }
         let pipe = Program.shell("cat '\(file)' | pmemkv load '\(pool)'")
         #expect(pipe.status == 65 && pipe.diagnostics.contains(reason), "\(pipe)")
+        #expect(pipe.diagnostics.contains("; 1 record before that was stored"), "\(pipe)")
         #expect(Program.run("count", pool).text == "1\n")
     }
 

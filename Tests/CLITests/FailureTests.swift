@@ -192,6 +192,10 @@ struct FailureTests {
         #expect(Program.run("get", pool, "a").text == "1")
         chmod(scratch.path, 0o555)
         expect(run("create", scratch.file("new")), 73, "ermission denied")
+        // The message named the pool, which is what may be read here.
+        expect(
+            run("repair", pool, "--replace"), 73,
+            "cannot make a file in the directory \(scratch.path), to take the place of \(pool)")
         chmod(scratch.path, 0o755)
     }
 
@@ -204,6 +208,15 @@ struct FailureTests {
         expect(Program.run("create", pool, "--size", String(all + 4096)), 73, pool)
         #expect(access(pool, F_OK) != 0)
         expect(Program.run("create", scratch.file("no/such/place")), 73)
+    }
+
+    /// The message spoke of too little room for the pool itself, which nothing had happened to.
+    @Test("A limit on files names the copy beside the pool, not the pool")
+    func limitOfFiles() {
+        let pool = scratch.pool("pool", [("a", "1")])
+        let repair = Program.shell("ulimit -f 100; pmemkv repair '\(pool)' --replace")
+        expect(repair, 73, "for a file beside \(pool), which stays as it is")
+        #expect(Program.run("get", pool, "a").text == "1")
     }
 
     /// Whether a small file system of one's own can be mounted here.

@@ -44,8 +44,8 @@ extension Space {
             : "delete keys, or load a dump into a larger pool"
         return StoreError(
             .outOfSpace,
-            "the pool is full: the largest value that can be stored now has \(largest) bytes; "
-                + reason, cause: .noSpace)
+            telling: "the pool is full: the largest value that can be stored now has "
+                + "\(largest) bytes; " + reason, cause: .noSpace)
     }
 
     /// One step towards more free segments. Returns whether there is reason to try again.
