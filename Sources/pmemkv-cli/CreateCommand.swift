@@ -44,8 +44,8 @@ struct Create: ParsableCommand {
         let numbers = store.statistics
         try store.close()
         progress.summarise(
-            "created \(info.path): \(Self.text(numbers.poolBytes)), \(numbers.segments.counted("segment")) "
-                + "of \(Self.text(numbers.segmentBytes))")
+            "created \(info.path): \(Self.text(numbers.poolBytes)), "
+                + "\(numbers.segments.counted("segment")) of \(Self.text(numbers.segmentBytes))")
         if !info.isDurable { Diagnostics.print("note: \(info.path) is \(info.guarantee)") }
     }
 

@@ -4,8 +4,8 @@ import ArgumentParser
 import PmemKVText
 
 enum Usage {
-    /// The first word, or the one behind `help`, must be a command: the parser knows only that there
-    /// are words too many, and has general help for what it does not know.
+    /// The first word, or the one behind `help`, must be a command: the parser knows only that
+    /// there are words too many, and has general help for what it does not know.
     static func requireCommand(_ words: [String]) throws(Failure) {
         let word = words.first == "help" ? words.dropFirst().first : words.first
         guard let word, !word.isEmpty, !word.hasPrefix("-") else { return }

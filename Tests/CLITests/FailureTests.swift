@@ -347,7 +347,7 @@ struct FailureTests {
             expect(Program.run("create", scratch.file("new"), "--size=\(size)"), 64)
         }
         for size in ["0", "4096", "100KiB"] {
-            expect(Program.run("create", scratch.file("new"), "--size", size), 64, "too few")
+            expect(Program.run("create", scratch.file("new"), "--size", size), 64, "too small")
         }
         expect(Program.run("create", scratch.file("new"), "--segment-size", "3000"), 64, "3000")
         #expect(access(scratch.file("new"), F_OK) != 0)

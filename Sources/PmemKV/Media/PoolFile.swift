@@ -125,8 +125,8 @@ final class PoolFile: @unchecked Sendable {
                 throw StoreError(
                     .locked,
                     telling: """
-                        \(path) is in use by \(holders ?? "another store"): one writer, or any number \
-                        of readers, may have a pool open; try again when that has ended
+                        \(path) is in use by \(holders ?? "another store"): one writer, or any \
+                        number of readers, may have a pool open; try again when that has ended
                         """, cause: cause)
             }
             throw StoreError(.io, "cannot lock \(path)", cause: cause)
