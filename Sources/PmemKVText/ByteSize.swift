@@ -13,9 +13,9 @@ package struct ByteSize: Sendable, Equatable {
 
     package init(bytes: Int) { self.bytes = bytes }
 
-    /// What the text means; nil when it is no size or does not fit 63 bits. A part of a byte is
-    /// left out.
-    package init?(_ text: String) {
+    /// What the text means; an error when it is no size or does not fit 63 bits. A part of a byte
+    /// is left out.
+    package init(parsing text: String) throws(TextError) {
         let isDigit: (Character) -> Bool = { "0"..."9" ~= $0 }
         let whole = text.prefix(while: isDigit)
         var unit = text.dropFirst(whole.count)
@@ -23,17 +23,17 @@ package struct ByteSize: Sendable, Equatable {
         if unit.first == "." {
             fraction = unit.dropFirst().prefix(while: isDigit)
             unit = unit.dropFirst(1 + fraction.count)
-            guard 1...Self.maximumFractionDigits ~= fraction.count else { return nil }
-        }
-        guard let number = Int(whole), let shift = Self.shift(of: unit.lowercased()) else {
-            return nil
+            guard 1...Self.maximumFractionDigits ~= fraction.count else { throw Self.wrong }
         }
         // Half a byte is no size.
-        guard fraction.isEmpty || shift > 0 else { return nil }
+        guard !whole.isEmpty, let shift = Self.shift(of: unit.lowercased()),
+            fraction.isEmpty || shift > 0
+        else { throw Self.wrong }
+        guard let number = Int(whole) else { throw Self.tooLarge }
         var scale: Int128 = 1
         for _ in fraction { scale *= 10 }
         let sum = Int128(number) * scale + Int128(Int(fraction) ?? 0)
-        guard let bytes = Int(exactly: (sum << Int128(shift)) / scale) else { return nil }
+        guard let bytes = Int(exactly: (sum << Int128(shift)) / scale) else { throw Self.tooLarge }
         self.bytes = bytes
     }
 
@@ -44,9 +44,9 @@ package struct ByteSize: Sendable, Equatable {
         return units.first { $0.letter == unit.first }?.shift
     }
 
-    /// How a size is written, for who wrote something else.
-    package static let syntax =
-        "a size is a number of bytes, or a number with K, M, G or T (also MB, MiB): 64MiB, 0.5G"
+    private static let wrong = TextError(
+        "a size is a number of bytes, or a number with K, M, G or T (also MB, MiB): 64MiB, 0.5G")
+    private static let tooLarge = TextError("too large: a size is below 8388608 TiB")
 
     /// The size in the largest unit it fills, cut to one digit behind the point; nil below 1 KiB.
     package var inUnits: String? {

@@ -65,12 +65,12 @@ package struct DumpParser {
 
     /// Call at the end of the text: throws when DATA=END has not been seen.
     package func finish() throws(TextError) {
-        guard state == .ended else {
-            throw TextError(
-                line: line,
-                line == 0
-                    ? "the input is empty; a dump begins with VERSION=3"
-                    : "the dump ends without DATA=END: it is incomplete")
+        switch state {
+        case .ended: return
+        case .header where line == 0:
+            throw failure("the input is empty; a dump begins with VERSION=3")
+        case .header: throw failure("the dump ends without HEADER=END: it is incomplete")
+        case .key, .value: throw failure("the dump ends without DATA=END: it is incomplete")
         }
     }
 
@@ -81,6 +81,9 @@ package struct DumpParser {
             guard sawVersion else { throw failure("a dump begins with VERSION=3") }
             state = .key
             return
+        }
+        if sawVersion, text.elementsEqual(DumpFormat.dataEnd) {
+            throw failure("DATA=END without HEADER=END, which ends the header before the data")
         }
         guard let equals = text.firstIndex(of: UInt8(ascii: "=")) else {
             throw failure(
@@ -121,7 +124,13 @@ package struct DumpParser {
         switch format {
         case .bytevalue:
             guard body.withUnsafeBytes({ Hex.decode($0, into: &bytes) }) else {
-                throw TextError(line: line, "not an even number of hexadecimal digits")
+                let other = body.firstIndex { Hex.value($0) == nil }
+                throw TextError(
+                    line: line,
+                    other.map {
+                        "character \($0 - text.startIndex + 1) is no hexadecimal digit, of which "
+                            + "a dump has two a byte unless it says format=print"
+                    } ?? "not an even number of hexadecimal digits")
             }
         case .print:
             guard body.withUnsafeBytes({ decodePrint($0, into: &bytes) }) else {

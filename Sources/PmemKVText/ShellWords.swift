@@ -1,7 +1,9 @@
 /// The words of a shell line and the quoting of a reply, as in redis-cli.
 ///
 /// Words are separated by blanks. In double quotes `\xNN`, `\n`, `\r`, `\t`, `\b`, `\a` stand for
-/// bytes and any other character behind a backslash for itself; in single quotes only `\'` does.
+/// bytes and a character that is neither letter nor digit for itself behind a backslash; others are
+/// refused there, as they would become another word than was meant. In single quotes only `\'` is
+/// more than what it is.
 /// A closing quote ends the word. What ``quote(_:into:)`` writes, ``split(_:)`` reads back.
 package enum ShellWords {
     /// The words of a line; keys and values are bytes, so words are, too.
@@ -55,15 +57,13 @@ package enum ShellWords {
                 continue
             }
             guard let escaped = rest.popFirst() else { break }
-            let digits = rest.prefix(2)
-            if escaped == UInt8(ascii: "x"), digits.count == 2,
-                let high = Hex.value(digits[digits.startIndex]),
-                let low = Hex.value(digits[digits.startIndex + 1])
-            {
+            if escaped == UInt8(ascii: "x") {
+                guard let high = rest.popFirst().flatMap(Hex.value),
+                    let low = rest.popFirst().flatMap(Hex.value)
+                else { throw TextError("two hexadecimal digits must follow \\x") }
                 word.append(high << 4 | low)
-                rest.removeFirst(2)
             } else {
-                word.append(unescaped(escaped))
+                word.append(try unescaped(escaped))
             }
         }
         throw TextError("unbalanced quotes")
@@ -83,13 +83,18 @@ package enum ShellWords {
         throw TextError("unbalanced quotes")
     }
 
-    private static func unescaped(_ letter: UInt8) -> UInt8 {
+    private static func unescaped(_ letter: UInt8) throws(TextError) -> UInt8 {
         switch letter {
         case UInt8(ascii: "n"): 10
         case UInt8(ascii: "r"): 13
         case UInt8(ascii: "t"): 9
         case UInt8(ascii: "b"): 8
         case UInt8(ascii: "a"): 7
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            throw TextError(
+                "unknown escape \\\(Character(Unicode.Scalar(letter))); there are \\xNN, \\n, \\r, "
+                    + "\\t, \\b, \\a, \\\" and \\\\")
         default: letter
         }
     }

@@ -30,7 +30,7 @@ struct Backup: ParsableCommand {
         let progress = Progress(quiet)
         let keys = try pool.withStore(readOnly: true) { store in
             let keys = store.count
-            try progress.during({ "copying \(keys) keys" }) {
+            try progress.during({ "copying \(keys.counted("key"))" }) {
                 try onExisting(destination, "give another name, or remove it") {
                     try store.backup(
                         to: destination, size: size?.bytes, requirement: pool.require)
@@ -38,7 +38,7 @@ struct Backup: ParsableCommand {
             }
             return keys
         }
-        let copied = "\(keys) key\(keys == 1 ? "" : "s") copied to \(destination.shown)"
+        let copied = "\(keys.counted("key")) copied to \(destination.shown)"
         progress.summarise(copied)
     }
 }

@@ -75,16 +75,24 @@ final class ByteInput {
         }
     }
 
-    /// The last bytes of what is still to be read, at most count; nil when the input cannot be
-    /// read at any place, as a pipe.
-    func peekAtEnd(count: Int) -> [UInt8]? {
+    /// Where the input stands, when it can be read a second time from there; nil for a pipe and
+    /// whatever else is no file. For use before anything is read.
+    var position: Int? {
         let here = lseek(descriptor, 0, SEEK_CUR)
         var status = stat()
         guard here >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG
         else { return nil }
-        let start = max(here, status.st_size - count)
-        var bytes = [UInt8](repeating: 0, count: max(0, status.st_size - start))
-        let read = pread(descriptor, &bytes, bytes.count, start)
-        return read == bytes.count ? bytes : nil
+        return here
+    }
+
+    /// Goes back to where the input stood before.
+    func rewind(to position: Int) throws(Failure) {
+        guard lseek(descriptor, position, SEEK_SET) == position else {
+            throw Failure(
+                ExitStatus.inputOutput,
+                "cannot read \(name) a second time: \(Errno(rawValue: errno))")
+        }
+        splitter = LineSplitter()
+        isAtEnd = false
     }
 }

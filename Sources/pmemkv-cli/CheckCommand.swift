@@ -23,13 +23,12 @@ struct Check: ParsableCommand {
 
     private func text(_ report: CheckReport) -> String {
         let lines = report.damage.map(DamageText.line)
-        let sound = "\(report.soundRecords) sound record\(report.soundRecords == 1 ? "" : "s")"
+        let sound = report.soundRecords.counted("sound record")
         let damage =
-            report.isSound
-            ? "no damage" : "\(report.damage.count) damaged place\(lines.count == 1 ? "" : "s")"
+            report.isSound ? "no damage" : report.damage.count.counted("damaged place")
         var end = "\(pool.pool.shown): \(sound), \(damage)"
         if report.unusedBytes > 0 {
-            end += "; \(report.unusedBytes) bytes behind the pool are not used"
+            end += "; \(report.unusedBytes.counted("byte")) behind the pool, not used"
         }
         return (lines + [end]).map(EscapedText.printable).joined(separator: "\n")
     }

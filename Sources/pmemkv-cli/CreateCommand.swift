@@ -44,12 +44,12 @@ struct Create: ParsableCommand {
         let numbers = store.statistics
         try store.close()
         progress.summarise(
-            "created \(info.path): \(Self.text(numbers.poolBytes)), \(numbers.segments) segments "
-                + "of \(Self.text(numbers.segmentBytes))")
+            "created \(info.path): \(Self.text(numbers.poolBytes)), "
+                + "\(numbers.segments.counted("segment")) of \(Self.text(numbers.segmentBytes))")
         if !info.isDurable { Diagnostics.print("note: \(info.path) is \(info.guarantee)") }
     }
 
     private static func text(_ bytes: Int) -> String {
-        ByteSize(bytes: bytes).inUnits ?? "\(bytes) bytes"
+        ByteSize(bytes: bytes).inUnits ?? bytes.counted("byte")
     }
 }

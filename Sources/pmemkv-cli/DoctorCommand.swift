@@ -56,7 +56,7 @@ extension Doctor {
         }
         let counts = [PlaceReport.Severity.problem, .warning, .note].map { severity in
             let count = report.findings.count { $0.severity == severity }
-            return "\(count) \(severity.rawValue)\(count == 1 ? "" : "s")"
+            return count.counted(severity.rawValue)
         }
         lines.append("\(report.path): " + counts.joined(separator: ", "))
         return lines.map(EscapedText.printable).joined(separator: "\n")

@@ -41,6 +41,6 @@ struct Dump: ParsableCommand {
         }
         writer.appendEnd(to: &output.buffer)
         try output.flush()
-        progress.summarise("\(written) record\(written == 1 ? "" : "s") written")
+        progress.summarise(written.counted("record") + " written")
     }
 }

@@ -37,7 +37,7 @@ struct Info: ParsableCommand {
         let unused = statistics.unusedBytes
         sheet.add(
             "unusedBytes", .integer(unused),
-            text: unused > 0 ? "\(unused) bytes behind the pool are not used" : nil)
+            text: unused > 0 ? "\(unused.counted("byte")) behind the pool, not used" : nil)
         sheet.add(bytes: statistics.segmentBytes, "segmentBytes")
         sheet.add("segments", .integer(statistics.segments))
         sheet.add("keys", .integer(statistics.keys))

@@ -10,8 +10,9 @@ struct Load: ParsableCommand {
             Later records of a key replace earlier ones and what the pool held. Records are \
             stored in atomic batches, in the order of the dump; one by one where a nearly full \
             pool has no room for a batch. Done means that all are durable. \
-            A file without DATA=END is refused before anything is stored; when a pipe ends \
-            without it, what came before is stored, and the exit status is 65.
+            A file is read through first: one that is no complete dump, or has a key too long \
+            for the pool, is refused before anything is stored. Of a pipe what came before the \
+            fault is stored. The exit status is 65 both times.
             """)
 
     @OptionGroup var pool: PoolArguments
@@ -24,28 +25,25 @@ struct Load: ParsableCommand {
     func run() throws {
         let input = try ByteInput(file)
         try pool.withStore(readOnly: false) { store in
-            try refuseIncomplete(input)
-            var loader = BatchLoader(store: store, progress: Progress(quiet))
+            let progress = Progress(quiet)
+            defer { progress.end() }
+            try refuseWrong(input, store, progress)
+            var loader = BatchLoader(store: store, progress: progress)
             do {
                 try load(input, &loader)
                 try loader.finish()
             } catch {
-                loader.progress.end()
                 throw loader.explained(error)
             }
         }
     }
 
     private func load(_ input: ByteInput, _ loader: inout BatchLoader) throws {
-        var parser = DumpParser()
         do {
-            while let line = try input.nextLine() {
-                loader.line = parser.line + 1
-                if try parser.parse(line) == .record {
-                    try loader.add(parser.key, parser.value)
-                }
+            try read(input, for: loader.store) { dump in
+                loader.line = dump.line
+                try loader.add(dump.key, dump.value)
             }
-            try parser.finish()
         } catch let error as TextError {
             // What is complete is stored, so that the count in the message is right.
             try loader.flush()
@@ -53,16 +51,39 @@ struct Load: ParsableCommand {
         }
     }
 
-    /// Looks for DATA=END where that is possible before reading all of the input.
-    private func refuseIncomplete(_ input: ByteInput) throws {
-        guard let end = input.peekAtEnd(count: 64) else { return }
-        let lines = end.split(separator: 10)
-        guard !end.isEmpty, let last = lines.last else { return }
-        // The parser tells what is wrong with other line ends.
-        guard !last.elementsEqual("DATA=END".utf8), last.last != 13 else { return }
-        throw Failure(
-            ExitStatus.badData,
-            "the dump ends without DATA=END: it is incomplete, or no dump; nothing was stored")
+    /// Reads all of a file that can be read a second time, so that a fault at its end is found
+    /// before anything is stored.
+    private func refuseWrong(
+        _ input: ByteInput, _ store: PmemStore, _ progress: Progress
+    ) throws {
+        guard let start = input.position else { return }
+        do {
+            try read(input, for: store) { dump in
+                progress.show("lines checked: \(dump.line)")
+            }
+        } catch let error as TextError {
+            throw Failure(ExitStatus.badData, "\(error); nothing was stored")
+        }
+        try input.rewind(to: start)
+    }
+
+    /// Goes through the records of a whole dump that this pool can hold.
+    private func read(
+        _ input: ByteInput, for store: PmemStore, _ body: (DumpParser) throws -> Void
+    ) throws {
+        var parser = DumpParser()
+        let lengths = 1...store.maximumKeyLength
+        while let line = try input.nextLine() {
+            guard try parser.parse(line) == .record else { continue }
+            guard lengths ~= parser.key.count else {
+                throw TextError(
+                    line: parser.line - 1,
+                    "a key of \(parser.key.count.counted("byte")); this pool takes 1 to "
+                        + "\(lengths.upperBound) bytes")
+            }
+            try body(parser)
+        }
+        try parser.finish()
     }
 }
 
@@ -86,11 +107,6 @@ private struct BatchLoader {
     }
 
     mutating func add(_ key: [UInt8], _ value: [UInt8]) throws {
-        guard 1...store.maximumKeyLength ~= key.count else {
-            throw TextError(
-                line: line - 1,
-                "a key of \(key.count) bytes; this pool takes 1 to \(store.maximumKeyLength) bytes")
-        }
         records.append((key, value))
         bytes += key.count + value.count
         if records.count >= Self.maximumRecords || bytes >= Self.maximumBytes { try flush() }
@@ -119,18 +135,18 @@ private struct BatchLoader {
 
     mutating func finish() throws {
         try flush()
-        progress.summarise("\(stored) record\(stored == 1 ? "" : "s") stored")
+        progress.summarise(stored.counted("record") + " stored")
     }
 
     /// The error with what has been stored before it.
     func explained(_ error: any Error) -> any Error {
-        let done = "; \(stored) records before that were stored"
+        let were = stored == 1 ? "was" : "were"
+        let done = "; \(stored.counted("record")) before that \(were) stored"
         switch error {
         case let error as TextError:
             return Failure(ExitStatus.badData, error.description + done)
         case let error as StoreError:
-            return StoreError(
-                error.code, "line \(line): " + error.message + done, cause: error.cause)
+            return error.saying("line \(line): " + error.message + done)
         default: return error
         }
     }

@@ -87,8 +87,11 @@ struct JSONOption: ParsableArguments {
 extension ByteSize {
     /// The value of an option.
     init(option text: String) throws {
-        guard let size = ByteSize(text) else { throw ValidationError(Self.syntax) }
-        self = size
+        do throws(TextError) {
+            self = try ByteSize(parsing: text)
+        } catch {
+            throw ValidationError(error.message)
+        }
     }
 }
 

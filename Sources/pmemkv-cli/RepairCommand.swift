@@ -29,8 +29,11 @@ struct Repair: ParsableCommand {
     var size: ByteSize?
 
     func validate() throws {
-        if (to == nil) != replace {
-            throw ValidationError("Give a file for the new pool with --to, or --replace.")
+        guard (to == nil) == replace else {
+            throw ValidationError(
+                replace
+                    ? "--to and --replace exclude each other: the new pool has one place."
+                    : "Give a file for the new pool with --to, or --replace.")
         }
     }
 
@@ -47,9 +50,23 @@ struct Repair: ParsableCommand {
             let segments = report.guessedSegments.map(String.init).joined(separator: ", ")
             lines.append("the state of segments \(segments) is unknown: removed keys may be back")
         }
-        let kept = "\(report.keys) key\(report.keys == 1 ? "" : "s") saved"
-        lines.append(report.isComplete ? "\(kept), nothing lost" : "\(kept), some were damaged")
+        lines.append(summary(report))
         try ByteOutput().printLine(lines.map(EscapedText.printable).joined(separator: "\n"))
         if !report.isComplete { throw ExitCode(ExitStatus.notFound) }
+    }
+
+    private func summary(_ report: RepairReport) -> String {
+        let kept = report.keys.counted("key") + " saved"
+        guard !report.isComplete else { return kept + ", nothing lost" }
+        let unnamed = report.damage.count { $0.kind == .record }
+        let losses = [
+            report.olderVersions.isEmpty
+                ? nil : "\(report.olderVersions.count) of them with an older value",
+            report.lostKeys.isEmpty ? nil : report.lostKeys.count.counted("key") + " lost",
+            unnamed == 0 ? nil : unnamed.counted("damaged place") + " where a key is not readable",
+            report.unknownSegments.isEmpty
+                ? nil : report.unknownSegments.count.counted("segment") + " of unknown state",
+        ]
+        return ([kept] + losses.compactMap(\.self)).joined(separator: ", ")
     }
 }

@@ -27,7 +27,14 @@ struct Scan: ParsableCommand {
     @Flag(help: "From the last key to the first.")
     var reverse = false
 
-    @Option(help: "At most so many keys.")
+    @Option(
+        help: "At most so many keys.",
+        transform: { text throws in
+            guard let limit = Int(text), limit >= 0 else {
+                throw ValidationError("a limit is a whole number of keys, 0 or more")
+            }
+            return limit
+        })
     var limit: Int?
 
     @Flag(help: "No values.")
@@ -39,7 +46,6 @@ struct Scan: ParsableCommand {
     @OptionGroup var hex: HexOption
 
     func validate() throws {
-        if let limit, limit < 0 { throw ValidationError("--limit must not be negative.") }
         if json && hex.isHex { throw ValidationError("--json and --hex exclude each other.") }
     }
 

@@ -4,9 +4,11 @@ import ArgumentParser
 import PmemKVText
 
 enum Usage {
-    /// The first word must be a command: the parser knows only that there are words too many.
+    /// The first word, or the one behind `help`, must be a command: the parser knows only that
+    /// there are words too many, and has general help for what it does not know.
     static func requireCommand(_ words: [String]) throws(Failure) {
-        guard let word = words.first, !word.isEmpty, !word.hasPrefix("-") else { return }
+        let word = words.first == "help" ? words.dropFirst().first : words.first
+        guard let word, !word.isEmpty, !word.hasPrefix("-") else { return }
         let commands = Pmemkv.configuration.subcommands.map { $0.configuration }
         let known = commands.flatMap { [$0.commandName ?? ""] + $0.aliases } + ["help"]
         guard !known.contains(word) else { return }

@@ -104,11 +104,46 @@ struct ExchangeTests {
         let pool = scratch.pool("pool", size: "320KiB")
         let key = String(repeating: "6b", count: 16385)
         let dump = "VERSION=3\nHEADER=END\n 61\n 31\n \(key)\n 32\n 63\n 33\nDATA=END\n"
+        let message = "line 5: a key of 16385 bytes; this pool takes 1 to 16384 bytes"
         let load = Program.run("load", pool, input: Array(dump.utf8))
         #expect(load.status == 65, "\(load)")
-        #expect(
-            load.diagnostics.contains(
-                "line 5: a key of 16385 bytes; this pool takes 1 to 16384 bytes"), "\(load)")
+        #expect(load.diagnostics.contains("\(message); nothing was stored"), "\(load)")
+        #expect(Program.run("count", pool).text == "0\n")
+        Bytes.write(Array(dump.utf8), to: scratch.file("dump"))
+        let pipe = Program.shell("cat '\(scratch.file("dump"))' | pmemkv load '\(pool)'")
+        #expect(pipe.status == 65 && pipe.diagnostics.contains(message), "\(pipe)")
+        #expect(Program.run("count", pool).text == "1\n")
+    }
+
+    /// Of a file only the last line was looked at: text behind DATA=END was told as a missing
+    /// DATA=END, and of a file with two dumps, or a fault in the middle, the beginning was stored.
+    @Test(
+        "A file that is no complete dump stores nothing, and is told what a pipe is told",
+        arguments: [
+            ("61\n 31\nDATA=END\ntrailing\n", "line 6: more text behind DATA=END"),
+            (
+                "61\n 31\nDATA=END\nVERSION=3\nHEADER=END\nDATA=END\n",
+                "line 6: more text behind DATA=END"
+            ),
+            ("61\n 31\n zz\n 32\nDATA=END\n", "line 5: character 2 is no hexadecimal digit"),
+            ("61\n 31\n 62\n", "line 5: the dump ends without DATA=END"),
+        ])
+    func wrongFile(data: String, reason: String) {
+        let dump = "VERSION=3\nHEADER=END\n " + data
+        let file = scratch.file("dump")
+        Bytes.write(Array(dump.utf8), to: file)
+        let pool = scratch.pool()
+        for load in [
+            Program.run("load", pool, file), Program.run("load", pool, input: Array(dump.utf8)),
+        ] {
+            #expect(load.status == 65 && load.output.isEmpty, "\(load)")
+            #expect(load.diagnostics.contains(reason), "\(load)")
+            #expect(load.diagnostics.contains("; nothing was stored"), "\(load)")
+            #expect(Program.run("count", pool).text == "0\n")
+        }
+        let pipe = Program.shell("cat '\(file)' | pmemkv load '\(pool)'")
+        #expect(pipe.status == 65 && pipe.diagnostics.contains(reason), "\(pipe)")
+        #expect(pipe.diagnostics.contains("; 1 record before that was stored"), "\(pipe)")
         #expect(Program.run("count", pool).text == "1\n")
     }
 
@@ -126,6 +161,9 @@ struct ExchangeTests {
                 "line 3: the dump has CRLF line ends"
             ),
             ("hello\\n", "line 1: this is no dump"),
+            // DATA=END passed for a word of the header, and was then said to be missing.
+            ("VERSION=3\\ntype=btree\\nDATA=END\\n", "line 3: DATA=END without HEADER=END"),
+            ("VERSION=3\\ntype=btree\\n", "line 2: the dump ends without HEADER=END"),
             ("VERSION=2\\nHEADER=END\\nDATA=END\\n", "line 1: VERSION=2"),
             ("VERSION=3\\nformat=xml\\nHEADER=END\\nDATA=END\\n", "line 2: format=xml"),
             ("VERSION=3\\ntype=recno\\nHEADER=END\\nDATA=END\\n", "line 2: type=recno"),

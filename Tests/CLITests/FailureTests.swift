@@ -142,6 +142,8 @@ struct FailureTests {
         #expect(json.status == 1 && json.text.contains("\"sound\":false"), "\(json)")
         let repair = Program.run("repair", pool, "--to", scratch.file("repaired"))
         #expect(repair.status == 1 && repair.text.contains("\"a\""), "\(repair)")
+        // "some were damaged" left open how many.
+        #expect(repair.text.hasSuffix("\n1 key saved, 1 key lost\n"), "\(repair)")
         #expect(Program.run("get", scratch.file("repaired"), "b").text == "second-value")
         #expect(Program.run("check", scratch.file("repaired")).status == 0)
     }
@@ -190,6 +192,10 @@ struct FailureTests {
         #expect(Program.run("get", pool, "a").text == "1")
         chmod(scratch.path, 0o555)
         expect(run("create", scratch.file("new")), 73, "ermission denied")
+        // The message named the pool, which is what may be read here.
+        expect(
+            run("repair", pool, "--replace"), 73,
+            "cannot make a file in the directory \(scratch.path), to take the place of \(pool)")
         chmod(scratch.path, 0o755)
     }
 
@@ -202,6 +208,15 @@ struct FailureTests {
         expect(Program.run("create", pool, "--size", String(all + 4096)), 73, pool)
         #expect(access(pool, F_OK) != 0)
         expect(Program.run("create", scratch.file("no/such/place")), 73)
+    }
+
+    /// The message spoke of too little room for the pool itself, which nothing had happened to.
+    @Test("A limit on files names the copy beside the pool, not the pool")
+    func limitOfFiles() {
+        let pool = scratch.pool("pool", [("a", "1")])
+        let repair = Program.shell("ulimit -f 100; pmemkv repair '\(pool)' --replace")
+        expect(repair, 73, "for a file beside \(pool), which stays as it is")
+        #expect(Program.run("get", pool, "a").text == "1")
     }
 
     /// Whether a small file system of one's own can be mounted here.
@@ -332,7 +347,7 @@ struct FailureTests {
             expect(Program.run("create", scratch.file("new"), "--size=\(size)"), 64)
         }
         for size in ["0", "4096", "100KiB"] {
-            expect(Program.run("create", scratch.file("new"), "--size", size), 64, "too few")
+            expect(Program.run("create", scratch.file("new"), "--size", size), 64, "too small")
         }
         expect(Program.run("create", scratch.file("new"), "--segment-size", "3000"), 64, "3000")
         #expect(access(scratch.file("new"), F_OK) != 0)

@@ -51,7 +51,7 @@ struct PathTests {
         let outcome = Program.shell(line)
         let lines = outcome.text.split(separator: "\n").map(String.init)
         let expected = [
-            "p\\xFF is a pool of 1048576 bytes", "f\\xFF has 6 bytes, too few",
+            "p\\xFF is a pool of 1048576 bytes", "f\\xFF is too short for a pool, 6 of at",
             "../d\\xFF is a directory", "new\\xFF does not exist",
             "l\\xFF is a symbolic link to nowhere",
             "neither no\\xFF/file nor the directory no\\xFF exists",

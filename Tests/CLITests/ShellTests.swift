@@ -67,6 +67,7 @@ struct ShellTests {
                 ("get", "(error) usage: get KEY"), ("del", "(error) usage: del KEY ..."),
                 ("count x", "(error) count takes no argument"),
                 ("put \"a 1", "(error) unbalanced quotes"),
+                ("put \"\\xzz\" a", "(error) two hexadecimal digits must follow \\x"),
                 ("put \"a\"b 1", "(error) a blank must follow a closing quote"),
                 ("put \"\" 1", "(error) a key has at least one byte"),
                 (

@@ -163,10 +163,10 @@ struct WordsTests {
         #expect(Program.run("info", pool, "--json").text.contains("\"unusedBytes\":0,"))
         Bytes.write(Bytes.read(pool) + [UInt8](repeating: 0, count: 5000), to: pool)
         let info = Program.run("info", pool)
-        #expect(info.text.contains("5000 bytes behind the pool are not used"), "\(info)")
+        #expect(info.text.contains("5000 bytes behind the pool, not used"), "\(info)")
         let check = Program.run("check", pool)
         #expect(check.status == 0, "\(check)")
-        #expect(check.text.contains("5000 bytes behind the pool are not used"), "\(check)")
+        #expect(check.text.contains("5000 bytes behind the pool, not used"), "\(check)")
         #expect(Program.run("check", pool, "--json").text.contains("\"unusedBytes\":5000,"))
     }
 
@@ -202,15 +202,70 @@ struct WordsTests {
     @Test("Commands in messages take a path with blanks as one word")
     func pasted() {
         let pool = scratch.file("my pool")
-        let missing = Program.run("get", pool, "k")
+        let missing = Program.run("put", pool, "k", "v")
         #expect(missing.status == 66, "\(missing)")
-        #expect(missing.diagnostics.contains("(pmemkv create '\(pool)')"), "\(missing)")
+        #expect(missing.diagnostics.hasSuffix("(pmemkv create '\(pool)')\n"), "\(missing)")
         let lost = Program.run("create", scratch.file("no such/pool"))
         #expect(lost.status == 73, "\(lost)")
-        #expect(lost.diagnostics.contains("mkdir -p '\(scratch.file("no such"))'"), "\(lost)")
+        #expect(lost.diagnostics.hasSuffix("mkdir -p '\(scratch.file("no such"))'\n"), "\(lost)")
         let refused = Program.run("create", pool, "--require", "sync-dax")
         #expect(refused.status == 74, "\(refused)")
         #expect(refused.diagnostics.contains("(pmemkv doctor '\(pool)')"), "\(refused)")
+    }
+
+    /// Who wanted to copy or save a pool, and misspelt its path, was to make an empty one.
+    @Test("Who reads a pool that is not there is not told to make one")
+    func missingSource() {
+        let pool = scratch.file("missing")
+        for command in [
+            ["backup", pool, scratch.file("copy")], ["repair", pool, "--replace"],
+            ["get", pool, "k"],
+        ] {
+            let outcome = Program.run(command)
+            #expect(outcome.status == 66, "\(outcome)")
+            #expect(
+                outcome.diagnostics == "pmemkv: no pool at \(pool); check the spelling\n",
+                "\(outcome)")
+        }
+    }
+
+    /// Help on an unknown command was general help and a success; a wrong limit and two options
+    /// that exclude each other got no reason, a size too large was told how sizes are written.
+    @Test("Wrong words are told what is wrong with them")
+    func reasons() {
+        let pool = scratch.pool()
+        let new = scratch.file("new")
+        for (command, reason) in [
+            (["help", "gte"], "no command 'gte'; did you mean 'get'?"),
+            (["repair", pool, "--to", new, "--replace"], "exclude each other"),
+            (["create", new, "--size", "99999999999999999999"], "too large"),
+            (["create", new, "--size", "8388608T"], "too large"),
+            (["scan", pool, "--limit", "x"], "a whole number"),
+            (["scan", pool, "--limit=-1"], "a whole number"),
+        ] {
+            let outcome = Program.run(command)
+            #expect(outcome.status == 64 && outcome.output.isEmpty, "\(outcome)")
+            #expect(outcome.diagnostics.contains(reason), "\(outcome)")
+        }
+        #expect(Program.run("help", "get").text.contains("USAGE: pmemkv get"))
+    }
+
+    /// A size that was too small was told as a disk without space.
+    @Test("The system's words do not follow a message that has said it all")
+    func causes() {
+        let pool = scratch.pool("pool", size: "8MiB")
+        let value = [UInt8](repeating: 1, count: 1 << 20)
+        for key in ["a", "b", "c"] {
+            #expect(Program.run("put", pool, key, input: value).status == 0)
+        }
+        for command in [
+            ["repair", pool, "--to", scratch.file("new"), "--size", "1MiB"],
+            ["backup", pool, scratch.file("new"), "--size", "1MiB"],
+        ] {
+            let outcome = Program.run(command)
+            #expect(outcome.status == 28, "\(outcome)")
+            #expect(!outcome.diagnostics.contains("No space left on device"), "\(outcome)")
+        }
     }
 
     /// backup and repair spoke of overwriting, and users looked for a --force that is not there.

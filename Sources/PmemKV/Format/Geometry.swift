@@ -42,7 +42,7 @@ package struct Geometry: Sendable, Equatable {
             throw StoreError(
                 .invalidArgument,
                 """
-                \(poolSize) bytes are too few for segments of \(segmentSize) bytes: a pool \
+                a size of \(poolSize) is too small for segments of \(segmentSize) bytes: a pool \
                 has at least \(Self.minimumSegments) segments, here \(least) bytes
                 """)
         }

@@ -11,8 +11,8 @@ enum MediumOpening {
         guard size >= Geometry.minimumPoolSize else {
             throw StoreError(
                 .notAPool,
-                "\(file.path) has \(size) bytes, too few for a pool: it was truncated "
-                    + "or never was one")
+                "\(file.path) is too short for a pool, \(size) of at least "
+                    + "\(Geometry.minimumPoolSize) bytes: it was truncated or never was one")
         }
         let libpmem = LibpmemFacts.current()
         let facts = file.facts

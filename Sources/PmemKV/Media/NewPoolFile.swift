@@ -76,10 +76,10 @@ struct NewPoolFile {
         if let target = place.path.linkContent() {
             throw StoreError(
                 .cannotCreate,
-                """
-                \(place.shown) is a symbolic link to \(target.shown), where nothing is: create \
-                the pool there, or remove the link
-                """, cause: .noSuchFileOrDirectory)
+                telling: """
+                    \(place.shown) is a symbolic link to \(target.shown), where nothing is: create \
+                    the pool there, or remove the link
+                    """, cause: .noSuchFileOrDirectory)
         }
     }
 
@@ -91,7 +91,7 @@ struct NewPoolFile {
         case .refused:
             throw StoreError(
                 .alreadyExists,
-                "\(place.shown) already exists; overwriting destroys what is in it",
+                telling: "\(place.shown) already exists; overwriting destroys what is in it",
                 cause: .fileExists)
         case .held: return nil
         case .allowed:

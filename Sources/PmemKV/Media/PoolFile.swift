@@ -53,10 +53,13 @@ final class PoolFile: @unchecked Sendable {
             let facts = place.inspect()
             if let refusal = facts.refusal { throw error(refusal, facts) }
             if facts.kind == .missing {
+                // A reader has no use for a pool that is new.
                 throw StoreError(
                     .notFound,
-                    "no pool at \(place.shown); make one first "
-                        + "(pmemkv create \(place.shown.shellWord))",
+                    telling: "no pool at \(place.shown); "
+                        + (readOnly
+                            ? "check the spelling"
+                            : "make one first (pmemkv create \(place.shown.shellWord))"),
                     cause: .noSuchFileOrDirectory)
             }
             let descriptor: FileDescriptor
@@ -121,10 +124,10 @@ final class PoolFile: @unchecked Sendable {
             if cause == .wouldBlock {
                 throw StoreError(
                     .locked,
-                    """
-                    \(path) is in use by \(holders ?? "another store"): one writer, or any number \
-                    of readers, may have a pool open; try again when that has ended
-                    """, cause: cause)
+                    telling: """
+                        \(path) is in use by \(holders ?? "another store"): one writer, or any \
+                        number of readers, may have a pool open; try again when that has ended
+                        """, cause: cause)
             }
             throw StoreError(.io, "cannot lock \(path)", cause: cause)
         }
@@ -246,7 +249,8 @@ final class PoolFile: @unchecked Sendable {
         switch facts.kind {
         case .devdax: return StoreError(.refused, message)
         case .missing:
-            return StoreError(creating ? .cannotCreate : .notFound, message, cause: facts.failure)
+            return StoreError(
+                creating ? .cannotCreate : .notFound, telling: message, cause: facts.failure)
         default: return StoreError(creating ? .cannotCreate : .notAPool, message)
         }
     }
@@ -256,7 +260,7 @@ final class PoolFile: @unchecked Sendable {
     ) -> StoreError {
         switch cause {
         case .noSuchFileOrDirectory:
-            return StoreError(.notFound, "no pool at \(path)", cause: cause)
+            return StoreError(.notFound, telling: "no pool at \(path)", cause: cause)
         case .permissionDenied, .readOnlyFileSystem, .notPermitted:
             return StoreError(
                 readOnly ? .io : .readOnly,

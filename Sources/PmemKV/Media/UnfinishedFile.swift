@@ -47,7 +47,10 @@ final class UnfinishedFile {
                 descriptor = try FileDescriptor.openFile(
                     name.path, O_RDWR | O_CREAT | O_EXCL, mode: mode)
             } catch {
-                throw StoreError(.cannotCreate, "cannot create \(shown)", cause: error)
+                throw StoreError(
+                    .cannotCreate,
+                    "cannot make a file in the directory \(destination.directory.shown), to "
+                        + "\(replaces ? "take the place of" : "become") \(shown)", cause: error)
             }
         }
         do throws(Errno) {
@@ -78,7 +81,9 @@ final class UnfinishedFile {
             try calls.uninterrupted { $0.syncAll(fd) }
         } catch {
             throw StoreError(
-                Self.creationCode(error), "cannot allocate \(size) bytes for \(shown)",
+                Self.creationCode(error),
+                "cannot allocate \(size) bytes for "
+                    + (replaces ? "a file beside \(shown), which stays as it is" : shown),
                 cause: error)
         }
     }
@@ -87,11 +92,15 @@ final class UnfinishedFile {
     func publish() throws(StoreError) {
         if let cause = takeName() {
             let isTaken = cause == .fileExists
+            guard !isTaken else {
+                throw StoreError(
+                    .alreadyExists,
+                    telling: "\(shown) has come into being meanwhile; it was left as it is",
+                    cause: cause)
+            }
             throw StoreError(
-                isTaken ? .alreadyExists : Self.creationCode(cause),
-                isTaken
-                    ? "\(shown) has come into being meanwhile; it was left as it is"
-                    : "cannot give the new pool the name \(shown)", cause: cause)
+                Self.creationCode(cause), "cannot give the new pool the name \(shown)",
+                cause: cause)
         }
         do throws(StoreError) {
             try syncDirectory()

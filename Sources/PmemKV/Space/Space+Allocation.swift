@@ -61,8 +61,8 @@ extension Space {
             : "delete keys, or make a larger copy with 'pmemkv backup --size'"
         return StoreError(
             .outOfSpace,
-            "the pool is full: the largest value that can be stored now has \(largest) bytes; "
-                + reason, cause: .noSpace)
+            telling: "the pool is full: the largest value that can be stored now has "
+                + "\(largest) bytes; " + reason, cause: .noSpace)
     }
 
     /// One step towards more free segments. Returns whether there is reason to try again.

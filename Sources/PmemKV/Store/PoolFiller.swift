@@ -51,7 +51,7 @@ struct PoolFiller: ~Copyable {
     private func take(span: Int) throws(StoreError) -> SegmentNumber {
         guard let segment = try engine.space.take(span: span, reserve: 0, state: .log) else {
             throw StoreError(
-                .outOfSpace, "no room for the records in the new pool", cause: .noSpace)
+                .outOfSpace, telling: "no room for the records in the new pool", cause: .noSpace)
         }
         return segment
     }
@@ -69,7 +69,7 @@ extension Engine {
         let least = Geometry.leastPoolSize(segments: needed, segmentSize: geometry.segmentSize)
         throw StoreError(
             .outOfSpace,
-            "\(geometry.poolSize) bytes are too few for what is to be copied: it takes "
+            telling: "\(geometry.poolSize) bytes are too few for what is to be copied: it takes "
                 + "\(least) bytes", cause: .noSpace)
     }
 }

@@ -54,16 +54,35 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     public let message: String
     /// The system's error number, when a system call failed.
     public let cause: Errno?
+    /// Whether the message says in its own words what the cause means: the system's words behind
+    /// a remedy would only confuse.
+    private let tellsCause: Bool
 
     /// Makes an error.
     public init(_ code: Code, _ message: String, cause: Errno? = nil) {
+        self.init(code, message, cause, tellsCause: false)
+    }
+
+    /// An error whose message tells the cause.
+    package init(_ code: Code, telling message: String, cause: Errno?) {
+        self.init(code, message, cause, tellsCause: true)
+    }
+
+    private init(_ code: Code, _ message: String, _ cause: Errno?, tellsCause: Bool) {
         self.code = code
         self.message = message
         self.cause = cause
+        self.tellsCause = tellsCause
     }
 
+    /// The same error in other words.
+    package func saying(_ message: String) -> StoreError {
+        StoreError(code, message, cause, tellsCause: tellsCause)
+    }
+
+    /// The message, and what the system calls the cause when the message does not say it.
     public var description: String {
-        guard let cause else { return message }
+        guard let cause, !tellsCause else { return message }
         return "\(message): \(cause)"
     }
 }

@@ -196,7 +196,9 @@ extension PlaceFacts {
         linkTarget = location.linkContent()?.shown
         describeParent(error, root)
         if status == nil {
-            lastSeen = location.ancestors.first { (try? PathStatus.of($0)) != nil }?.shown
+            // With a slash at its end the path of a file leads nowhere; without, it does.
+            let places = [location] + location.ancestors
+            lastSeen = places.first { (try? PathStatus.of($0)) != nil }?.shown
         }
     }
 

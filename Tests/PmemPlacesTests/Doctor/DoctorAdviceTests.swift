@@ -160,6 +160,8 @@ struct DoctorAdviceTests {
         #expect(try told("ram0", (1, 0)) == "pmemkv doctor /data  # ext4 on /dev/sdb1")
     }
 
+    /// Of a file with a slash behind its name the directory was said to be none: ". is no
+    /// directory".
     @Test("Paths that cannot be: each says what is in the way")
     func paths() throws {
         try system.file("/file", "x")
@@ -169,6 +171,7 @@ struct DoctorAdviceTests {
         let long = String(repeating: "n", count: 300)
         for (path, reason) in [
             ("/file/below", "\(base)/file is no directory"), ("/dangling", "\(base)/nothing"),
+            ("/file/", "\(base)/file is no directory"),
             ("/" + long, "too long"), ("/no/file", "\(base)/no exists"),
         ] {
             let refusal = try #require(PlaceFacts.inspect(path: base + path).refusal)
