@@ -93,8 +93,8 @@ struct HashIndexTests {
     }
 
     /// Buckets that one shard had given back were no other's: where keys of one shard had come and
-    /// gone, then those of the next, the index ran out of them, and a pool with its checkpoint could
-    /// not be opened any more.
+    /// gone, then those of the next, the index ran out of them, and a pool with its checkpoint
+    /// could not be opened any more.
     @Test func whatOneShardGaveBackAnotherTakes() throws {
         let keys = 20_000
         let index = try HashIndex(
