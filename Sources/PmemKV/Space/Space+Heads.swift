@@ -83,6 +83,8 @@ extension Space {
                 if owned.fits(sizes), isOpen(owned, for: use) { return owned }
             }
             guard isOneShort else { throw error }
+            compactionLock.lock()
+            defer { compactionLock.unlock() }
             throw outOfSpace(largest: largestRest())
         }
     }

@@ -23,7 +23,7 @@ extension Space {
     }
 
     /// Bytes of the longest value that an open extent has room for. Extents in which somebody
-    /// writes do not count.
+    /// writes do not count. Compaction lock held.
     func largestRest() -> Int {
         var largest = 0
         for extent in segments.geometry.segments where segments.phase(extent) == .open {

@@ -70,7 +70,6 @@ package struct SamplePool {
         put 4 200
         del 2
         put 0 55
-        batch 0=300 1=300 2=300
         """
 
     /// A cleanly closed pool with a checkpoint; one without; one that a crash left.
