@@ -57,9 +57,7 @@ extension Log {
         let room = room(for: source)
         if !isAlone(room), !head.fits(units: room, entries: 1) {
             if let extent = head.extent {
-                let filled = FilledExtent(extent: extent, end: head.position)
-                head.withEntries { writeSummary($0, of: filled) }
-                head.spanning.filled.append(filled)
+                head.spanning.filled.append(fill(extent, of: head))
                 head.leave()
             }
             head.beginSpare(of: segments)
@@ -108,8 +106,6 @@ extension Log {
             try gate.failing { () throws(StoreError) in try medium.drain(site: .batchSealDrain) }
         }
         if head.spanning.endsInFilled, let last = filled.last { storeSeal(of: last) }
-        head.spanning.filled.removeAll()
-        head.spanning.endsInFilled = false
         try giveBackSpares(head)
     }
 

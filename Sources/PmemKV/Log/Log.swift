@@ -126,12 +126,18 @@ final class Log: Sendable {
             return try gate.guarded { () throws(StoreError) in try segments.release(extent) }
         }
         flushRelaxed(head)
-        let filled = FilledExtent(extent: extent, end: head.position)
-        assert(head.fits(units: .zero, entries: 0))
-        head.withEntries { writeSummary($0, of: filled) }
+        let filled = fill(extent, of: head)
         try gate.guarded { () throws(StoreError) in try medium.drain(site: .summaryDrain) }
         storeSeal(of: filled)
         head.leave()
+    }
+
+    /// Ends the extent of a head with its summary.
+    func fill(_ extent: SegmentNumber, of head: borrowing OwnedHead) -> FilledExtent {
+        assert(head.fits(units: .zero, entries: 0))
+        let filled = FilledExtent(extent: extent, end: head.position)
+        head.withEntries { writeSummary($0, of: filled) }
+        return filled
     }
 
     /// Writes what the summary of an extent says, behind its records.
@@ -145,11 +151,15 @@ final class Log: Sendable {
 
     /// Closes an extent whose records and summary are durable.
     func storeSeal(of filled: FilledExtent) {
+        writeSeal(of: filled)
+        segments.markSealed(filled.extent, end: filled.end)
+    }
+
+    private func writeSeal(of filled: FilledExtent) {
         let seal = SealWord(salt: segments.salt(filled.extent), end: filled.end)
         let offset = geometry.sealOffset(of: filled.extent)
         medium.store(seal.rawValue, to: offset, site: .seal)
         assert(medium.holds(seal.rawValue, at: offset))
-        segments.markSealed(filled.extent, end: filled.end)
     }
 
     /// Whether the summary of an extent reads back as it was written; for assertions.
@@ -184,8 +194,7 @@ final class Log: Sendable {
         if medium.drainCoversAllThreads { return }
         for segment in geometry.segments
         where [.sealed, .quarantined, .limbo].contains(segments.phase(segment)) {
-            let seal = SealWord(salt: segments.salt(segment), end: segments.sealedEnd(segment))
-            medium.store(seal.rawValue, to: geometry.sealOffset(of: segment), site: .seal)
+            writeSeal(of: FilledExtent(extent: segment, end: segments.sealedEnd(segment)))
         }
     }
 }
