@@ -19,25 +19,30 @@ extension Space {
             defer { compactionLock.unlock() }
             // Another thread may have made room while this one waited.
             if segments.freeCount > taken { continue }
-            // Nothing is moved for what cannot succeed.
-            if !isPossible { try checkRoom(span: span) }
+            if !isPossible, try !checkRoom(span: span) {
+                // Not in any order, but there may be one in which the records fit.
+                if try reclaimLimbo() { continue }
+                if try pack(freeing: 1 + reserve - segments.freeCount) { continue }
+                if try waitForReaders() { continue }
+                fullSince = changes
+                throw outOfSpace(largest: largestRest())
+            }
             isPossible = true
             guard try makeRoom(span: span, reserve: reserve, units: units, windows: &windows)
             else { throw outOfSpace(largest: largestValue(in: 0)) }
         }
     }
 
-    /// Refuses what no compaction makes room for. In a full pool that is told again without another
-    /// look as long as nothing has changed. Compaction lock held.
-    private func checkRoom(span: Int) throws(StoreError) {
-        let now = changes
-        if fullSince != now {
-            let largest = largestSpan()
-            guard span > largest else { return }
-            if largest == 0 { fullSince = now }
-            throw outOfSpace(largest: largestValue(in: largest))
+    /// Whether compaction makes room, in whatever order it moves records. Refuses several segments
+    /// where it does not, so that nothing is moved for them, and anything in a full pool that has
+    /// not changed since that was found out. Compaction lock held.
+    private func checkRoom(span: Int) throws(StoreError) -> Bool {
+        guard fullSince != changes else { throw outOfSpace(largest: largestRest()) }
+        let sure = sureSpan()
+        if span > 1, span > sure {
+            throw outOfSpace(largest: largestValue(in: largestSpan(sure: sure)))
         }
-        throw outOfSpace(largest: largestRest())
+        return span <= sure
     }
 
     /// Grows with whatever may make room.

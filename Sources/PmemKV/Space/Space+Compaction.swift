@@ -46,13 +46,29 @@ extension Space {
     private func merge(
         into head: borrowing OwnedHead, minimumSlack: Units
     ) throws(StoreError) -> Bool {
-        let mergers = chooseMergers(head, minimumSlack: minimumSlack)
-        for extent in mergers {
+        try compact(chooseMergers(into: head.room, minimumSlack: minimumSlack), into: head)
+    }
+
+    /// Moves records together so that so many segments become free. Returns whether there was a way
+    /// to; if not, nothing has changed. Compaction lock held.
+    func pack(freeing count: Int) throws(StoreError) -> Bool {
+        let extents = extentsToPack(freeing: count)
+        guard !extents.isEmpty else { return false }
+        let head = log.compactionHead.own()
+        // The way was found for records that begin a segment.
+        try log.seal(head)
+        return try compact(extents, into: head)
+    }
+
+    private func compact(
+        _ extents: [SegmentNumber], into head: borrowing OwnedHead
+    ) throws(StoreError) -> Bool {
+        for extent in extents {
             guard try compact(extent, into: head) else { return false }
             // The next one may need the segment.
             try reclaimLimbo()
         }
-        return !mergers.isEmpty
+        return !extents.isEmpty
     }
 
     /// A record on the move.

@@ -100,7 +100,8 @@ extension Space {
         } catch {
             // A record longer than a segment may need the place where the head's extent lies.
             guard error.code == .outOfSpace, let extent = head.extent,
-                sizes.contains(where: log.isAlone) || liveness.hasGarbage(extent)
+                sizes.contains(where: log.isAlone)
+                    || hasGarbage(head, extent, worth: sizes.reduce(.zero, +), use)
             else { throw error }
             // What was kept for removes stays theirs, unless all of it is free when it is sealed.
             guard use == .tombstones || !head.isForTombstones || liveness.isSuperfluous(extent)
@@ -108,6 +109,16 @@ extension Space {
             try log.seal(head)
             try allocateSpares(head, sizes, for: use)
         }
+    }
+
+    /// Whether to give up the rest of a head's extent for the garbage in it: a write that is
+    /// refused all the same would leave less room than it found.
+    private func hasGarbage(
+        _ head: borrowing OwnedHead, _ extent: SegmentNumber, worth units: Units, _ use: Use
+    ) -> Bool {
+        guard liveness.hasGarbage(extent) else { return false }
+        return use == .tombstones || liveness.isSuperfluous(extent)
+            || head.position - liveness.keptUnits(extent) >= units
     }
 
     private func allocateSpares(

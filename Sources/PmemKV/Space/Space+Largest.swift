@@ -36,7 +36,18 @@ extension Space {
     }
 
     /// The longest extent that can be taken, in segments. Compaction lock held.
-    func largestSpan() -> Int {
+    func largestSpan() -> Int { largestSpan(sure: sureSpan()) }
+
+    func largestSpan(sure: Int) -> Int {
+        guard sure == 0 else { return sure }
+        let limbo = segments.geometry.segments.count { segments.phase($0) == .limbo }
+        let missing = 1 + reserve(for: .records) - segments.freeCount - limbo
+        return missing <= 0 || !extentsToPack(freeing: missing).isEmpty ? 1 : 0
+    }
+
+    /// The longest extent that can be taken in whatever order records are moved for it, in
+    /// segments. Compaction lock held.
+    func sureSpan() -> Int {
         let geometry = segments.geometry
         var packing = Packing(capacity: geometry.segmentUnits)
         var movable = 0
@@ -121,9 +132,9 @@ extension Space {
 
 /// How many segments records take when they are moved together, in whatever order.
 ///
-/// A segment is closed when the next record does not fit: what is in it and that record are
-/// together more than it holds. Added up over the closed segments, that is at most all records and
-/// as many of the longest ones as there are closed segments.
+/// A segment is closed when the next record does not fit: what is in it and that record, the first
+/// of the next segment, are together more than it holds. Added up over the closed segments, that is
+/// at most all records and, of the longest ones, one fewer than there are closed segments.
 private struct Packing {
     /// Units of a record; how many of them there are.
     private var counts: [Int: Int] = [:]
@@ -152,11 +163,11 @@ private struct Packing {
         var longest = 0
         for (units, count) in counts.sorted(by: { $0.key > $1.key }) {
             for _ in 0..<count {
-                longest += Self.bytes(units)
                 guard (closed + 1) * capacity < sum + longest else {
                     return closed + 1 + whole
                 }
                 closed += 1
+                longest += Self.bytes(units)
             }
         }
         return closed + 1 + whole

@@ -48,33 +48,45 @@ extension Space {
         return best?.extent ?? oldest?.extent
     }
 
-    /// Extents whose records leave a segment free when they are moved together in this order, the
-    /// least filled first; none when there are no such.
+    /// Extents whose records leave so many segments free when they are moved together in this
+    /// order, the least filled first; none when there are no such.
     ///
+    /// - Parameter room: where the first of them go.
     /// - Complexity: O(records in them): their summaries are read.
     func chooseMergers(
-        _ head: borrowing OwnedHead, minimumSlack: Units
+        into room: ExtentRoom, minimumSlack: Units, freeing count: Int = 1
     ) -> [SegmentNumber] {
-        let capacity = segments.geometry.segmentUnits
+        let geometry = segments.geometry
         let mergeable = candidates.filter {
-            segments.span($0) == 1 && liveness.keptUnits($0) + minimumSlack <= capacity
+            segments.span($0) == 1
+                && liveness.keptUnits($0) + minimumSlack <= geometry.segmentUnits
         }
+        let horizon = liveness.horizon()
         var chosen: [SegmentNumber] = []
-        var room = head.room
+        var room = room
         var taken = 0
         for extent in mergeable.sorted(by: { liveness.keptUnits($0) < liveness.keptUnits($1) }) {
             // What is damaged is found out, and put aside, by whoever compacts it.
             guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { continue }
-            for entry in entries {
-                if room.place(entry.units, capacity) { taken += 1 }
+            let start = geometry.firstLocation(of: extent)
+            for entry in entries
+            where liveness.isNeeded(entry, at: start + entry.offset, in: extent, horizon) {
+                if room.place(entry.units, geometry.segmentUnits) { taken += 1 }
             }
             chosen.append(extent)
             // Each one that is moved takes one segment at most, and leaves one.
-            guard taken >= chosen.count else {
+            guard chosen.count - taken < count else {
                 return taken == 0 || segments.freeCount > 0 ? chosen : []
             }
         }
         return []
+    }
+
+    /// The same for whoever cannot count on room in the compaction head: a store that is open for
+    /// reading has none.
+    func extentsToPack(freeing count: Int) -> [SegmentNumber] {
+        chooseMergers(
+            into: ExtentRoom(capacity: .zero), minimumSlack: Units(1), freeing: count)
     }
 
     /// Makes `span` neighbouring segments free by compacting what lies in the window that holds

@@ -39,6 +39,33 @@ struct SpaceTests {
         #expect((batches + 1) * length > singles * 93 / 100)
     }
 
+    /// How many segments records take was reckoned for their worst order, and puts were refused on
+    /// that ground alone: once half of what lived had been removed, here and there, a pool took a
+    /// quarter fewer records than when it was new, unless somebody called compact().
+    @Test(arguments: [5, 17, 300])
+    func whatFitsAfterCompactionIsTaken(length: Int) throws {
+        let store = try TemporaryPool().create(300_000, segmentSize: 1024) {
+            $0.engine.heads = 3
+        }
+        let values = [[UInt8](repeating: 7, count: length), [UInt8](repeating: 7, count: 233)]
+        func fillMore(_ name: String) throws -> Int {
+            try fill(store) { number throws(StoreError) in
+                try store.put(values[number % 2], forKey: "\(name) \(number + 10_000)")
+            }
+        }
+        let new = try fillMore("new")
+        var removed = 0
+        for number in 0..<new where number * 7 % 11 < 5 {
+            try store.remove("new \(number + 10_000)")
+            removed += 1
+        }
+        let more = try fillMore("more")
+        try store.compact()
+        let afterwards = try fillMore("afterwards")
+        #expect(more > removed * 8 / 10)
+        #expect(afterwards <= 4)
+    }
+
     /// A full pool of batches refused every remove, put and compaction for ever: an extent was
     /// moved whole or not at all.
     @Test func aFullPoolOfBatchesTakesRemovesAndPuts() throws {
