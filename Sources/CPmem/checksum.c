@@ -1,21 +1,85 @@
-// CRC32C over long buffers (three interleaved streams, joined by tables) and without the
-// instruction (four tables). The instruction has a latency of three cycles and a throughput of
-// one, so three independent streams keep it busy.
+// CRC32C in three interleaved streams, and without the instruction (four tables). The instruction
+// has a latency of three cycles and a throughput of one, so three independent streams keep it busy.
 #include "cpmem.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 int cpmem_has_crc32_instruction;
 
-enum { STREAM = 1024 };
+/// Bytes of each of three streams: of long buffers, and of what is left.
+enum { LONG_LANE = 1024, SHORT_LANE = 64 };
+_Static_assert(cpmem_crc32c_lanes_from == 3 * SHORT_LANE, "one round of the short lanes");
 
 static uint32_t byte_table[4][256];
-// shift_table[k][b]: what byte k = b of a state becomes after STREAM zero bytes.
-static uint32_t shift_table[4][256];
 
-static uint32_t advance_zeroes(uint32_t state, size_t count) {
-    for (; count > 0; count--)
-        state = byte_table[0][state & 0xFF] ^ (state >> 8);
-    return state;
+#if defined(__x86_64__) || defined(__aarch64__)
+/// What a state is multiplied by to go past one lane and past two: powers of x modulo the
+/// polynomial, bits reflected.
+struct lane_powers {
+    uint32_t one, two;
+};
+static struct lane_powers long_powers, short_powers;
+
+#if defined(__x86_64__)
+/// The product is of 64 bits, reflected in 63; the instruction, from state zero, reduces it times
+/// x^33. So the powers are as many lower.
+enum { REDUCTION = 33 };
+static uint32_t multiply(uint32_t state, uint32_t power) {
+    __m128i product = _mm_cvtsi32_si128((int)state), other = _mm_cvtsi32_si128((int)power);
+    __asm__("pclmulqdq $0, %1, %0" : "+x"(product) : "x"(other));
+    return (uint32_t)cpmem_crc32c_word(0, (uint64_t)_mm_cvtsi128_si64(product));
 }
+#else
+enum { REDUCTION = 0 };
+static uint32_t multiply(uint32_t state, uint32_t power) {
+    uint32_t product = 0;
+    for (; state != 0; state <<= 1) {
+        product ^= power & -(state >> 31);
+        power = (power >> 1) ^ (0x82F63B78 & -(power & 1));
+    }
+    return product;
+}
+#endif
+
+/// x to the exponent.
+static uint32_t power_of_x(unsigned exponent) {
+    uint32_t power = UINT32_C(1) << 31;
+    for (; exponent > 0; exponent--)
+        power = (power >> 1) ^ (0x82F63B78 & -(power & 1));
+    return power;
+}
+
+static struct lane_powers lane_powers(unsigned bytes) {
+    return (struct lane_powers){power_of_x(8 * bytes - REDUCTION),
+                                power_of_x(16 * bytes - REDUCTION)};
+}
+
+static inline uint32_t three_lanes(uint32_t state, const uint8_t *p, size_t lane,
+                                   struct lane_powers powers) {
+    uint64_t first = state, second = 0, third = 0;
+    for (size_t i = 0; i < lane; i += 8) {
+        first = cpmem_crc32c_at(first, p + i);
+        second = cpmem_crc32c_at(second, p + lane + i);
+        third = cpmem_crc32c_at(third, p + 2 * lane + i);
+    }
+    return multiply((uint32_t)first, powers.two) ^ multiply((uint32_t)second, powers.one) ^
+           (uint32_t)third;
+}
+
+/// The same as cpmem_crc32c_update, with the instructions.
+uint32_t cpmem_crc32c_lanes(uint32_t state, const void *bytes, size_t count) {
+    const uint8_t *p = bytes;
+    for (; count >= 3 * LONG_LANE; p += 3 * LONG_LANE, count -= 3 * LONG_LANE)
+        state = three_lanes(state, p, LONG_LANE, long_powers);
+#if defined(__x86_64__)
+    for (; count >= 3 * SHORT_LANE; p += 3 * SHORT_LANE, count -= 3 * SHORT_LANE)
+        state = three_lanes(state, p, SHORT_LANE, short_powers);
+#endif
+    return cpmem_crc32c_stream(state, p, count);
+}
+#endif
 
 __attribute__((constructor)) static void prepare_tables(void) {
     for (uint32_t i = 0; i < 256; i++) {
@@ -28,23 +92,16 @@ __attribute__((constructor)) static void prepare_tables(void) {
         for (int i = 0; i < 256; i++)
             byte_table[t][i] =
                 byte_table[0][byte_table[t - 1][i] & 0xFF] ^ (byte_table[t - 1][i] >> 8);
-    // A shift is linear: eight single bits give all 256 values of a byte.
-    for (int k = 0; k < 4; k++) {
-        uint32_t basis[8];
-        for (int bit = 0; bit < 8; bit++)
-            basis[bit] = advance_zeroes(UINT32_C(1) << (8 * k + bit), STREAM);
-        for (int i = 0; i < 256; i++) {
-            uint32_t c = 0;
-            for (int bit = 0; bit < 8; bit++)
-                c ^= (i >> bit & 1) ? basis[bit] : 0;
-            shift_table[k][i] = c;
-        }
-    }
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    cpmem_has_crc32_instruction = __builtin_cpu_supports("sse4.2") != 0;
+    cpmem_has_crc32_instruction =
+        __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
     cpmem_has_crc32_instruction = 1;
+#endif
+#if defined(__x86_64__) || defined(__aarch64__)
+    long_powers = lane_powers(LONG_LANE);
+    short_powers = lane_powers(SHORT_LANE);
 #endif
 }
 
@@ -61,32 +118,3 @@ uint32_t cpmem_crc32c_table(uint32_t state, const void *bytes, size_t count) {
         state = byte_table[0][(state ^ *p) & 0xFF] ^ (state >> 8);
     return state;
 }
-
-#if defined(__x86_64__) || defined(__aarch64__)
-static uint32_t shift_stream(uint32_t state) {
-    return shift_table[0][state & 0xFF] ^ shift_table[1][state >> 8 & 0xFF] ^
-           shift_table[2][state >> 16 & 0xFF] ^ shift_table[3][state >> 24];
-}
-
-uint32_t cpmem_crc32c_long(uint32_t state, const void *bytes, size_t count) {
-    const uint8_t *p = bytes;
-    for (; count >= 3 * STREAM; p += 3 * STREAM, count -= 3 * STREAM) {
-        uint32_t second = 0, third = 0;
-        for (size_t i = 0; i < STREAM; i += 8) {
-            state = cpmem_crc32c_word(state, cpmem_read64(p + i));
-            second = cpmem_crc32c_word(second, cpmem_read64(p + STREAM + i));
-            third = cpmem_crc32c_word(third, cpmem_read64(p + 2 * STREAM + i));
-        }
-        state = shift_stream(shift_stream(state) ^ second) ^ third;
-    }
-    for (; count >= 8; p += 8, count -= 8)
-        state = cpmem_crc32c_word(state, cpmem_read64(p));
-    for (; count > 0; p++, count--)
-        state = cpmem_crc32c_byte(state, *p);
-    return state;
-}
-#else
-uint32_t cpmem_crc32c_long(uint32_t state, const void *bytes, size_t count) {
-    return cpmem_crc32c_table(state, bytes, count);
-}
-#endif

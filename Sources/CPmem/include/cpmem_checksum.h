@@ -8,10 +8,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/// Non-zero when the processor has the CRC32 instruction; set before main.
+/// Non-zero when the processor has the instructions for CRC32 and, on x86, for carry-less
+/// multiplication; set before main.
 extern int cpmem_has_crc32_instruction;
 uint32_t cpmem_crc32c_table(uint32_t state, const void *bytes, size_t count);
-uint32_t cpmem_crc32c_long(uint32_t state, const void *bytes, size_t count);
+uint32_t cpmem_crc32c_lanes(uint32_t state, const void *bytes, size_t count);
+
+/// From this many bytes on several streams at once are faster than one.
+enum { cpmem_crc32c_lanes_from = 192 };
 
 static inline uint64_t cpmem_read64(const void *p) {
     uint64_t v;
@@ -21,18 +25,34 @@ static inline uint64_t cpmem_read64(const void *p) {
 
 #if defined(__x86_64__)
 // Inline assembly, since a function with a target attribute does not inline into Swift.
-static inline uint32_t cpmem_crc32c_word(uint32_t state, uint64_t word) {
-    uint64_t wide = state;
-    __asm__("crc32q %1, %0" : "+r"(wide) : "r"(word));
-    return (uint32_t)wide;
+static inline uint64_t cpmem_crc32c_word(uint64_t state, uint64_t word) {
+    __asm__("crc32q %1, %0" : "+r"(state) : "r"(word));
+    return state;
+}
+/// The same for eight bytes in memory, without a load of its own.
+static inline uint64_t cpmem_crc32c_at(uint64_t state, const void *p) {
+    __asm__("crc32q %1, %0" : "+r"(state) : "m"(*(const char(*)[8])p));
+    return state;
+}
+static inline uint32_t cpmem_crc32c_half(uint32_t state, uint32_t half) {
+    __asm__("crc32l %1, %0" : "+r"(state) : "r"(half));
+    return state;
 }
 static inline uint32_t cpmem_crc32c_byte(uint32_t state, uint8_t byte) {
     __asm__("crc32b %1, %0" : "+r"(state) : "r"(byte));
     return state;
 }
 #elif defined(__aarch64__)
-static inline uint32_t cpmem_crc32c_word(uint32_t state, uint64_t word) {
+static inline uint64_t cpmem_crc32c_word(uint64_t wide, uint64_t word) {
+    uint32_t state = (uint32_t)wide;
     __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(state) : "r"(word));
+    return state;
+}
+static inline uint64_t cpmem_crc32c_at(uint64_t state, const void *p) {
+    return cpmem_crc32c_word(state, cpmem_read64(p));
+}
+static inline uint32_t cpmem_crc32c_half(uint32_t state, uint32_t half) {
+    __asm__(".arch_extension crc\n\tcrc32cw %w0, %w0, %w1" : "+r"(state) : "r"(half));
     return state;
 }
 static inline uint32_t cpmem_crc32c_byte(uint32_t state, uint8_t byte) {
@@ -41,18 +61,39 @@ static inline uint32_t cpmem_crc32c_byte(uint32_t state, uint8_t byte) {
 }
 #endif
 
+#if defined(__x86_64__) || defined(__aarch64__)
+/// The same as cpmem_crc32c_update, in one stream and with the instruction.
+static inline uint32_t cpmem_crc32c_stream(uint32_t state, const void *bytes, size_t count) {
+    const uint8_t *p = bytes;
+    uint64_t wide = state;
+    for (; count >= 32; p += 32, count -= 32) {
+        wide = cpmem_crc32c_at(wide, p);
+        wide = cpmem_crc32c_at(wide, p + 8);
+        wide = cpmem_crc32c_at(wide, p + 16);
+        wide = cpmem_crc32c_at(wide, p + 24);
+    }
+    for (; count >= 8; p += 8, count -= 8)
+        wide = cpmem_crc32c_at(wide, p);
+    state = (uint32_t)wide;
+    if (count & 4) {
+        uint32_t half;
+        memcpy(&half, p, 4);
+        state = cpmem_crc32c_half(state, half);
+        p += 4;
+    }
+    for (count &= 3; count > 0; p++, count--)
+        state = cpmem_crc32c_byte(state, *p);
+    return state;
+}
+#endif
+
 /// Advances a CRC32C state over count bytes. The caller inverts before and after.
 static inline uint32_t cpmem_crc32c_update(uint32_t state, const void *bytes, size_t count) {
 #if defined(__x86_64__) || defined(__aarch64__)
     if (__builtin_expect(cpmem_has_crc32_instruction, 1)) {
-        if (count >= 1024)
-            return cpmem_crc32c_long(state, bytes, count);
-        const uint8_t *p = bytes;
-        for (; count >= 8; p += 8, count -= 8)
-            state = cpmem_crc32c_word(state, cpmem_read64(p));
-        for (; count > 0; p++, count--)
-            state = cpmem_crc32c_byte(state, *p);
-        return state;
+        if (count >= cpmem_crc32c_lanes_from)
+            return cpmem_crc32c_lanes(state, bytes, count);
+        return cpmem_crc32c_stream(state, bytes, count);
     }
 #endif
     return cpmem_crc32c_table(state, bytes, count);
