@@ -50,7 +50,8 @@ static inline int cpmem_compare(const void *a, size_t a_count, const void *b, si
     return order != 0 ? order : (a_count > b_count) - (a_count < b_count);
 }
 
-static inline void cpmem_zero(void *bytes, size_t count) { memset(bytes, 0, count); }
+/// Zeroes a cache line of memory.
+static inline void cpmem_zero_line(void *line) { memset(line, 0, CPMEM_LINE); }
 
 // life: generation in bits 32-63, span in bits 16-31, state in bits 14-15, check in bits 0-13.
 static inline uint64_t cpmem_life_word(uint64_t pool_id, uint32_t segment, uint32_t generation,

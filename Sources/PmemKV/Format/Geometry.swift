@@ -115,7 +115,7 @@ package struct Geometry: Sendable, Equatable {
 
     @inline(__always)
     package func offset(of segment: SegmentNumber) -> Int {
-        dataOffset + segment.rawValue * segmentSize
+        dataOffset &+ segment.rawValue &* segmentSize
     }
 
     @inline(__always)

@@ -49,9 +49,12 @@ struct IndexShape {
         bucket(address: address(hash.rawValue, hash.fingerprint), word)
     }
 
-    /// The bucket that an item found in another bucket belongs to as the shard grows.
-    func bucket(of slot: IndexSlot, foundIn bucket: Int, _ word: ShardWord) -> Int {
-        self.bucket(address: address(UInt64(bucket), slot.fingerprint), word)
+    /// Whether what a slot of the next bucket to be split holds is an item that goes to the new
+    /// bucket: the address bit decides that the level does not look at yet.
+    @inline(__always)
+    func moves(_ slot: IndexSlot, inSplitOf word: ShardWord) -> Bool {
+        let bit = UInt64(truncatingIfNeeded: word.level &+ shardBits &- baseBits)
+        return slot.isItem && slot.fingerprint &>> bit & 1 != 0
     }
 
     /// A shard's bucket by its number within the shard.

@@ -170,13 +170,12 @@ struct RecordDraft {
     /// - Parameter staging: room for all of its units.
     @unsafe @inline(__always)
     func write(to staging: UnsafeMutableRawPointer, units: Units) {
+        // What is behind the end lies in the last line.
+        unsafe cpmem_zero_line(staging + (units.bytes &- Geometry.line))
         unsafe staging.storeBytes(of: header, as: cpmem_record.self)
-        var end = RecordLayout.headerSize
+        let end = RecordLayout.headerSize
         unsafe Self.copy(key, to: staging + end)
-        end &+= key.count
-        unsafe Self.copy(value, to: staging + end)
-        end &+= value.count
-        unsafe cpmem_zero(staging + end, units.bytes &- end)
+        unsafe Self.copy(value, to: staging + (end &+ key.count))
     }
 
     /// Gives header, key and value to body, one after the other.

@@ -62,6 +62,12 @@ struct Bucket {
         unsafe SlotSet(mask: cpmem_bucket_match(line, tag))
     }
 
+    /// The first slot that carries the tag; when there is none, some other one.
+    @inline(__always)
+    func likelySlot(_ tag: UInt16) -> IndexSlot {
+        IndexSlot(rawValue: unsafe cpmem_bucket_first(line, tag))
+    }
+
     /// Starts to load the bucket.
     @inline(__always)
     func prefetch() { unsafe cpmem_prefetch(line) }

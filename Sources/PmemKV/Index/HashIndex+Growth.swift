@@ -49,17 +49,20 @@ extension HashIndex {
         let target = shape.bucket(word.buckets, of: shard)
         guard target < buckets.capacity, word.level + shape.shardBits < shape.baseBits + 24
         else { return }
-        let next = word.nextSplit
-        func moves(_ slot: IndexSlot) -> Bool {
-            slot.isItem && shape.bucket(of: slot, foundIn: source, next) == target
-        }
         // First the copies, into a bucket that no word leads to yet.
+        var filled = 0
         try forEachPlace(inChainOf: buckets[source]) { _, slot throws(StoreError) in
-            if moves(slot) { try put(slot, inChainOf: buckets[target], of: shard) }
+            guard shape.moves(slot, inSplitOf: word) else { return }
+            if filled < BucketLayout.slots {
+                buckets[target][filled].store(slot)
+                filled += 1
+            } else {
+                try put(slot, inChainOf: buckets[target], of: shard)
+            }
         }
-        store(next, of: shard)
+        store(word.nextSplit, of: shard)
         forEachPlace(inChainOf: buckets[source]) { place, slot in
-            if moves(slot) { place.store(.empty) }
+            if shape.moves(slot, inSplitOf: word) { place.store(.empty) }
         }
         shortenChain(of: buckets[source], of: shard)
     }

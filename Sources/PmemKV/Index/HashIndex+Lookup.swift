@@ -76,15 +76,17 @@ extension HashIndex {
         }
     }
 
-    /// Calls body with the locations in a hash's own bucket whose tag matches: a hint, neither
-    /// complete nor exact.
+    /// Where the record of a hash most likely lies, if there is one: a hint that may be anywhere.
     @inline(__always)
-    func forEachCandidate(_ hash: KeyHash, _ body: (Location) -> Void) {
-        let bucket = buckets[shape.bucket(of: hash, word(of: shape.shard(of: hash)))]
-        for number in bucket.slots(tagged: hash.tag) {
-            let slot = bucket[number].load()
-            if slot.isItem { body(slot.location) }
-        }
+    func likelyLocation(of hash: KeyHash) -> Location {
+        buckets[shape.bucket(of: hash, word(of: shape.shard(of: hash)))]
+            .likelySlot(hash.tag).location
+    }
+
+    /// Whether there is an item with the fingerprint of a hash, whatever its key. Takes no lock,
+    /// and no epoch, since no location is followed.
+    func mayHold(_ hash: KeyHash) throws(StoreError) -> Bool {
+        try find(hash) { _ in true } ?? false
     }
 
     /// Starts to load the bucket of a key that is looked for soon.

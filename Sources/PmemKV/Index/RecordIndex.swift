@@ -43,21 +43,23 @@ final class RecordIndex: Sendable {
         }
         return try epochs.reading { () throws(StoreError) -> R? in
             try gate.checkReadable()
-            var doubt: StoreError?
+            var doubt: Location?
             let result = try index.find(hash) { location throws(StoreError) -> R? in
+                // Where its lines are is not known before its first one has come.
+                unsafe cpmem_prefetch_record(base + location.offset)
                 guard let extent = self.log.bounds(of: location) else { return nil }
                 let record = unsafe RecordView(
                     base: base + location.offset, location: location, in: extent)
                 guard self.isRecord(record, of: key, &doubt) else { return nil }
                 // That it fits has been seen.
                 if self.verifiesReads, !record.verifyHeader() || !record.verifyValue() {
-                    throw self.log.damage(record)
+                    throw self.log.damage(at: location)
                 }
                 let result = try body(record)
                 try self.checkStillThere(record)
                 return result
             }
-            if result == nil, let doubt { throw doubt }
+            if result == nil, let doubt { throw log.damage(at: doubt) }
             return result
         }
     }
@@ -84,7 +86,7 @@ final class RecordIndex: Sendable {
     ) throws(StoreError) -> R? {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
-            var doubt: StoreError?
+            var doubt: Location?
             let result = try index.find(hash) { location throws(StoreError) -> R? in
                 try self.log.withUnmappedRecord(at: location) { record throws(StoreError) -> R? in
                     guard self.isRecord(record, of: key, &doubt) else { return nil }
@@ -92,7 +94,7 @@ final class RecordIndex: Sendable {
                     return try body(record)
                 }
             }
-            if result == nil, let doubt { throw doubt }
+            if result == nil, let doubt { throw log.damage(at: doubt) }
             return result
         }
     }
@@ -101,13 +103,13 @@ final class RecordIndex: Sendable {
     func contains(_ key: ByteView, _ hash: KeyHash) throws(StoreError) -> Bool {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
-            var doubt: StoreError?
+            var doubt: Location?
             let found = try index.find(hash) { location throws(StoreError) -> Bool? in
                 try self.log.withRecord(at: location) { record -> Bool? in
                     self.isRecord(record, of: key, &doubt) ? true : nil
                 }
             }
-            if found == nil, let doubt { throw doubt }
+            if found == nil, let doubt { throw log.damage(at: doubt) }
             return found ?? false
         }
     }
@@ -119,21 +121,21 @@ final class RecordIndex: Sendable {
     /// would be a wrong answer. That doubt is left to the caller.
     @inline(__always)
     private func isRecord(
-        _ record: RecordView, of key: ByteView, _ doubt: inout StoreError?
+        _ record: RecordView, of key: ByteView, _ doubt: inout Location?
     ) -> Bool {
         guard record.fits else {
-            doubt = log.damage(record)
+            doubt = record.location
             return false
         }
         if record.hasKey(key) { return true }
-        if !record.verifyHeader() { doubt = log.damage(record) }
+        if !record.verifyHeader() { doubt = record.location }
         return false
     }
 
-    /// Starts to load the records that a search for this hash will look at.
+    /// Starts to load the record that a search for this hash will look at.
     @inline(__always)
     func prefetchRecord(_ hash: KeyHash, lines: Int = 1) {
-        index.forEachCandidate(hash) { log.prefetchRecord(at: $0, lines: lines) }
+        log.prefetchRecord(at: index.likelyLocation(of: hash), lines: lines)
     }
 
     // MARK: For writers, who hold the key's shard

@@ -12,12 +12,14 @@ extension Log {
             end: geometry.offset(of: first) &+ segments.span(first) &* geometry.segmentSize)
     }
 
+    func damage(_ record: RecordView) -> StoreError { damage(at: record.location) }
+
     @inline(never)
-    func damage(_ record: RecordView) -> StoreError {
+    func damage(at location: Location) -> StoreError {
         StoreError(
             medium.faultCount > 0 ? .media : .corrupt,
             """
-            the record at offset \(record.location.offset) is damaged: it does not match its \
+            the record at offset \(location.offset) is damaged: it does not match its \
             checksum; 'pmemkv check' lists all damage, 'pmemkv repair' salvages the rest
             """)
     }
@@ -52,7 +54,7 @@ extension Log {
             if !view.fits || view.byteCount <= guess { return try body(view) }
             return try self.withView(at: location, in: extent, count: view.byteCount) {
                 whole throws(StoreError) -> R? in
-                guard whole.hasShape(of: view) else { throw self.damage(whole) }
+                guard whole.hasShape(of: view) else { throw self.damage(at: location) }
                 return try body(whole)
             }
         }
@@ -69,10 +71,11 @@ extension Log {
         }
     }
 
-    /// Starts to load the first lines of a record, which may go beyond its end.
+    /// Starts to load the first lines of a record, which may go beyond its end. The location may be
+    /// none at all: where nothing is mapped, nothing is loaded.
     @inline(__always)
     func prefetchRecord(at location: Location, lines: Int = 1) {
-        guard let base = unsafe medium.base, geometry.segment(of: location) != nil else { return }
+        guard let base = unsafe medium.base else { return }
         for line in 0..<lines {
             unsafe cpmem_prefetch(base + location.offset + line &* Geometry.line)
         }

@@ -31,8 +31,11 @@ extension Space {
         var round = 0
         while true {
             let active = activeHeads
+            let first = start &* active &>> 16
             for offset in 0..<active {
-                guard let head = log.head((start &+ offset) % active).tryOwn() else { continue }
+                let number = first &+ offset
+                let head = log.head(number < active ? number : number &- active)
+                guard let head = head.tryOwn() else { continue }
                 try gate.checkReadable()
                 return head
             }

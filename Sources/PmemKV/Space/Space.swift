@@ -13,6 +13,7 @@ import Synchronization
 final class Space: @unchecked Sendable {
     let log: Log
     let segments: Segments
+    let gate: Gate
     let records: RecordIndex
     let liveness: Liveness
     let options: EngineOptions
@@ -30,7 +31,6 @@ final class Space: @unchecked Sendable {
     let compactedUnits = Atomic<Int>(0)
 
     var index: HashIndex { records.index }
-    var gate: Gate { log.gate }
 
     init(
         log: Log, records: RecordIndex, liveness: Liveness, checkpoint: SegmentNumber?,
@@ -38,6 +38,7 @@ final class Space: @unchecked Sendable {
     ) {
         self.log = log
         segments = log.segments
+        gate = log.gate
         self.records = records
         self.liveness = liveness
         self.checkpoint = checkpoint

@@ -91,7 +91,7 @@ extension Engine {
         _ sources: BatchSources, to head: consuming OwnedHead, relaxed: Bool
     ) throws(StoreError) -> [Location] {
         let count = sources.count
-        let first = try log.sequences.take(count)
+        let first = try sequences.take(count)
         // What needs several extents is sealed at once, so it is made durable at once.
         let relaxed = relaxed && !head.isSpanning
         log.beginWrite(to: head, relaxed: relaxed)

@@ -16,7 +16,8 @@ extension Engine {
         shard.lock()
         defer { shard.unlock() }
         index.prefetchSplit(source.hash)
-        try publish(source, at: try append(source, to: head, relaxed: relaxed))
+        let location = try append(source, to: head, relaxed: relaxed)
+        try publish(source, at: location)
     }
 
     /// Writes a tombstone if the key is there. Returns whether it was.
@@ -24,12 +25,13 @@ extension Engine {
         try check(key)
         try gate.checkWritable()
         let hash = records.hash(key)
-        let isThere = try records.contains(key, hash)
-        guard leavesTombstone(of: isThere, promised: !relaxed) else { return false }
+        let mayBeThere = try index.mayHold(hash)
+        guard leavesTombstone(of: mayBeThere, promised: !relaxed) else { return false }
         var existed = false
-        _ = try write(.tombstone(key, hash), relaxed: relaxed) {
-            existed = $0 != nil
-            return self.leavesTombstone(of: existed, promised: !relaxed)
+        _ = try write(.tombstone(key, hash), relaxed: relaxed) { found throws(StoreError) in
+            // "No such key" is an answer of its own, which damage may forbid.
+            existed = found != nil ? true : try records.contains(key, hash)
+            return leavesTombstone(of: existed, promised: !relaxed)
         }
         return existed
     }
@@ -45,18 +47,20 @@ extension Engine {
 
     /// Writes one record if the condition holds for what is there now. Returns whether it did.
     func write(
-        _ source: RecordSource, relaxed: Bool, _ condition: (RecordIndex.Found?) -> Bool
+        _ source: RecordSource, relaxed: Bool,
+        _ condition: (RecordIndex.Found?) throws(StoreError) -> Bool
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
         let head = try space.acquireHead(for: source)
         let shard = index.lock(of: source.hash)
         shard.lock()
         defer { shard.unlock() }
-        guard condition(try records.locate(source.key, source.hash)) else {
+        let found = try records.locate(source.key, source.hash)
+        guard try condition(found) else {
             if head.isSpanning { try log.giveBackSpares(head) }
             return false
         }
-        try publish(source, at: try append(source, to: head, relaxed: relaxed))
+        try publish(source, at: try append(source, to: head, relaxed: relaxed), over: found)
         return true
     }
 
@@ -105,44 +109,63 @@ extension Engine {
     private func append(
         _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool
     ) throws(StoreError) -> Location {
-        let sequence = try log.sequences.take(1)
+        let sequence = try sequences.take(1)
         let relaxed = relaxed && !head.isSpanning
         log.beginWrite(to: head, relaxed: relaxed)
         let location = log.append(source, sequence: sequence, to: head, deferred: relaxed)
+        // By now the bucket has come; what it leads to comes while the record is on its way to the
+        // medium. Not before: stores leave the processor in order, behind the loads before them.
         records.prefetchRecord(source.hash)
         try log.finishWrite(head, relaxed: relaxed)
         return location
     }
 
     /// Makes a durable record the one that readers find. Shard locked.
+    ///
+    /// A failure leaves a durable record that the index does not know: only a new recovery puts
+    /// that right.
     @inline(__always)
     func publish(_ source: RecordSource, at location: Location) throws(StoreError) {
-        // A failure leaves a durable record that the index does not know: only a new recovery
-        // puts that right.
         try gate.failing { () throws(StoreError) in
-            let previous = try records.locate(source.key, source.hash)
-            switch source.kind {
-            case .put:
-                if let previous {
-                    index.replace(previous.place, of: source.hash, by: location)
-                } else {
-                    // What a reader has found a scan finds as well: a new key comes into the tree
-                    // first and a removed one leaves it last. A scan passes over keys of the tree
-                    // that the hash index does not hold.
-                    ordered?.insert(source.key)
-                    try index.insert(source.hash, location)
-                }
-                index.increment(.puts, source.hash)
-            case .tombstone:
-                if let previous {
-                    index.remove(previous.place, of: source.hash)
-                    ordered?.remove(source.key)
-                }
-                index.increment(.removes, source.hash)
-            }
+            try replace(try records.locate(source.key, source.hash), by: source, at: location)
+        }
+    }
+
+    /// The same where it is known what the index has for the key.
+    @inline(__always)
+    private func publish(
+        _ source: RecordSource, at location: Location, over previous: RecordIndex.Found?
+    ) throws(StoreError) {
+        try gate.failing { () throws(StoreError) in
+            try replace(previous, by: source, at: location)
+        }
+    }
+
+    @inline(__always)
+    private func replace(
+        _ previous: RecordIndex.Found?, by source: RecordSource, at location: Location
+    ) throws(StoreError) {
+        switch source.kind {
+        case .put:
             if let previous {
-                liveness.noteDead(previous.location, previous.units, previous.sequence)
+                index.replace(previous.place, of: source.hash, by: location)
+            } else {
+                // What a reader has found a scan finds as well: a new key comes into the tree
+                // first and a removed one leaves it last. A scan passes over keys of the tree
+                // that the hash index does not hold.
+                ordered?.insert(source.key)
+                try index.insert(source.hash, location)
             }
+            index.increment(.puts, source.hash)
+        case .tombstone:
+            if let previous {
+                index.remove(previous.place, of: source.hash)
+                ordered?.remove(source.key)
+            }
+            index.increment(.removes, source.hash)
+        }
+        if let previous {
+            liveness.noteDead(previous.location, previous.units, previous.sequence)
         }
     }
 }

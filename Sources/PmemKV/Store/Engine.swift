@@ -10,6 +10,7 @@
 package final class Engine: Sendable {
     let log: Log
     let gate: Gate
+    let sequences: Sequences
     let records: RecordIndex
     let index: HashIndex
     /// The keys in order, where that was asked for.
@@ -29,6 +30,7 @@ package final class Engine: Sendable {
     init(_ recovered: Recovery) {
         log = recovered.log
         gate = recovered.log.gate
+        sequences = recovered.log.sequences
         records = recovered.records
         index = recovered.records.index
         liveness = recovered.liveness
