@@ -1,11 +1,13 @@
-/// The entries of a batch on their way to the log: those that are to be written, in order, with
-/// their hashes. A record is put together from them when it is asked for.
+/// The entries of a batch on their way to the log: the last one of each key, in order, with their
+/// hashes and, once they are written, their places.
 struct BatchSources {
-    private let entries: [WriteBatch.Entry]
-    private let bytes: ByteView
-    private let hashes: [KeyHash]
-    /// The entries that are to be written; nil for all of them.
-    private var chosen: [Int]?
+    struct Item {
+        let source: RecordSource
+        /// Where the record was written.
+        var location = Location(units: 0)
+    }
+
+    private(set) var items: [Item]
 
     /// What a batch needs.
     struct Demand {
@@ -16,63 +18,43 @@ struct BatchSources {
         var shards = ShardSet()
     }
 
-    /// - Parameter hashes: one for each entry.
-    init(_ batch: WriteBatch, in bytes: ByteView, hashes: [KeyHash]) {
-        entries = batch.entries
-        self.bytes = bytes
-        self.hashes = hashes
+    init(capacity: Int) {
+        items = []
+        items.reserveCapacity(capacity)
     }
 
     @inline(__always)
-    var count: Int { chosen?.count ?? entries.count }
+    var count: Int { items.count }
 
     @inline(__always)
-    private func entry(_ number: Int) -> Int { chosen?[number] ?? number }
+    subscript(number: Int) -> RecordSource { items[number].source }
 
     @inline(__always)
-    func hash(_ number: Int) -> KeyHash { hashes[entry(number)] }
+    mutating func append(_ source: RecordSource) { items.append(Item(source: source)) }
 
     @inline(__always)
-    subscript(number: Int) -> RecordSource {
-        let number = entry(number)
-        let entry = entries[number]
-        return RecordSource(
-            kind: entry.kind, hash: hashes[number], key: entry.key(in: bytes),
-            value: entry.value(in: bytes))
-    }
+    mutating func place(_ number: Int, at location: Location) { items[number].location = location }
 
     func demand(_ shape: IndexShape, _ log: Log) -> Demand {
         var demand = Demand()
-        for number in 0..<count {
-            let source = self[number]
-            let units = log.room(for: source)
+        for item in items {
+            let units = log.room(for: item.source)
             demand.units += units
             demand.longest = max(demand.longest, units)
-            if !source.kind.isFound { demand.removals += 1 }
-            demand.shards.insert(shape.shard(of: source.hash))
+            if !item.source.kind.isFound { demand.removals += 1 }
+            demand.shards.insert(shape.shard(of: item.source.hash))
         }
         return demand
     }
 
-    func map<R>(_ transform: (RecordSource) -> R) -> [R] {
-        (0..<count).map { transform(self[$0]) }
-    }
-
     /// Changes the order: those that satisfy the condition, then the others.
     mutating func putFirst(where isFirst: (RecordSource) -> Bool) {
-        let (first, others) = (0..<count).reduce(into: ([Int](), [Int]())) { parts, number in
-            if isFirst(self[number]) {
-                parts.0.append(entry(number))
-            } else {
-                parts.1.append(entry(number))
-            }
-        }
-        chosen = first + others
+        items = items.filter { isFirst($0.source) } + items.filter { !isFirst($0.source) }
     }
 
     /// Leaves out the records that are unwanted.
     mutating func remove(where isUnwanted: [Bool]) {
-        chosen = (0..<count).filter { !isUnwanted[$0] }.map(entry)
+        items = zip(items, isUnwanted).filter { !$0.1 }.map(\.0)
     }
 
     /// Leaves the last entry of each key: two records of one key in a batch would make the order
@@ -83,14 +65,13 @@ struct BatchSources {
             repeating: 0, count: 1 << (Int.bitWidth - count.leadingZeroBitCount + 1))
         let mask = table.count - 1
         var isSuperseded: [Bool] = []
-        for number in 0..<count {
+        for (number, item) in items.enumerated() {
+            let source = item.source
             // The low bits of a hash choose its shard, so that they are the least mixed ones.
-            var place = Int(truncatingIfNeeded: hashes[number].rawValue &>> 16) & mask
+            var place = Int(truncatingIfNeeded: source.hash.rawValue &>> 16) & mask
             while table[place] != 0 {
                 let other = Int(table[place]) &- 1
-                if hashes[other] == hashes[number],
-                    entries[other].key(in: bytes).hasSameBytes(as: entries[number].key(in: bytes))
-                {
+                if self[other].hash == source.hash, self[other].key.hasSameBytes(as: source.key) {
                     if isSuperseded.isEmpty { isSuperseded = Array(repeating: false, count: count) }
                     isSuperseded[other] = true
                     break

@@ -14,19 +14,15 @@ extension Engine {
             throw StoreError(.invalidArgument, "a batch has at most \(UInt32.max) entries")
         }
         try batch.bytes.withByteView { bytes throws(StoreError) in
-            var hashes: [KeyHash] = []
-            hashes.reserveCapacity(batch.count)
+            var sources = BatchSources(capacity: batch.count)
             for entry in batch.entries {
-                let key = entry.key(in: bytes)
-                if entry.kind.isFound {
-                    try check(key, entry.value(in: bytes))
-                } else {
-                    try check(key)
-                }
-                hashes.append(records.hash(key))
+                let (key, value) = (entry.key(in: bytes), entry.value(in: bytes))
+                if entry.kind.isFound { try check(key, value) } else { try check(key) }
+                let hash = records.hash(key)
+                if sources.count < Self.bucketLookahead { index.prefetch(hash) }
+                sources.append(RecordSource(kind: entry.kind, hash: hash, key: key, value: value))
             }
-            var sources = BatchSources(batch, in: bytes, hashes: hashes)
-            sources.keepLastOfEachKey()
+            if sources.count > 1 { sources.keepLastOfEachKey() }
             try self.write(&sources, relaxed: relaxed)
         }
     }
@@ -37,24 +33,25 @@ extension Engine {
         if log.isAlone(demand.longest) { sources.putFirst { log.isAlone(log.room(for: $0)) } }
         let use: Space.Use = demand.removals == sources.count ? .tombstones : .records
         let head = try space.acquireHead(units: demand.units, entries: sources.count, for: use) {
-            sources.map(log.room)
+            sources.items.map { log.room(for: $0.source) }
         }
         for shard in demand.shards { index.lock(ofShard: shard).lock() }
         defer { for shard in demand.shards { index.lock(ofShard: shard).unlock() } }
         if demand.removals > 0 { try leaveOutRemovals(from: &sources) }
         guard sources.count > 0 else { return try log.giveBackSpares(head) }
-        let locations = try append(sources, to: head, relaxed: relaxed)
+        try append(&sources, to: head, relaxed: relaxed)
         index.beginPublishing(demand.shards)
         defer { index.endPublishing(demand.shards) }
-        try lookUp(sources) { number, source throws(StoreError) in
-            try publish(source, at: locations[number])
+        try lookUp(sources) { _, item throws(StoreError) in
+            try publish(item.source, at: item.location)
         }
     }
 
     /// Leaves out the removals that need no record. Shards locked.
     private func leaveOutRemovals(from sources: inout BatchSources) throws(StoreError) {
         var isNeedless = [Bool](repeating: false, count: sources.count)
-        try lookUp(sources) { number, source throws(StoreError) in
+        try lookUp(sources) { number, item throws(StoreError) in
+            let source = item.source
             guard !source.kind.isFound else { return }
             let isThere = try records.locate(source.key, source.hash) != nil
             isNeedless[number] = !leavesTombstone(of: isThere, promised: true)
@@ -69,34 +66,35 @@ extension Engine {
     /// lead to, are on their way to the processor.
     @inline(__always)
     private func lookUp(
-        _ sources: BatchSources, _ body: (Int, RecordSource) throws(StoreError) -> Void
+        _ sources: BatchSources, _ body: (Int, BatchSources.Item) throws(StoreError) -> Void
     ) throws(StoreError) {
-        let count = sources.count
-        for number in 0..<min(count, Self.bucketLookahead) { index.prefetch(sources.hash(number)) }
-        for number in 0..<min(count, Self.recordLookahead) {
-            records.prefetchRecord(sources.hash(number))
+        prefetchFirst(of: sources)
+        for (number, item) in sources.items.enumerated() {
+            if number &+ Self.bucketLookahead < sources.count {
+                index.prefetch(sources[number &+ Self.bucketLookahead].hash)
+            }
+            if number &+ Self.recordLookahead < sources.count {
+                records.prefetchRecord(sources[number &+ Self.recordLookahead].hash)
+            }
+            try body(number, item)
         }
-        for number in 0..<count {
-            if number &+ Self.bucketLookahead < count {
-                index.prefetch(sources.hash(number &+ Self.bucketLookahead))
-            }
-            if number &+ Self.recordLookahead < count {
-                records.prefetchRecord(sources.hash(number &+ Self.recordLookahead))
-            }
-            try body(number, sources[number])
+    }
+
+    private func prefetchFirst(of sources: BatchSources) {
+        for item in sources.items.prefix(Self.bucketLookahead) { index.prefetch(item.source.hash) }
+        for item in sources.items.prefix(Self.recordLookahead) {
+            records.prefetchRecord(item.source.hash)
         }
     }
 
     private func append(
-        _ sources: BatchSources, to head: consuming OwnedHead, relaxed: Bool
-    ) throws(StoreError) -> [Location] {
+        _ sources: inout BatchSources, to head: consuming OwnedHead, relaxed: Bool
+    ) throws(StoreError) {
         let count = sources.count
         let first = try sequences.take(count)
         // What needs several extents is sealed at once, so it is made durable at once.
         let relaxed = relaxed && !head.isSpanning
         log.beginWrite(to: head, relaxed: relaxed)
-        var locations: [Location] = []
-        locations.reserveCapacity(count)
         for number in 0..<count {
             let source = sources[number]
             let remaining = UInt32(truncatingIfNeeded: count - 1 - number)
@@ -104,9 +102,10 @@ extension Engine {
             let location = log.append(
                 source, sequence: first + number, batchRemaining: remaining, to: head,
                 deferred: relaxed)
-            locations.append(location)
+            sources.place(number, at: location)
         }
+        // What publishing looks at first comes while the records are on their way to the medium.
+        prefetchFirst(of: sources)
         try log.finishWrite(head, relaxed: relaxed)
-        return locations
     }
 }

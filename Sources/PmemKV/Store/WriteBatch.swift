@@ -11,7 +11,10 @@ public struct WriteBatch: Sendable {
         var kind: RecordKind
     }
 
+    /// Keys and values, one behind the other; longer than they are, so that most are added by a
+    /// copy alone.
     private(set) var bytes: [UInt8] = []
+    private var used = 0
     private(set) var entries: [Entry] = []
 
     /// An empty batch.
@@ -22,37 +25,43 @@ public struct WriteBatch: Sendable {
     public var isEmpty: Bool { entries.isEmpty }
 
     /// Adds a put. Lengths are checked when the batch is applied.
+    @inlinable
     public mutating func put(_ value: some StoreBytes, forKey key: some StoreBytes) {
-        let start = bytes.count
-        bytes.append(storeBytes: key)
-        let keyLength = bytes.count - start
-        bytes.append(storeBytes: value)
-        entries.append(
-            Entry(
-                keyStart: start, keyLength: keyLength,
-                valueLength: bytes.count - start - keyLength, kind: .put))
+        key.withStoreBytes { key in value.withStoreBytes { add(key, $0) } }
     }
 
     /// Adds a removal; removing a key that is not there is no error.
-    public mutating func remove(_ key: some StoreBytes) {
-        let start = bytes.count
-        bytes.append(storeBytes: key)
-        entries.append(
-            Entry(
-                keyStart: start, keyLength: bytes.count - start, valueLength: 0, kind: .tombstone))
-    }
+    @inlinable
+    public mutating func remove(_ key: some StoreBytes) { key.withStoreBytes { add($0, nil) } }
 
     /// Empties the batch and keeps its memory.
     public mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
+        used = 0
         entries.removeAll(keepingCapacity: true)
     }
-}
 
-extension [UInt8] {
-    fileprivate mutating func append(storeBytes source: some StoreBytes) {
-        source.withStoreBytes { bytes in
-            unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
+    /// Adds a put, or without a value a removal.
+    @usableFromInline
+    mutating func add(_ key: RawSpan, _ value: RawSpan?) {
+        entries.append(
+            Entry(
+                keyStart: used, keyLength: key.byteCount, valueLength: value?.byteCount ?? 0,
+                kind: value == nil ? .tombstone : .put))
+        append(key)
+        if let value { append(value) }
+    }
+
+    private mutating func append(_ source: RawSpan) {
+        let end = used + source.byteCount
+        if end > bytes.count {
+            bytes.append(contentsOf: repeatElement(0, count: max(end, 256) - bytes.count + used))
         }
+        unsafe bytes.withUnsafeMutableBytes { bytes in
+            unsafe source.withUnsafeBytes { source in
+                unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[used..<end])
+                    .copyMemory(from: source)
+            }
+        }
+        used = end
     }
 }

@@ -49,6 +49,7 @@ package struct ByteView {
         return unsafe ByteView(base: base, count: length)
     }
 
+    @inline(__always)
     func slice(_ range: Range<Int>) -> ByteView {
         dropFirst(range.lowerBound).prefix(range.count)
     }
