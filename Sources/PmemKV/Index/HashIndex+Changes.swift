@@ -48,12 +48,12 @@ extension HashIndex {
 
     /// Keeps readers of these shards waiting from ``beginPublishing(_:)`` to ``endPublishing(_:)``.
     func beginPublishing(_ shards: ShardSet) {
-        for shard in shards { store(word(of: shard).publishing, of: shard) }
+        shards.forEach { store(word(of: $0).publishing, of: $0) }
         cpmem_fence_seq_cst()
     }
 
     func endPublishing(_ shards: ShardSet) {
-        for shard in shards { store(word(of: shard).published, of: shard) }
+        shards.forEach { store(word(of: $0).published, of: $0) }
     }
 
     /// Puts an item into the first empty slot of a chain, which grows when there is none.

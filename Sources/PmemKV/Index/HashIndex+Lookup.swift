@@ -79,8 +79,7 @@ extension HashIndex {
     /// Where the record of a hash most likely lies, if there is one: a hint that may be anywhere.
     @inline(__always)
     func likelyLocation(of hash: KeyHash) -> Location {
-        buckets[shape.bucket(of: hash, word(of: shape.shard(of: hash)))]
-            .likelySlot(hash.tag).location
+        likelyBucket(of: hash).likelySlot(hash.tag).location
     }
 
     /// Whether there is an item with the fingerprint of a hash, whatever its key. Takes no lock,
@@ -91,8 +90,12 @@ extension HashIndex {
 
     /// Starts to load the bucket of a key that is looked for soon.
     @inline(__always)
-    func prefetch(_ hash: KeyHash) {
-        buckets[shape.bucket(of: hash, word(of: shape.shard(of: hash)))].prefetch()
+    func prefetch(_ hash: KeyHash) { likelyBucket(of: hash).prefetch() }
+
+    /// The bucket of a hash, which may be another one before long: a hint.
+    @inline(__always)
+    func likelyBucket(of hash: KeyHash) -> Bucket {
+        buckets[shape.bucket(of: hash, word(of: shape.shard(of: hash)))]
     }
 
     /// Starts to load the bucket that the next insert of this shard is going to split.

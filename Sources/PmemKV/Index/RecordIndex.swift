@@ -138,6 +138,12 @@ final class RecordIndex: Sendable {
         log.prefetchRecord(at: index.likelyLocation(of: hash), lines: lines)
     }
 
+    /// The same where the bucket is known, more or less.
+    @inline(__always)
+    func prefetchRecord(_ hash: KeyHash, in bucket: Bucket) {
+        log.prefetchRecord(at: bucket.likelySlot(hash.tag).location)
+    }
+
     // MARK: For writers, who hold the key's shard
 
     /// What the index has for a key, and where.

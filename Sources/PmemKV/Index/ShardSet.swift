@@ -1,5 +1,5 @@
-/// Shards of an index, each once, ascending.
-struct ShardSet: Sequence, IteratorProtocol {
+/// Shards of an index, each once.
+struct ShardSet {
     private static let wordBits = 64
     private var words = InlineArray<4, UInt64>(repeating: 0)
 
@@ -10,13 +10,15 @@ struct ShardSet: Sequence, IteratorProtocol {
         words[shard.rawValue / Self.wordBits] |= 1 &<< UInt64(shard.rawValue % Self.wordBits)
     }
 
-    /// Takes the lowest one out.
-    mutating func next() -> ShardNumber? {
-        for number in words.indices where words[number] != 0 {
-            let bit = words[number].trailingZeroBitCount
-            words[number] &= words[number] &- 1
-            return ShardNumber(number * Self.wordBits + bit)
+    /// Calls body with each of them, ascending.
+    @inline(__always)
+    func forEach(_ body: (ShardNumber) -> Void) {
+        for number in words.indices {
+            var rest = words[number]
+            while rest != 0 {
+                body(ShardNumber(number &* Self.wordBits &+ rest.trailingZeroBitCount))
+                rest &= rest &- 1
+            }
         }
-        return nil
     }
 }

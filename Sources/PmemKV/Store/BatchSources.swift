@@ -3,6 +3,8 @@
 struct BatchSources {
     struct Item {
         let source: RecordSource
+        /// Where its key is looked for: a hint.
+        let bucket: Bucket
         /// Where the record was written.
         var location = Location(units: 0)
     }
@@ -30,7 +32,9 @@ struct BatchSources {
     subscript(number: Int) -> RecordSource { items[number].source }
 
     @inline(__always)
-    mutating func append(_ source: RecordSource) { items.append(Item(source: source)) }
+    mutating func append(_ source: RecordSource, bucket: Bucket) {
+        items.append(Item(source: source, bucket: bucket))
+    }
 
     @inline(__always)
     mutating func place(_ number: Int, at location: Location) { items[number].location = location }

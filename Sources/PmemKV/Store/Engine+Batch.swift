@@ -19,8 +19,11 @@ extension Engine {
                 let (key, value) = (entry.key(in: bytes), entry.value(in: bytes))
                 if entry.kind.isFound { try check(key, value) } else { try check(key) }
                 let hash = records.hash(key)
-                if sources.count < Self.bucketLookahead { index.prefetch(hash) }
-                sources.append(RecordSource(kind: entry.kind, hash: hash, key: key, value: value))
+                let bucket = index.likelyBucket(of: hash)
+                if sources.count < Self.bucketLookahead { bucket.prefetch() }
+                sources.append(
+                    RecordSource(kind: entry.kind, hash: hash, key: key, value: value),
+                    bucket: bucket)
             }
             if sources.count > 1 { sources.keepLastOfEachKey() }
             try self.write(&sources, relaxed: relaxed)
@@ -35,8 +38,8 @@ extension Engine {
         let head = try space.acquireHead(units: demand.units, entries: sources.count, for: use) {
             sources.items.map { log.room(for: $0.source) }
         }
-        for shard in demand.shards { index.lock(ofShard: shard).lock() }
-        defer { for shard in demand.shards { index.lock(ofShard: shard).unlock() } }
+        demand.shards.forEach { index.lock(ofShard: $0).lock() }
+        defer { demand.shards.forEach { index.lock(ofShard: $0).unlock() } }
         if demand.removals > 0 { try leaveOutRemovals(from: &sources) }
         guard sources.count > 0 else { return try log.giveBackSpares(head) }
         try append(&sources, to: head, relaxed: relaxed)
@@ -49,6 +52,7 @@ extension Engine {
 
     /// Leaves out the removals that need no record. Shards locked.
     private func leaveOutRemovals(from sources: inout BatchSources) throws(StoreError) {
+        prefetchFirstRecords(of: sources)
         var isNeedless = [Bool](repeating: false, count: sources.count)
         try lookUp(sources) { number, item throws(StoreError) in
             let source = item.source
@@ -63,28 +67,30 @@ extension Engine {
     private static let recordLookahead = 8
 
     /// Calls body with each record, while the buckets of later ones, and the records that they
-    /// lead to, are on their way to the processor.
+    /// lead to, are on their way to the processor; those of the first are already.
     @inline(__always)
     private func lookUp(
         _ sources: BatchSources, _ body: (Int, BatchSources.Item) throws(StoreError) -> Void
     ) throws(StoreError) {
-        prefetchFirst(of: sources)
-        for (number, item) in sources.items.enumerated() {
-            if number &+ Self.bucketLookahead < sources.count {
-                index.prefetch(sources[number &+ Self.bucketLookahead].hash)
+        let items = sources.items
+        for (number, item) in items.enumerated() {
+            if number &+ Self.bucketLookahead < items.count {
+                items[number &+ Self.bucketLookahead].bucket.prefetch()
             }
-            if number &+ Self.recordLookahead < sources.count {
-                records.prefetchRecord(sources[number &+ Self.recordLookahead].hash)
+            if number &+ Self.recordLookahead < items.count {
+                prefetchRecord(of: items[number &+ Self.recordLookahead])
             }
             try body(number, item)
         }
     }
 
-    private func prefetchFirst(of sources: BatchSources) {
-        for item in sources.items.prefix(Self.bucketLookahead) { index.prefetch(item.source.hash) }
-        for item in sources.items.prefix(Self.recordLookahead) {
-            records.prefetchRecord(item.source.hash)
-        }
+    @inline(__always)
+    private func prefetchRecord(of item: BatchSources.Item) {
+        records.prefetchRecord(item.source.hash, in: item.bucket)
+    }
+
+    private func prefetchFirstRecords(of sources: BatchSources) {
+        for item in sources.items.prefix(Self.recordLookahead) { prefetchRecord(of: item) }
     }
 
     private func append(
@@ -105,7 +111,7 @@ extension Engine {
             sources.place(number, at: location)
         }
         // What publishing looks at first comes while the records are on their way to the medium.
-        prefetchFirst(of: sources)
+        prefetchFirstRecords(of: sources)
         try log.finishWrite(head, relaxed: relaxed)
     }
 }

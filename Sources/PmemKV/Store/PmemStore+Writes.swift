@@ -74,7 +74,7 @@ extension PmemStore {
     /// - Throws: what ``put(_:forKey:durability:)`` and ``remove(_:durability:)`` throw, for any of
     ///   the entries: then nothing of the batch was written.
     /// - Complexity: O(entries) plus the bytes; one fence for the whole batch, three when it goes
-    ///   on to other segments. Takes 64 to 72 bytes of memory an entry meanwhile. With the ordered
+    ///   on to other segments. Takes 72 to 80 bytes of memory an entry meanwhile. With the ordered
     ///   index O(log n) for each new or removed key.
     public func apply(
         _ batch: WriteBatch, durability: Durability = .durable
