@@ -6,7 +6,8 @@
  * 16 unused bytes where a store keeps its own numbers, then key and value. The checksum covers
  * everything behind its own eight bytes, up to a multiple of eight; what is unused there is zero.
  *
- * A slot of the table is a 16-bit tag over a 48-bit place, the record's offset plus one; 0 is empty.
+ * A slot of the table is a 16-bit tag over a 48-bit place, the record's offset plus one; an empty
+ * one is 0.
  */
 #ifndef FLOORS_H
 #define FLOORS_H

@@ -2,7 +2,8 @@ import CBench
 import Foundation
 
 /// floor of reads: checksummed records of the store's size and alignment, found through a table in
-/// DRAM (see `floors.h`). Filled once, not timed, each key once; then read by any number of threads.
+/// DRAM (see `floors.h`). Filled once, not timed, each key once; then read by any number of
+/// threads.
 final class RecordFloor: Engine {
     private let pool: FloorPool
     nonisolated(unsafe) private let table: UnsafeMutablePointer<floor_table>

@@ -166,7 +166,7 @@ struct DataSet {
 
     var codec: KeyCodec { get throws { try KeyCodec(sizes: keySizes) } }
 
-    /// A workload cut into laps. A fill's laps are all of it, those of others have `lap` operations.
+    /// A workload cut into laps. A fill's laps are all of it, others have `lap` operations each.
     func laps(
         _ workload: Workload, rounds: Int, lap: Int = 0, seed: UInt64 = 0,
         as kind: ((Int) -> Operation.Kind)? = nil
