@@ -39,11 +39,11 @@ function report_time(name,    i, a, b, ratios, ratio) {
 }
 
 / warm-up / { next }
-$1 == "counted" {
-    if (!(($2, $3) in counted) && $2 == "A") names[++operations] = $3
-    counted[$2, $3] += $4
+$1 == "instructions" {
+    if ($2 == "A") names[++operations] = $3
+    sum[$2, $3] = $4
+    counted[$2, $3] = $5
 }
-$1 == "instructions" { sum[$2, $3] += $4 }
 $1 == "cpu" {
     timed[$3, $4, $2] += $5
     time[$3, $4, $2] += $6

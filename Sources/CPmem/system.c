@@ -2,9 +2,11 @@
 #include "cpmem.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +41,18 @@ __attribute__((constructor)) static void watch_forks(void) {
 
 int cpmem_populate_write(void *base, size_t length) {
     return madvise(base, length, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
+}
+
+static const uint32_t *low_half(const void *word) {
+    return (const uint32_t *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+void cpmem_sleep(const void *word, uint32_t value) {
+    syscall(SYS_futex, low_half(word), FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void cpmem_wake(const void *word, int32_t count) {
+    syscall(SYS_futex, low_half(word), FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
 uint64_t cpmem_random64(void) {

@@ -28,7 +28,10 @@ final class Log: Sendable {
         self.sequences = sequences
         self.gate = gate
         geometry = segments.geometry
-        headCount = max(1, min(count, geometry.segmentCount / 4))
+        // Where writers share a round of the disk, what they write lies side by side: a round of
+        // eight records is one page and not eight, and none of them waits for its head meanwhile.
+        let wanted = medium.drainCoversAllThreads ? 1 : count
+        headCount = max(1, min(wanted, geometry.segmentCount / 4))
         heads = (0..<headCount).map { _ in LogHead.allocate() }
         compactionHead = LogHead.allocate()
     }

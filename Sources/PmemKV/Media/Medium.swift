@@ -106,6 +106,9 @@ package final class Medium: @unchecked Sendable {
         if cpmem_guard_total_faults() != faultsAtOpen { try checkMapping() }
     }
 
+    /// See ``PersistentMedium/awaitDrain()``.
+    func awaitDrain() { called.awaitDrain() }
+
     private func checkMapping() throws(StoreError) {
         if case .direct(let mapping) = way, mapping.faultCount > 0 { throw mapping.faultError }
     }

@@ -64,6 +64,8 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
         if pool.faultCount > 0 { throw pool.faultError }
     }
 
+    func awaitDrain() { group.awaitRound() }
+
     func prepare(at offset: Int, count: Int) {}
     func close() { pool.close() }
 

@@ -41,6 +41,9 @@ package protocol PersistentMedium: AnyObject, Sendable {
     func store(_ word: UInt64, to offset: Int, site: PersistSite)
     /// Returns when everything before it is durable.
     func drain(site: PersistSite) throws(StoreError)
+    /// Sleeps until a drain that is under way has returned: whoever holds what this thread wants
+    /// waits for it. With ``drainCoversAllThreads``.
+    func awaitDrain()
     /// Makes room ready ahead of its use, where that has a cost (page faults, block allocation).
     func prepare(at offset: Int, count: Int)
     /// Gives up the mapping and the lock. Nothing may use the medium afterwards.
@@ -49,6 +52,7 @@ package protocol PersistentMedium: AnyObject, Sendable {
 
 extension PersistentMedium {
     package var writeFailure: StoreError? { nil }
+    package func awaitDrain() { SpinWait.giveWay() }
 
     package func readPastCaches(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer

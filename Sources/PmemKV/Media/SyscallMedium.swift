@@ -52,6 +52,8 @@ final class SyscallMedium: FileMedium, @unchecked Sendable {
         try group.commit { () throws(StoreError) in try file.dataSync() }
     }
 
+    func awaitDrain() { group.awaitRound() }
+
     func prepare(at offset: Int, count: Int) {}
     func close() { file.close() }
 }

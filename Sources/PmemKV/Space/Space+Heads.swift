@@ -28,7 +28,9 @@ extension Space {
     @inline(__always)
     private func ownHead() throws(StoreError) -> OwnedHead {
         let start = Int(truncatingIfNeeded: cpmem_thread_hint()) & 0xFFFF
-        var round = 0
+        // Where drains are shared, heads go from hand to hand quickly, among more writers than
+        // processors: those do not wait by spinning.
+        var round = log.medium.drainCoversAllThreads ? SpinWait.firstYield : 0
         while true {
             let active = activeHeads
             let first = start &* active &>> 16

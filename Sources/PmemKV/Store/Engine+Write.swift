@@ -11,9 +11,8 @@ extension Engine {
         try gate.checkWritable()
         let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
         index.prefetch(source.hash)
-        let head = try space.acquireHead(for: source)
         let shard = index.lock(of: source.hash)
-        shard.lock()
+        let head = try own(shard, space.acquireHead(for: source), for: source)
         defer { shard.unlock() }
         index.prefetchSplit(source.hash)
         let location = try append(source, to: head, relaxed: relaxed)
@@ -51,9 +50,8 @@ extension Engine {
         _ condition: (RecordIndex.Found?) throws(StoreError) -> Bool
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
-        let head = try space.acquireHead(for: source)
         let shard = index.lock(of: source.hash)
-        shard.lock()
+        let head = try own(shard, space.acquireHead(for: source), for: source)
         defer { shard.unlock() }
         let found = try records.locate(source.key, source.hash)
         guard try condition(found) else {
@@ -102,6 +100,40 @@ extension Engine {
         }
         seen = sequence
         return update ?? transform(nil)
+    }
+
+    /// Locks a shard behind a head.
+    @inline(__always)
+    private func own(
+        _ shard: SpinLock, _ head: consuming OwnedHead, for source: RecordSource
+    ) throws(StoreError) -> OwnedHead {
+        SchedulingPoint.pass()
+        if shard.tryLock() { return head }
+        return try wait(for: shard, head, for: source)
+    }
+
+    /// Where writers share their drains, whoever has the shard may wait for one, and lets others
+    /// have the head meanwhile. So does this: they could not join that drain otherwise, nor the
+    /// next.
+    @inline(never)
+    private func wait(
+        for shard: SpinLock, _ head: consuming OwnedHead, for source: RecordSource
+    ) throws(StoreError) -> OwnedHead {
+        var head = head
+        guard log.medium.drainCoversAllThreads, !head.isSpanning else {
+            shard.lock()
+            return head
+        }
+        repeat {
+            head.release()
+            log.medium.awaitDrain()
+            head = try space.acquireHead(for: source)
+            if head.isSpanning {
+                shard.lock()
+                return head
+            }
+        } while !shard.tryLock()
+        return head
     }
 
     /// Appends a record and makes it durable, unless relaxed; gives the head back. Shard locked.

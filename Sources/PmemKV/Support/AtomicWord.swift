@@ -62,6 +62,26 @@ struct AtomicWord {
     func lower(to value: UInt64) { unsafe cpmem_fetch_min(address, value) }
 }
 
+/// Sleeping in the kernel until a word changes: for waits that a system call ends, where
+/// ``SpinLock`` spins.
+extension AtomicWord {
+    enum Sleepers: Int32 {
+        case one = 1
+        case all = 0x7FFF_FFFF
+    }
+
+    /// Sleeps while the low half of the word is that of `value`, and may wake by itself. Whoever
+    /// changes the word calls ``wake(_:)`` behind that.
+    ///
+    /// A scheduler of the tests has its threads wait in its own way (``SpinWait/hook``).
+    func sleep(while value: UInt64) {
+        if let hook = SpinWait.hook { return hook() }
+        unsafe cpmem_sleep(address, UInt32(truncatingIfNeeded: value))
+    }
+
+    func wake(_ sleepers: Sleepers) { unsafe cpmem_wake(address, sleepers.rawValue) }
+}
+
 /// Cache lines of shared words, zero at first, freed with their owner.
 ///
 /// What different threads write often belongs in different lines.

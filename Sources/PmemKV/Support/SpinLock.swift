@@ -8,6 +8,9 @@ package enum SpinWait {
     /// tests switches threads here. Set before any store is open, so that reading it is no race.
     @safe nonisolated(unsafe) package static var hook: (@Sendable () -> Void)?
 
+    /// Rounds before this one spin.
+    static let firstYield = 16
+
     static func until(_ isDone: () -> Bool) {
         var round = 0
         while !isDone() {
@@ -16,14 +19,19 @@ package enum SpinWait {
         }
     }
 
+    /// Lets other threads go on.
+    static func giveWay() {
+        if let hook { hook() } else { sched_yield() }
+    }
+
     @inline(never)
     static func wait(round: Int) {
         if let hook {
             hook()
-        } else if round < 16 {
+        } else if round < firstYield {
             for _ in 0..<(1 << min(round, 6)) { cpmem_pause() }
         } else if round < 200 {
-            sched_yield()
+            giveWay()
         } else {
             usleep(50)
         }

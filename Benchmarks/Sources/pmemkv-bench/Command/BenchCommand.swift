@@ -8,6 +8,6 @@ struct BenchCommand: ParsableCommand {
         abstract: "Measures the store against its peers, and DAX access paths against each other.",
         subcommands: [
             KVCommand.self, IOCommand.self, ReportCommand.self, CompareCommand.self,
-            RunOnePhaseCommand.self,
+            GoalsCommand.self, RunOnePhaseCommand.self, RunOneScenarioCommand.self,
         ])
 }

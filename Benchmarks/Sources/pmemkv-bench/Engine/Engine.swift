@@ -28,8 +28,23 @@ protocol EngineWorker {
         from key: UnsafeRawBufferPointer?, limit: Int, into sink: inout ScanSink
     ) throws -> Int
 
+    /// Adds a put to the batch that the next ``commitBatch()`` makes durable as one.
+    mutating func addToBatch(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws
+    mutating func commitBatch() throws
+
     /// Releases what the worker holds.
     mutating func finish()
+}
+
+extension EngineWorker {
+    mutating func addToBatch(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) throws { throw BenchError("this engine is not measured with batches") }
+
+    mutating func commitBatch() throws {
+        throw BenchError("this engine is not measured with batches")
+    }
 }
 
 /// What one engine is, as the tables show it.

@@ -67,6 +67,21 @@ final class StoreEngine: Engine {
     struct Worker: EngineWorker {
         let store: PmemStore
         let durability: Durability
+        private var batch = WriteBatch()
+
+        init(store: PmemStore, durability: Durability) {
+            self.store = store
+            self.durability = durability
+        }
+
+        mutating func addToBatch(
+            _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+        ) { batch.put(value, forKey: key) }
+
+        mutating func commitBatch() throws {
+            try store.apply(batch, durability: durability)
+            batch.removeAll()
+        }
 
         @inline(__always)
         func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws {

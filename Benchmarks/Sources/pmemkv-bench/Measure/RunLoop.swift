@@ -106,14 +106,25 @@ struct RunLoop<W: EngineWorker> {
     private mutating func perform(
         _ operation: Operation, _ version: UInt32, _ outcome: inout ThreadOutcome
     ) throws {
-        let index = Int(operation.index)
+        // A value begins with its key's number, far below the top bit: the sum is the index, but
+        // the processor has to wait for the value that the get before has copied.
+        let index =
+            operation.kind == .getDependent
+            ? Int(operation.index) &+ Int(readBuffer.load(as: UInt64.self) >> 63)
+            : Int(operation.index)
         let keySize = keys.write(index, missing: operation.kind == .getMissing, to: keyBuffer)
         let key = UnsafeRawBufferPointer(start: keyBuffer, count: keySize)
         switch operation.kind {
         case .put:
             try put(key, index, version, &outcome)
-        case .get, .getMissing:
+        case .get, .getMissing, .getDependent:
             try get(key, &outcome)
+        case .batchPut, .batchEnd:
+            let value = values.value(index, version: version)
+            try worker.addToBatch(key, value)
+            if operation.kind == .batchEnd { try worker.commitBatch() }
+            outcome.bytes &+= key.count &+ value.count
+            outcome.bytesPut &+= key.count &+ value.count
         case .remove:
             if try worker.remove(key) { outcome.hits &+= 1 } else { outcome.misses &+= 1 }
             outcome.bytes &+= key.count

@@ -67,6 +67,16 @@ struct KVRunner {
 /// Starts this program again as `run-one-phase` and reads back what it reports.
 enum ChildProcess {
     static func run(_ task: ChildTask) throws -> ChildResult {
+        try run(
+            "run-one-phase", task, named: task.phase.rawValue, endsByKill: task.endsByKill,
+            ChildResult.self)
+    }
+
+    /// Runs this program with a command that takes the path of a task and the path for its result.
+    static func run<Result: Decodable>(
+        _ command: String, _ task: some Encodable, named name: String, endsByKill: Bool = false,
+        _ type: Result.Type
+    ) throws -> Result {
         let files = FileManager.default
         let stem = files.temporaryDirectory.path + "/pmemkv-bench-\(getpid())"
         let taskPath = stem + ".task.json"
@@ -77,15 +87,15 @@ enum ChildProcess {
         }
         try? files.removeItem(atPath: resultPath)
         try JSONEncoder().encode(task).write(to: URL(fileURLWithPath: taskPath))
-        let status = try run(["run-one-phase", taskPath, resultPath])
+        let status = try run([command, taskPath, resultPath])
         guard let data = files.contents(atPath: resultPath) else {
             let how = status & 0x7f == 0 ? "exit code \(status >> 8)" : "signal \(status & 0x7f)"
-            throw BenchError("\(task.phase.rawValue) ended without a result (\(how))")
+            throw BenchError("\(name) ended without a result (\(how))")
         }
-        guard (status == SIGKILL) == task.endsByKill else {
-            throw BenchError("\(task.phase.rawValue) had a result and ended by status \(status)")
+        guard (status == SIGKILL) == endsByKill else {
+            throw BenchError("\(name) had a result and ended by status \(status)")
         }
-        return try JSONDecoder().decode(ChildResult.self, from: data)
+        return try JSONDecoder().decode(type, from: data)
     }
 
     /// Runs this program with these arguments; what waitpid(2) says of its end.

@@ -19,9 +19,10 @@ struct ExpectedState {
     mutating func apply(_ stream: OperationStream, done: Int) {
         for operation in stream.operations.prefix(done) {
             switch operation.kind {
-            case .put, .readModifyWrite: set(Int(operation.index), stream.version)
+            case .put, .readModifyWrite, .batchPut, .batchEnd:
+                set(Int(operation.index), stream.version)
             case .remove: set(Int(operation.index), 0)
-            case .get, .getMissing, .scan, .readAll: break
+            case .get, .getDependent, .getMissing, .scan, .readAll: break
             }
         }
     }

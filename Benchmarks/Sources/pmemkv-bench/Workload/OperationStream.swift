@@ -6,6 +6,10 @@
 struct Operation {
     enum Kind: UInt8 {
         case put, get, getMissing, remove, scan, readModifyWrite, readAll
+        /// A get that cannot begin before the one in front of it has its value.
+        case getDependent
+        /// Puts of one batch; the last of them commits it.
+        case batchPut, batchEnd
     }
     var index: UInt32
     var kind: Kind
