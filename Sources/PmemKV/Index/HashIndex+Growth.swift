@@ -42,13 +42,32 @@ extension HashIndex {
         list.storeRelease(FreeBucketLink(to: number).rawValue)
     }
 
+    /// Makes an empty index, which nobody else uses yet, as large as so many keys would make it, or
+    /// a little less: what is estimated too high would stay so.
+    func grow(to keys: Int) {
+        assert(count == 0)
+        let wanted = keys / shards.count * 2 / Self.splitLoadTimes2 * 31 / 32
+        let level = Int.bitWidth - 1 - max(1, wanted).leadingZeroBitCount
+        for shard in shards {
+            guard wanted > word(of: shard).buckets,
+                mayHave(bucket: wanted - 1, of: shard, level: level)
+            else { return }
+            store(ShardWord(level: level, split: wanted - 1 << level, version: 0), of: shard)
+        }
+    }
+
+    /// Whether there is memory for a shard's bucket, and a bit of each item that leads to it.
+    private func mayHave(bucket: Int, of shard: ShardNumber, level: Int) -> Bool {
+        shape.bucket(bucket, of: shard) < buckets.capacity
+            && level + shape.shardBits < shape.baseBits + 24
+    }
+
     /// Splits the bucket that is next, as far as the index may grow.
     func splitOneBucket(of shard: ShardNumber) throws(StoreError) {
         let word = word(of: shard)
         let source = shape.bucket(word.split, of: shard)
         let target = shape.bucket(word.buckets, of: shard)
-        guard target < buckets.capacity, word.level + shape.shardBits < shape.baseBits + 24
-        else { return }
+        guard mayHave(bucket: word.buckets, of: shard, level: word.level) else { return }
         // First the copies, into a bucket that no word leads to yet.
         var filled = 0
         try forEachPlace(inChainOf: buckets[source]) { _, slot throws(StoreError) in

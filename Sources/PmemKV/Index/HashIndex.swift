@@ -26,7 +26,7 @@ final class HashIndex: Sendable {
     private let control: SharedLines
 
     /// Twice the average number of items in a bucket above which a shard splits one.
-    private static let splitLoadTimes2: UInt64 = 11
+    static let splitLoadTimes2 = 11
     /// Bytes from which on the index takes address space of its own.
     private static let reserveThreshold = 1 << 20
 
@@ -134,7 +134,7 @@ final class HashIndex: Sendable {
     /// Whether a shard splits a bucket when it has so many items.
     @inline(__always)
     func isFull(_ word: ShardWord, items: UInt64) -> Bool {
-        items &* 2 > UInt64(truncatingIfNeeded: word.buckets) &* Self.splitLoadTimes2
+        items &* 2 > UInt64(truncatingIfNeeded: word.buckets &* Self.splitLoadTimes2)
     }
 
     /// One more than the highest bucket in use.

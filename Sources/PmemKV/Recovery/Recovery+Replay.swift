@@ -1,7 +1,8 @@
 /// Rebuilding the index from the log.
 ///
-/// Extents are replayed in any order and in parallel: the higher sequence number wins. Tombstones
-/// stand in the index meanwhile, so that an older put that comes later finds them.
+/// Extents are replayed in any order, each part of the index's shards by a thread of its own: the
+/// higher sequence number wins. Tombstones stand in the index meanwhile, so that an older put that
+/// comes later finds them.
 extension Recovery {
     mutating func replay() throws(StoreError) {
         let work = geometry.segments.filter(needsReplay)
@@ -15,17 +16,21 @@ extension Recovery {
         let open = work.indices.filter { segments.phase(work[$0]) == .open }
         let batches = SpanningBatches(in: open.map { contents[$0] })
         for slot in open { batches.settle(&contents[slot]) }
-        let found = contents
-        let outcomes = try inParallel(work.count, threads: threads) { slot throws(StoreError) in
-            try replay.apply(
-                found[slot], of: work[slot], covered: checkpoint.covered(work[slot]))
+        let extents = zip(work, contents).map {
+            Replay.Work(extent: $0, contents: $1, covered: checkpoint.covered($0))
+        }
+        let censuses = try inParallel(work.count, threads: threads) { replay.count(extents[$0]) }
+        if !checkpoint.isLoaded { records.index.grow(to: expectedKeys(censuses)) }
+        let parts = min(threads, records.index.shards.count)
+        let tombstones = try inParallel(parts, threads: parts) { part throws(StoreError) in
+            try replay.apply(extents, part: part, of: parts)
         }
         var highest = SequenceNumber.zero
-        for (extent, outcome) in zip(work, outcomes) {
-            highest = max(highest, outcome.contents.maximumSequence)
-            collect(outcome, extent)
+        for (extent, census) in zip(extents, censuses) {
+            highest = max(highest, extent.contents.maximumSequence)
+            collect(extent, applied: census.applied)
         }
-        for (hash, location) in outcomes.lazy.flatMap(\.tombstones) {
+        for (hash, location) in tombstones.joined() {
             if let place = records.index.place(of: hash, holding: location) {
                 records.index.remove(place, of: hash)
             }
@@ -41,13 +46,18 @@ extension Recovery {
         }
     }
 
-    private mutating func collect(_ outcome: Replay.Outcome, _ extent: SegmentNumber) {
-        let contents = outcome.contents
+    /// Keys that the index will hold, by the different ones of a shard.
+    private func expectedKeys(_ censuses: [Replay.Census]) -> Int {
+        Set(censuses.lazy.flatMap(\.sample)).count * records.index.shards.count
+    }
+
+    private mutating func collect(_ work: Replay.Work, applied: Int) {
+        let (extent, contents) = (work.extent, work.contents)
         report.damagedRecords += contents.damagedValues.count
         if contents.usedSummary {
-            report.summaryRecords += outcome.applied
+            report.summaryRecords += applied
         } else {
-            report.scannedRecords += outcome.applied
+            report.scannedRecords += applied
         }
         if segments.phase(extent) == .open {
             open.append((extent, contents))

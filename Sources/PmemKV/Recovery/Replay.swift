@@ -1,14 +1,24 @@
-/// Applies the records of extents to the index. Safe from several threads.
+/// Applies the records of extents to the index. Safe from several threads: each has shards of its
+/// own, so that no two of them write to one cache line of the index.
 struct Replay: Sendable {
     let log: Log
     let records: RecordIndex
     let liveness: Liveness
     let reader: ExtentReader
 
-    struct Outcome {
-        var contents: ExtentContents
+    /// An extent to be replayed.
+    struct Work {
+        let extent: SegmentNumber
+        let contents: ExtentContents
+        /// What a checkpoint covers of it.
+        let covered: Units
+    }
+
+    /// What an extent adds to the index.
+    struct Census {
         var applied = 0
-        var tombstones: [(KeyHash, Location)] = []
+        /// The hashes of one shard's records.
+        var sample: [KeyHash] = []
     }
 
     /// Entries whose buckets are on their way to the processor.
@@ -28,22 +38,48 @@ struct Replay: Sendable {
         return contents
     }
 
-    /// Replays what a checkpoint does not cover of an extent's contents.
-    func apply(
-        _ contents: ExtentContents, of extent: SegmentNumber, covered: Units
-    ) throws(StoreError) -> Outcome {
-        var result = Outcome(contents: contents)
-        let start = log.geometry.firstLocation(of: extent)
-        for (number, entry) in contents.entries.enumerated() where entry.offset >= covered {
-            if number + Self.lookahead < contents.entries.count {
-                records.index.prefetch(contents.entries[number + Self.lookahead].hash)
+    /// Counts what was appended to an extent.
+    func count(_ work: Work) -> Census {
+        var census = Census()
+        var (puts, tombstones) = (Units.zero, Units.zero)
+        let shape = records.index.shape
+        for entry in work.contents.entries where entry.offset >= work.covered {
+            if entry.kind.isFound { puts += entry.units } else { tombstones += entry.units }
+            if shape.shard(of: entry.hash) == shape.shards.lowerBound {
+                census.sample.append(entry.hash)
             }
-            let location = start + entry.offset
-            try apply(entry, at: location)
-            if !entry.kind.isFound { result.tombstones.append((entry.hash, location)) }
-            result.applied += 1
+            census.applied += 1
         }
-        return result
+        log.segments.noteAppended(work.extent, .put, puts)
+        log.segments.noteAppended(work.extent, .tombstone, tombstones)
+        return census
+    }
+
+    /// Replays what the checkpoint does not cover of all extents, as far as it concerns one of so
+    /// many equal parts of the index's shards. Returns the tombstones that it met.
+    func apply(
+        _ work: [Work], part: Int, of parts: Int
+    ) throws(StoreError) -> [(KeyHash, Location)] {
+        let shape = records.index.shape
+        var tombstones: [(KeyHash, Location)] = []
+        let isMine = { (entry: SummaryEntry) in
+            shape.shard(of: entry.hash).rawValue &* parts / shape.shards.count == part
+        }
+        for work in work {
+            let start = log.geometry.firstLocation(of: work.extent)
+            let entries = work.contents.entries
+            for (number, entry) in entries.enumerated() {
+                let next = number &+ Self.lookahead &* parts
+                if next < entries.count, isMine(entries[next]) {
+                    records.index.prefetch(entries[next].hash)
+                }
+                guard entry.offset >= work.covered, isMine(entry) else { continue }
+                let location = start + entry.offset
+                try apply(entry, at: location)
+                if !entry.kind.isFound { tombstones.append((entry.hash, location)) }
+            }
+        }
+        return tombstones
     }
 
     /// What an item of the index stands for, its record's own word or, when that is damaged, the
@@ -72,7 +108,6 @@ struct Replay: Sendable {
             }
             return (old, known)
         }
-        log.segments.noteAppended(log.segments.extent(of: location), entry.kind, entry.units)
         guard let previous else { return try index.insert(entry.hash, location) }
         let (old, known) = previous.found
         if liveness.supersedes(entry.number, at: location, known.sequence, at: old) {

@@ -75,6 +75,10 @@ struct ManyReads: ~Copyable {
         frame = engine.gate.callbacks.enter(.reader)
     }
 
+    /// Here, since the frame's own end must not become a part of callers' modules.
+    @usableFromInline @inline(never)
+    deinit {}
+
     @inline(__always)
     private func hash(_ number: Int) -> KeyHash { hashes[number & (Self.buckets - 1)] }
 

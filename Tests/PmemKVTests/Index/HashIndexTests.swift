@@ -63,6 +63,27 @@ struct HashIndexTests {
         #expect(bytes > 8 && bytes < 16, "\(bytes) bytes a key")
     }
 
+    /// An index that was made large at once holds what one that grew holds, in as much memory, and
+    /// grows on; one that cannot be so large stays as it is.
+    @Test(arguments: [100, 5_000, 100_000, 399_000, 4_000_000])
+    func mayBeMadeLargeAtOnce(expected: Int) throws {
+        let grown = try makeIndex(1 << 20)
+        let index = try makeIndex(1 << 20)
+        index.grow(to: expected)
+        for number in 0..<400_000 {
+            try grown.insert(hash(number), location(number))
+            try index.insert(hash(number), location(number))
+        }
+        for number in 0..<400_000 {
+            let found = try index.find(hash(number)) { $0 == location(number) ? true : nil }
+            #expect(found == true)
+        }
+        #expect(index.count == 400_000)
+        if expected < 400_000 {
+            #expect(index.memoryBytes <= grown.memoryBytes * 102 / 100)
+        }
+    }
+
     /// A bucket that had once overflowed kept its overflow bucket for good. In a store that was
     /// full and stayed so, while keys came and went, all buckets had overflowed in the end: the
     /// index ran out of overflow buckets, and the store took no writes any more.
