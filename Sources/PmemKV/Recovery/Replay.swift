@@ -62,8 +62,11 @@ struct Replay: Sendable {
     ) throws(StoreError) -> [(KeyHash, Location)] {
         let shape = records.index.shape
         var tombstones: [(KeyHash, Location)] = []
-        let isMine = { (entry: SummaryEntry) in
-            shape.shard(of: entry.hash).rawValue &* parts / shape.shards.count == part
+        let count = shape.shards.count
+        let (first, end) = (count * part / parts, count * (part + 1) / parts)
+        func isMine(_ entry: SummaryEntry) -> Bool {
+            let shard = shape.shard(of: entry.hash).rawValue
+            return shard >= first && shard < end
         }
         for work in work {
             let start = log.geometry.firstLocation(of: work.extent)
