@@ -30,9 +30,26 @@ static inline uint64_t cpmem_salt(uint64_t pool_id, uint32_t segment, uint32_t g
 static inline uint32_t cpmem_header_checksum(const struct cpmem_record *header, const void *key,
                                              uint32_t key_length, uint64_t salt,
                                              uint64_t location) {
+    const char *bytes = (const char *)header;
+#if defined(__x86_64__) || defined(__aarch64__)
+    if (__builtin_expect(cpmem_has_crc32_instruction && key_length < cpmem_crc32c_lanes_from, 1)) {
+        // The same as below with all lengths but that of the key known.
+        uint32_t first;
+        memcpy(&first, bytes + 4, 4);
+        uint64_t wide = cpmem_crc32c_word(~UINT32_C(0), salt);
+        wide = cpmem_crc32c_word(wide, location);
+        wide = cpmem_crc32c_half((uint32_t)wide, first);
+        wide = cpmem_crc32c_at(wide, bytes + 8);
+        wide = cpmem_crc32c_at(wide, bytes + 16);
+        wide = cpmem_crc32c_at(wide, bytes + 24);
+        if (key_length == 16)
+            return ~(uint32_t)cpmem_crc32c_at(cpmem_crc32c_at(wide, key), (const char *)key + 8);
+        return ~cpmem_crc32c_stream((uint32_t)wide, key, key_length);
+    }
+#endif
     uint64_t prefix[2] = {salt, location};
     uint32_t state = cpmem_crc32c_update(~UINT32_C(0), prefix, sizeof prefix);
-    state = cpmem_crc32c_update(state, (const char *)header + 4, sizeof *header - 4);
+    state = cpmem_crc32c_update(state, bytes + 4, sizeof *header - 4);
     return ~cpmem_crc32c_update(state, key, key_length);
 }
 
