@@ -33,6 +33,11 @@ protocol EngineWorker {
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws
     mutating func commitBatch() throws
 
+    /// Adds a key to those that the next ``readGroup(into:)`` reads in one call: it copies each
+    /// value into `buffer` and returns how many there were.
+    mutating func addToGroup(_ key: UnsafeRawBufferPointer) throws
+    mutating func readGroup(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
+
     /// Releases what the worker holds.
     mutating func finish()
 }
@@ -44,6 +49,14 @@ extension EngineWorker {
 
     mutating func commitBatch() throws {
         throw BenchError("this engine is not measured with batches")
+    }
+
+    mutating func addToGroup(_ key: UnsafeRawBufferPointer) throws {
+        throw BenchError("this engine is not measured with gets of many keys")
+    }
+
+    mutating func readGroup(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        throw BenchError("this engine is not measured with gets of many keys")
     }
 }
 

@@ -68,6 +68,9 @@ final class StoreEngine: Engine {
         let store: PmemStore
         let durability: Durability
         private var batch = WriteBatch()
+        /// Copies of the keys of a group, each in memory that is used again.
+        private var group: [UnsafeRawBufferPointer] = []
+        private var groupMemory: [UnsafeMutableRawBufferPointer] = []
 
         init(store: PmemStore, durability: Durability) {
             self.store = store
@@ -81,6 +84,26 @@ final class StoreEngine: Engine {
         mutating func commitBatch() throws {
             try store.apply(batch, durability: durability)
             batch.removeAll()
+        }
+
+        mutating func addToGroup(_ key: UnsafeRawBufferPointer) {
+            if group.count == groupMemory.count {
+                groupMemory.append(.allocate(byteCount: 1 << 16, alignment: 64))
+            }
+            let memory = groupMemory[group.count]
+            memory.copyMemory(from: key)
+            group.append(UnsafeRawBufferPointer(rebasing: memory[..<key.count]))
+        }
+
+        mutating func readGroup(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+            var hits = 0
+            try store.withValues(forKeys: group) { _, value in
+                guard let value else { return }
+                value.withUnsafeBytes { buffer.copyMemory(from: $0) }
+                hits += 1
+            }
+            group.removeAll(keepingCapacity: true)
+            return hits
         }
 
         @inline(__always)
@@ -122,7 +145,7 @@ final class StoreEngine: Engine {
             return visited
         }
 
-        func finish() {}
+        func finish() { groupMemory.forEach { $0.deallocate() } }
     }
 }
 

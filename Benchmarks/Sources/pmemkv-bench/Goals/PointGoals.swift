@@ -46,17 +46,15 @@ struct PointGoals {
                 .init(name: "append") { try append.lap(fill[$0]) },
             ])
         var found = [puts.ratio(rows.put, "store", to: "append", remark: "fill from empty")]
-        if place.wants(rows.get, rows.getDependent, rows.miss) {
+        if place.wants(rows.get, rows.getDependent, rows.miss)
+            || rows.hasOthers && place.wants(.multiGet)
+        {
             found += try measureReads(store, filled: fill)
         }
         if place.wants(rows.overwrite) || rows.hasOthers && place.wants(.batch8, .batch64) {
             found += try measureWrites(store, append)
         }
         if rows.hasOthers, place.wants(.delete) { found.append(try measureDeletes(store)) }
-        if rows.hasOthers {
-            found.append(
-                GoalMeasurement(row: .multiGet, remark: "the library has no multi-get"))
-        }
         try store.close()
         try append.close()
         return found
@@ -75,6 +73,9 @@ struct PointGoals {
         let dependent = data.laps(.readrandom, rounds: rounds, lap: lap, seed: 2) { _ in
             .getDependent
         }
+        let groups = data.laps(.readrandom, rounds: rounds, lap: lap / 16 * 16, seed: 9) {
+            $0 % 16 == 15 ? .groupEnd : .groupGet
+        }
         let misses = data.laps(.readmissing, rounds: rounds, lap: lap, seed: 3)
         let race = try Race(
             rounds: rounds, warmUps: 1,
@@ -86,13 +87,14 @@ struct PointGoals {
                     return Lap([outcome])
                 },
                 .init(name: "table") { try table.lap(gets[$0]) },
+                .init(name: "groups") { try store.lap(groups[$0]) },
                 .init(name: "dependent") { try store.lap(dependent[$0]) },
                 .init(name: "table-dependent") { try table.lap(dependent[$0]) },
                 .init(name: "miss") { try store.lap(misses[$0]) },
                 .init(name: "table-miss") { try table.lap(misses[$0]) },
             ])
         func nanoseconds(_ lane: String) -> String { Format.nanoseconds(race.median(lane)) }
-        let found = [
+        var found = [
             race.ratio(
                 rows.get, "get", to: "ahead",
                 remark: "floor (c) takes \(nanoseconds("table")) for independent keys"),
@@ -101,6 +103,7 @@ struct PointGoals {
                 rows.miss, "miss", to: "get",
                 remark: "floor (d), the C table, takes \(nanoseconds("table-miss"))"),
         ]
+        if rows.hasOthers { found.append(race.ratio(.multiGet, "groups", to: "get")) }
         try table.close()
         return found
     }

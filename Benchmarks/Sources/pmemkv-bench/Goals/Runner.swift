@@ -76,7 +76,7 @@ final class EngineRunner<E: Engine>: Runner {
     private func check(_ stream: OperationStream, _ outcome: ThreadOutcome) throws {
         let isRight =
             switch stream.operations.first?.kind {
-            case .get, .getDependent, .remove: outcome.hits == outcome.done
+            case .get, .getDependent, .groupGet, .groupEnd, .remove: outcome.hits == outcome.done
             case .getMissing: outcome.misses == outcome.done
             case .scan, .readAll: outcome.entries > 0
             default: true

@@ -119,6 +119,12 @@ struct RunLoop<W: EngineWorker> {
             try put(key, index, version, &outcome)
         case .get, .getMissing, .getDependent:
             try get(key, &outcome)
+        case .groupGet, .groupEnd:
+            try worker.addToGroup(key)
+            if operation.kind == .groupEnd {
+                outcome.hits &+= try worker.readGroup(into: readBuffer)
+            }
+            outcome.bytes &+= key.count
         case .batchPut, .batchEnd:
             let value = values.value(index, version: version)
             try worker.addToBatch(key, value)

@@ -22,7 +22,8 @@ struct ExpectedState {
             case .put, .readModifyWrite, .batchPut, .batchEnd:
                 set(Int(operation.index), stream.version)
             case .remove: set(Int(operation.index), 0)
-            case .get, .getDependent, .getMissing, .scan, .readAll: break
+            case .get, .getDependent, .groupGet, .groupEnd, .getMissing, .scan, .readAll:
+                break
             }
         }
     }

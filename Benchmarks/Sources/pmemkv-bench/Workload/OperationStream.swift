@@ -10,6 +10,8 @@ struct Operation {
         case getDependent
         /// Puts of one batch; the last of them commits it.
         case batchPut, batchEnd
+        /// Gets of one call; the last of them makes it.
+        case groupGet, groupEnd
     }
     var index: UInt32
     var kind: Kind
