@@ -20,7 +20,7 @@ struct GoalPlan: Codable, Sendable {
     /// Rounds in which a data set is loaded. The first quarter, with a small table, does not count.
     var fillRounds: Int { isQuick ? 8 : 40 }
     /// Keys of the rows that look at a store which is overwritten for a long time.
-    var sustainedKeys: Int { keys / 2 }
+    var sustainedKeys: Int { keys / 4 }
     /// Keys of the rows that look at opening.
     var recoveryKeys: Int { keys / 2 * 5 }
 }
