@@ -19,8 +19,9 @@ struct GoalPlan: Codable, Sendable {
     var lap: Int { isQuick ? 4_000 : 20_000 }
     /// Rounds in which a data set is loaded. The first quarter, with a small table, does not count.
     var fillRounds: Int { isQuick ? 8 : 40 }
-    /// Keys of the rows that look at a store which is overwritten for a long time.
-    var sustainedKeys: Int { keys / 2 }
+    /// Keys of the rows that look at a store which is overwritten for a long time: of some dozen
+    /// segments at least.
+    var sustainedKeys: Int { max(20_000, keys / 4) }
     /// Keys of the rows that look at opening.
     var recoveryKeys: Int { keys / 2 * 5 }
 }

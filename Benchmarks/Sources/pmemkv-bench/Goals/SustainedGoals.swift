@@ -50,8 +50,8 @@ struct SustainedGoals {
             in: place.subdirectory(), data, fullness: Double(level.percent) / 100)
         let overwrites = stream(zipfian: level.isZipfian)
         for stream in data.laps(.fillrandom, rounds: 1) { _ = try pool.runner.lap(stream) }
-        // Until the segments are as they stay.
-        for _ in 0..<2 { _ = try pool.runner.lap(overwrites) }
+        // Until the segments are as they stay: at half full each has been reused several times.
+        for _ in 0..<(plan.isQuick ? 2 : 5) { _ = try pool.runner.lap(overwrites) }
         let quiet = Hiccups.watch(seconds: 0.5)
         let before = pool.store.statistics
         let lap = Lap(
