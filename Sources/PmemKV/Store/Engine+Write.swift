@@ -11,28 +11,23 @@ extension Engine {
         try gate.checkWritable()
         let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
         index.prefetch(source.hash)
-        let shard = index.lock(of: source.hash)
-        let head = try own(shard, space.acquireHead(for: source), for: source)
-        defer { shard.unlock() }
-        index.prefetchSplit(source.hash)
-        let location = try append(source, to: head, relaxed: relaxed)
-        try publish(source, at: location)
+        _ = try write(source, relaxed: relaxed)
     }
 
     /// Writes a tombstone if the key is there. Returns whether it was.
+    ///
+    /// As in a put, what stands in the index is looked at only after the fence; before, it is asked
+    /// whether there is anything with the key's fingerprint. So of some ten million removals of
+    /// absent keys one writes a tombstone that nobody needs.
     func remove(_ key: ByteView, relaxed: Bool) throws(StoreError) -> Bool {
         try check(key)
         try gate.checkWritable()
-        let hash = records.hash(key)
-        let mayBeThere = try index.mayHold(hash)
+        let source = RecordSource.tombstone(key, records.hash(key))
+        let mayBeThere = try index.mayHold(source.hash)
         guard leavesTombstone(of: mayBeThere, promised: !relaxed) else { return false }
-        var existed = false
-        _ = try write(.tombstone(key, hash), relaxed: relaxed) { found throws(StoreError) in
-            // "No such key" is an answer of its own, which damage may forbid.
-            existed = found != nil ? true : try records.contains(key, hash)
-            return leavesTombstone(of: existed, promised: !relaxed)
-        }
-        return existed
+        if try write(source, relaxed: relaxed) { return true }
+        // "No such key" is an answer of its own, which damage may forbid.
+        return try records.contains(key, source.hash)
     }
 
     /// Whether a removal leaves a record behind: that of a key that is there does. One of an absent
@@ -44,17 +39,27 @@ extension Engine {
         isThere || promised && log.hasRelaxed
     }
 
+    /// Writes one record, whatever is there now. Returns whether the key was there.
+    @inline(__always)
+    private func write(_ source: RecordSource, relaxed: Bool) throws(StoreError) -> Bool {
+        let shard = index.lock(of: source.hash)
+        let head = try own(shard, space.acquireHead(for: source), for: source)
+        defer { shard.unlock() }
+        if source.kind.isFound { index.prefetchSplit(source.hash) }
+        let location = try append(source, to: head, relaxed: relaxed)
+        return try publish(source, at: location)
+    }
+
     /// Writes one record if the condition holds for what is there now. Returns whether it did.
-    func write(
-        _ source: RecordSource, relaxed: Bool,
-        _ condition: (RecordIndex.Found?) throws(StoreError) -> Bool
+    private func write(
+        _ source: RecordSource, relaxed: Bool, if condition: (RecordIndex.Found?) -> Bool
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
         let shard = index.lock(of: source.hash)
         let head = try own(shard, space.acquireHead(for: source), for: source)
         defer { shard.unlock() }
         let found = try records.locate(source.key, source.hash)
-        guard try condition(found) else {
+        guard condition(found) else {
             if head.isSpanning { try log.giveBackSpares(head) }
             return false
         }
@@ -77,12 +82,13 @@ extension Engine {
         case .keep: return true
         case .remove:
             guard leavesTombstone(of: seen != nil, promised: true) else { return true }
-            return try write(.tombstone(key, hash), relaxed: false) { $0?.sequence == seen }
+            return try write(
+                .tombstone(key, hash), relaxed: false, if: { $0?.sequence == seen })
         case .set(let value):
             return try value.withByteView { value throws(StoreError) in
                 try self.check(key, value)
                 let source = RecordSource(kind: .put, hash: hash, key: key, value: value)
-                return try self.write(source, relaxed: false) { $0?.sequence == seen }
+                return try self.write(source, relaxed: false, if: { $0?.sequence == seen })
             }
         }
     }
@@ -152,14 +158,17 @@ extension Engine {
         return location
     }
 
-    /// Makes a durable record the one that readers find. Shard locked.
+    /// Makes a durable record the one that readers find. Returns whether the key was there. Shard
+    /// locked.
     ///
     /// A failure leaves a durable record that the index does not know: only a new recovery puts
     /// that right.
-    @inline(__always)
-    func publish(_ source: RecordSource, at location: Location) throws(StoreError) {
+    @inline(__always) @discardableResult
+    func publish(_ source: RecordSource, at location: Location) throws(StoreError) -> Bool {
         try gate.failing { () throws(StoreError) in
-            try replace(try records.locate(source.key, source.hash), by: source, at: location)
+            let previous = try records.locate(source.key, source.hash)
+            try replace(previous, by: source, at: location)
+            return previous != nil
         }
     }
 
