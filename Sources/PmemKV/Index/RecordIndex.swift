@@ -62,6 +62,12 @@ final class RecordIndex: Sendable {
         }
     }
 
+    /// Whether a record that belongs to its key is what was written, as far as reads verify that.
+    @inline(__always)
+    func mayBeShown(_ record: RecordView) -> Bool {
+        record.fits && (!verifiesReads || record.verifyHeader() && record.verifyValue())
+    }
+
     /// Throws when what was read from a record may have been lost meanwhile: when there was a
     /// fault at all since the store was opened, in this pool or another, it is verified again.
     @inline(__always)

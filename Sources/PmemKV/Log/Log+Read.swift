@@ -12,12 +12,14 @@ extension Log {
             end: geometry.offset(of: first) &+ segments.span(first) &* geometry.segmentSize)
     }
 
+    func damage(_ record: RecordView) -> StoreError { damage(at: record.location) }
+
     @inline(never)
-    func damage(_ record: RecordView) -> StoreError {
+    func damage(at location: Location) -> StoreError {
         StoreError(
             medium.faultCount > 0 ? .media : .corrupt,
             """
-            the record at offset \(record.location.offset) is damaged: it does not match its \
+            the record at offset \(location.offset) is damaged: it does not match its \
             checksum; 'pmemkv check' lists all damage, 'pmemkv repair' salvages the rest
             """)
     }

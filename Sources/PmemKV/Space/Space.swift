@@ -24,6 +24,8 @@ final class Space: @unchecked Sendable {
     var fullSince: Int?
     /// The open extents that the next writer continues, in a store that was opened read-only.
     var continued: [SegmentNumber] = []
+    /// The keys in order, where that was asked for. Set while the store is opened.
+    var ordered: OrderedIndex?
     /// Extents that compaction emptied.
     let compactions = Atomic<Int>(0)
     /// Units it copied out of them.

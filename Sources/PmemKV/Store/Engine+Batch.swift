@@ -45,7 +45,11 @@ extension Engine {
         guard sources.count > 0 else { return try log.giveBackSpares(head) }
         let locations = try append(sources, to: head, relaxed: relaxed)
         index.beginPublishing(demand.shards)
-        defer { index.endPublishing(demand.shards) }
+        ordered?.beginBatch()
+        defer {
+            ordered?.endBatch()
+            index.endPublishing(demand.shards)
+        }
         try lookUp(sources) { number, source throws(StoreError) in
             try publish(source, at: locations[number])
         }
