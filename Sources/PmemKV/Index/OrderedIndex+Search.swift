@@ -50,6 +50,7 @@ extension OrderedIndex {
             }
             guard node.isStill(version) else { return nil }
             let child = OrderedNode(word: word)
+            child.prefetch()
             let childVersion = child.settledVersion()
             guard node.isStill(version) else { return nil }
             node = child

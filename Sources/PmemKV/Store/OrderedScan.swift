@@ -20,12 +20,18 @@ struct OrderedScan: ~Copyable {
     private let ordered: OrderedIndex
     private let records: RecordIndex
     private let log: Log
+    private let segments: Segments
+    private let geometry: Geometry
     private let reverse: Bool
     private let end: [UInt8]?
     private var left: Int
     private var page = OrderedPage()
-    /// The last key that was shown; empty before the first.
-    private var last: [UInt8] = []
+    /// The page behind it, read when the end of this one comes near; its first records are on
+    /// their way then.
+    private var upcoming = OrderedPage()
+    private var hasUpcoming = false
+    /// The last key that was shown.
+    private var last = KeyNote()
     private var pinned: SegmentNumber?
 
     /// Records ahead of the one shown that are on their way to the processor.
@@ -39,6 +45,8 @@ struct OrderedScan: ~Copyable {
         self.ordered = ordered
         records = ordered.records
         log = ordered.records.log
+        segments = log.segments
+        geometry = log.geometry
         self.reverse = reverse
         end = reverse ? range.from : range.to
         left = limit
@@ -53,14 +61,21 @@ struct OrderedScan: ~Copyable {
         var isRepeated = false
         while true {
             try records.gate.checkReadable()
-            ordered.read(
-                from: start, ascending: !reverse, limit: isRepeated ? .max : left,
-                copiesFirst: isRepeated, into: &page)
+            if hasUpcoming {
+                swap(&page, &upcoming)
+            } else {
+                ordered.read(
+                    from: start, ascending: !reverse, limit: isRepeated ? .max : left,
+                    copiesFirst: isRepeated, into: &page)
+                for number in 0..<min(page.entries.count, Self.lookahead) { prefetch(number) }
+            }
+            hasUpcoming = false
             switch try showPage(in: frame, body) {
             case .ended: return
             case .stale:
-                if !last.isEmpty { start = reverse ? last : last + [0] }
+                if let key = last.key { start = reverse ? key : key + [0] }
                 isRepeated = true
+                hasUpcoming = false
             case .shown:
                 guard let next = page.next else { return }
                 start = next
@@ -80,11 +95,14 @@ struct OrderedScan: ~Copyable {
         in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
         let count = page.entries.count
-        for number in 0..<min(count, Self.lookahead) { prefetch(number) }
         // Where the next page begins within the range, all of this one lies in it.
         let checksEnd = end.map { !isInside(page.next, $0) } ?? false
         for number in 0..<count {
-            if number &+ Self.lookahead < count { prefetch(number &+ Self.lookahead) }
+            if number &+ Self.lookahead < count {
+                prefetch(number &+ Self.lookahead)
+            } else {
+                lookBeyond(number &+ Self.lookahead &- count, checksEnd)
+            }
             let entry = page.entries[number]
             let outcome =
                 switch entry.kind {
@@ -100,6 +118,22 @@ struct OrderedScan: ~Copyable {
     @inline(__always)
     private func prefetch(_ number: Int) {
         log.prefetchRecord(at: page.entries[number].location, lines: Self.lines)
+    }
+
+    /// Starts to load a record of the next page, which is read first where none was yet.
+    @inline(never)
+    private mutating func lookBeyond(_ number: Int, _ checksEnd: Bool) {
+        if !hasUpcoming {
+            // What lies beyond this page is behind the end, or more than is asked for.
+            guard number == 0, !checksEnd, left > Self.lookahead, let next = page.next else {
+                return
+            }
+            ordered.read(
+                from: next, ascending: !reverse, limit: left, copiesFirst: false, into: &upcoming)
+            hasUpcoming = true
+        }
+        guard number < upcoming.entries.count else { return }
+        log.prefetchRecord(at: upcoming.entries[number].location, lines: Self.lines)
     }
 
     private func isInside(_ next: [UInt8]?, _ end: [UInt8]) -> Bool {
@@ -126,21 +160,22 @@ struct OrderedScan: ~Copyable {
         guard let base = unsafe log.medium.base else {
             return try showCopy(of: entry, body)
         }
-        let extent = log.segments.extent(of: entry.location)
+        guard let segment = geometry.segment(of: entry.location) else { return .stale }
+        let extent = segments.role(segment).first
         if extent != pinned {
             frame.pin(extent.rawValue)
             pinned = extent
             cpmem_fence_seq_cst()
         }
         SchedulingPoint.pass()
-        guard ordered.isTrusted(entry.location), let bounds = log.bounds(of: entry.location),
-            bounds.salt == entry.salt
-        else { return .stale }
+        guard ordered.isTrusted(entry.location) else { return .stale }
+        let bounds = log.bounds(ofExtent: segments.role(segment).first)
+        guard bounds.salt == entry.salt else { return .stale }
         let record = unsafe RecordView(
             base: base + entry.location.offset, location: entry.location, in: bounds)
         guard records.mayBeShown(record) else { throw log.damage(record) }
         if checksEnd, isBehindEnd(record.key) { return .ended }
-        note(record.key)
+        last.take(record.key)
         let goOn = record.key.withSpan { key in record.value.withSpan { body(key, $0) } }
         try records.checkStillThere(record)
         return hasShown(goOn)
@@ -165,7 +200,7 @@ struct OrderedScan: ~Copyable {
         guard let (key, value) = copy else { return .stale }
         return key.withByteView { key in
             if isBehindEnd(key) { return .ended }
-            note(key)
+            last.take(key)
             return hasShown(
                 value.withByteView { value in
                     key.withSpan { key in value.withSpan { body(key, $0) } }
@@ -187,16 +222,9 @@ struct OrderedScan: ~Copyable {
                 key.withSpan { key in found.value.withSpan { body(key, $0) } }
             }
             guard let goOn else { return .shown }
-            note(key)
+            last.take(key)
             return hasShown(goOn)
         }
-    }
-
-    /// Keeps a key from which the scan may have to go on: body may change what it was read from.
-    @inline(__always)
-    private mutating func note(_ key: ByteView) {
-        last.removeAll(keepingCapacity: true)
-        unsafe last.append(contentsOf: key.buffer)
     }
 
     @inline(__always)
