@@ -2,39 +2,37 @@ import CPmem
 
 /// A scan over the ordered index.
 ///
-/// A page of records is read from a leaf; their bytes are on their way to the processor while the
-/// ones before are shown. A record is shown where it lies, without a look into the hash index, if
-/// it is still the newest of its key: its extent is pinned first, then the trust is asked, then the
-/// life of the extent.
+/// A page of records is read from a leaf. A few of them at a time, if they are short, are verified
+/// and copied inside one epoch, while the bytes of the next ones are on their way to the processor;
+/// then body is given the copies, outside of any epoch. A long record is shown where it lies, its
+/// extent pinned (OrderedScan+Entries).
 ///
 /// Invariants:
-/// - Whoever empties an extent takes the trust back from all that lives there before it looks for
-///   pins. So a record that is trusted behind a pin, with a full fence between, stays.
-/// - The trust is asked before the life: a bit that was set in a later life comes with that life's
+/// - Before body is given a record, the trust in it is asked, and then the life of its extent: what
+///   is shown is the newest of its key. A bit that was set in a later life comes with that life's
 ///   salt, which is not the one that the page noted.
 /// - A key is shown behind the one before it in order, so none is shown twice. When a record is
 ///   no longer what it was, or records of a page that was cut at the limit were gone, a new page
 ///   is read behind the last key that was shown, and begins with a key that is looked for: the scan
 ///   gets ahead however often that key is overwritten.
 struct OrderedScan: ~Copyable {
-    private let ordered: OrderedIndex
-    private let records: RecordIndex
-    private let log: Log
-    private let segments: Segments
-    private let geometry: Geometry
-    private let reverse: Bool
-    private let end: [UInt8]?
-    private var left: Int
-    private var page = OrderedPage()
+    let ordered: OrderedIndex
+    let records: RecordIndex
+    let log: Log
+    let segments: Segments
+    let geometry: Geometry
+    let reverse: Bool
+    let end: [UInt8]?
+    var left: Int
+    var page = OrderedPage()
     /// The page behind it, read when the end of this one comes near; its first records are on
     /// their way then.
     private var upcoming = OrderedPage()
     private var hasUpcoming = false
-    /// The last key that was shown.
-    private var last = KeyNote()
-    private var pinned: SegmentNumber?
+    var copies = ScanCopies()
+    var pinned: SegmentNumber?
 
-    /// Records ahead of the one shown that are on their way to the processor.
+    /// Records ahead of the one copied that are on their way to the processor.
     private static let lookahead = 8
     /// Lines of each of them: a short record is wholly on its way before it is looked at.
     private static let lines = 4
@@ -67,13 +65,15 @@ struct OrderedScan: ~Copyable {
                 ordered.read(
                     from: start, ascending: !reverse, limit: isRepeated ? .max : left,
                     copiesFirst: isRepeated, into: &page)
-                for number in 0..<min(page.entries.count, Self.lookahead) { prefetch(number) }
+                for number in 0..<min(page.entries.count, Self.lookahead) {
+                    prefetch(page.entries[number])
+                }
             }
             hasUpcoming = false
             switch try showPage(in: frame, body) {
             case .ended: return
             case .stale:
-                if let key = last.key { start = reverse ? key : key + [0] }
+                if let key = copies.lastKey { start = reverse ? key : key + [0] }
                 isRepeated = true
                 hasUpcoming = false
             case .shown:
@@ -84,7 +84,7 @@ struct OrderedScan: ~Copyable {
         }
     }
 
-    private enum Outcome {
+    enum Outcome {
         case shown
         /// What follows is to be read anew.
         case stale
@@ -97,43 +97,107 @@ struct OrderedScan: ~Copyable {
         let count = page.entries.count
         // Where the next page begins within the range, all of this one lies in it.
         let checksEnd = end.map { !isInside(page.next, $0) } ?? false
-        for number in 0..<count {
-            if number &+ Self.lookahead < count {
-                prefetch(number &+ Self.lookahead)
+        var number = 0
+        while number < count {
+            if count &- number <= 2 &* Self.lookahead { readUpcoming(checksEnd) }
+            try copy(from: number)
+            var outcome = Outcome.shown
+            if copies.count > 0 {
+                outcome = try showCopies(from: number, checksEnd, body)
+                number &+= copies.count
             } else {
-                lookBeyond(number &+ Self.lookahead &- count, checksEnd)
+                outcome = try show(page.entries[number], checksEnd, in: frame, body)
+                number &+= 1
             }
-            let entry = page.entries[number]
-            let outcome =
-                switch entry.kind {
-                case .record: try showRecord(entry, checksEnd, in: frame, body)
-                case .key: try showKey(of: entry, in: frame, body)
-                case .unreadable: throw log.damage(at: entry.location)
-                }
             guard outcome == .shown else { return outcome }
         }
         return page.isCut ? .stale : .shown
     }
 
-    @inline(__always)
-    private func prefetch(_ number: Int) {
-        log.prefetchRecord(at: page.entries[number].location, lines: Self.lines)
+    // MARK: Copies
+
+    /// Copies the next records, as far as they are short, sound and still the newest.
+    private mutating func copy(from start: Int) throws(StoreError) {
+        copies.removeAll()
+        guard let base = unsafe log.medium.base else { return }
+        try records.epochs.reading { () throws(StoreError) in
+            try records.gate.checkReadable()
+            let end = min(page.entries.count, start &+ min(ScanCopies.most, left))
+            for number in start..<end {
+                let entry = page.entries[number]
+                prefetch(number &+ Self.lookahead)
+                guard entry.kind == .record, let bounds = newest(entry) else { break }
+                let record = unsafe RecordView(
+                    base: base + entry.location.offset, location: entry.location, in: bounds)
+                guard record.fits, record.byteCount <= ScanCopies.longest,
+                    records.mayBeShown(record)
+                else { break }
+                copies.append(record)
+            }
+            // Once pages have been lost the records are looked at one by one.
+            if records.hadFaults { copies.removeAll() }
+        }
     }
 
-    /// Starts to load a record of the next page, which is read first where none was yet.
-    @inline(never)
-    private mutating func lookBeyond(_ number: Int, _ checksEnd: Bool) {
-        if !hasUpcoming {
-            // What lies beyond this page is behind the end, or more than is asked for.
-            guard number == 0, !checksEnd, left > Self.lookahead, let next = page.next else {
-                return
+    /// The extent of a record that is still the newest of its key and has not gone; nil for any
+    /// other.
+    @inline(__always)
+    func newest(_ entry: OrderedPage.Entry) -> ExtentBounds? {
+        SchedulingPoint.pass()
+        guard ordered.isTrusted(entry.location),
+            let segment = geometry.segment(of: entry.location)
+        else { return nil }
+        let bounds = log.bounds(ofExtent: segments.role(segment).first)
+        return bounds.salt == entry.salt ? bounds : nil
+    }
+
+    private mutating func showCopies(
+        from start: Int, _ checksEnd: Bool, _ body: Body
+    ) throws(StoreError) -> Outcome {
+        for number in 0..<copies.count {
+            // Others may have written meanwhile, or body itself.
+            guard newest(page.entries[start &+ number]) != nil else {
+                if number > 0 { copies.noteLast(number &- 1) }
+                return .stale
             }
-            ordered.read(
-                from: next, ascending: !reverse, limit: left, copiesFirst: false, into: &upcoming)
-            hasUpcoming = true
+            try records.gate.checkReadable()
+            let key = copies.key(number)
+            if checksEnd, isBehindEnd(key) { return .ended }
+            let value = copies.value(number)
+            let goOn = key.withSpan { key in value.withSpan { body(key, $0) } }
+            left &-= 1
+            if !goOn || left == 0 { return .ended }
         }
-        guard number < upcoming.entries.count else { return }
-        log.prefetchRecord(at: upcoming.entries[number].location, lines: Self.lines)
+        copies.noteLast(copies.count &- 1)
+        return .shown
+    }
+
+    // MARK: Looking ahead
+
+    /// Starts to load a record of this page or the next.
+    @inline(__always)
+    private func prefetch(_ number: Int) {
+        let count = page.entries.count
+        if number < count {
+            prefetch(page.entries[number])
+        } else if hasUpcoming, number &- count < upcoming.entries.count {
+            prefetch(upcoming.entries[number &- count])
+        }
+    }
+
+    @inline(__always)
+    private func prefetch(_ entry: OrderedPage.Entry) {
+        log.prefetchRecord(at: entry.location, lines: Self.lines)
+    }
+
+    /// Reads the next page, unless it lies behind the end or beyond what is asked for.
+    private mutating func readUpcoming(_ checksEnd: Bool) {
+        guard !hasUpcoming, !checksEnd, left > 2 &* Self.lookahead, let next = page.next else {
+            return
+        }
+        ordered.read(
+            from: next, ascending: !reverse, limit: left, copiesFirst: false, into: &upcoming)
+        hasUpcoming = true
     }
 
     private func isInside(_ next: [UInt8]?, _ end: [UInt8]) -> Bool {
@@ -145,91 +209,7 @@ struct OrderedScan: ~Copyable {
     }
 
     @inline(__always)
-    private func isBehindEnd(_ key: ByteView) -> Bool {
+    func isBehindEnd(_ key: ByteView) -> Bool {
         end.map { (key.order(against: $0) < 0) == reverse } ?? false
-    }
-
-    // MARK: One entry
-
-    @inline(__always)
-    private mutating func showRecord(
-        _ entry: OrderedPage.Entry, _ checksEnd: Bool, in frame: borrowing CallbackFrame,
-        _ body: Body
-    ) throws(StoreError) -> Outcome {
-        try records.gate.checkReadable()
-        guard let base = unsafe log.medium.base else {
-            return try showCopy(of: entry, body)
-        }
-        guard let segment = geometry.segment(of: entry.location) else { return .stale }
-        let extent = segments.role(segment).first
-        if extent != pinned {
-            frame.pin(extent.rawValue)
-            pinned = extent
-            cpmem_fence_seq_cst()
-        }
-        SchedulingPoint.pass()
-        guard ordered.isTrusted(entry.location) else { return .stale }
-        let bounds = log.bounds(ofExtent: segments.role(segment).first)
-        guard bounds.salt == entry.salt else { return .stale }
-        let record = unsafe RecordView(
-            base: base + entry.location.offset, location: entry.location, in: bounds)
-        guard records.mayBeShown(record) else { throw log.damage(record) }
-        if checksEnd, isBehindEnd(record.key) { return .ended }
-        last.take(record.key)
-        let goOn = record.key.withSpan { key in record.value.withSpan { body(key, $0) } }
-        try records.checkStillThere(record)
-        return hasShown(goOn)
-    }
-
-    /// The same where reading takes a system call and memory anyway.
-    @inline(never)
-    private mutating func showCopy(
-        of entry: OrderedPage.Entry, _ body: Body
-    ) throws(StoreError) -> Outcome {
-        typealias Copy = (key: [UInt8], value: [UInt8])
-        let copy = try records.epochs.reading { () throws(StoreError) -> Copy? in
-            try records.gate.checkReadable()
-            guard ordered.isTrusted(entry.location),
-                log.bounds(of: entry.location)?.salt == entry.salt
-            else { return nil }
-            return try log.withRecord(at: entry.location) { record throws(StoreError) in
-                guard record.isSound else { throw log.damage(record) }
-                return (record.key.array, record.value.array)
-            }
-        }
-        guard let (key, value) = copy else { return .stale }
-        return key.withByteView { key in
-            if isBehindEnd(key) { return .ended }
-            last.take(key)
-            return hasShown(
-                value.withByteView { value in
-                    key.withSpan { key in value.withSpan { body(key, $0) } }
-                })
-        }
-    }
-
-    /// An entry whose key has to be looked for; it may be gone.
-    @inline(never)
-    private mutating func showKey(
-        of entry: OrderedPage.Entry, in frame: borrowing CallbackFrame, _ body: Body
-    ) throws(StoreError) -> Outcome {
-        let key = page.withKey(of: entry) { $0.array }
-        // The record that is found takes the place of the one that is pinned.
-        pinned = nil
-        return try key.withByteView { key throws(StoreError) in
-            if isBehindEnd(key) { return .ended }
-            let goOn = try records.lend(key, records.hash(key), in: frame) { found in
-                key.withSpan { key in found.value.withSpan { body(key, $0) } }
-            }
-            guard let goOn else { return .shown }
-            last.take(key)
-            return hasShown(goOn)
-        }
-    }
-
-    @inline(__always)
-    private mutating func hasShown(_ goOn: Bool) -> Outcome {
-        left &-= 1
-        return goOn && left > 0 ? .shown : .ended
     }
 }
