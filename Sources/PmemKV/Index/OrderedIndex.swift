@@ -111,7 +111,10 @@ final class OrderedIndex: @unchecked Sendable {
 
     /// The hash index is about to name another record of this key, or none. Shard locked.
     @inline(__always)
-    func distrust(_ location: Location) { trusted.remove(location) }
+    func distrust(_ location: Location) {
+        // Nobody else changes this bit meanwhile, and most often it has long been taken back.
+        if trusted.contains(location) { trusted.remove(location) }
+    }
 
     /// Whether the hash index names the record there. Inside an epoch in which a slot named it.
     @inline(__always)
@@ -173,13 +176,15 @@ final class OrderedIndex: @unchecked Sendable {
         return isMoved
     }
 
-    /// Whether the slot of a key may name a record; never false when it does. O(log n), no lock.
-    func mayName(_ location: Location, of key: ByteView) -> Bool {
+    /// Whether the slot of a key names a record. O(log n), no lock.
+    func names(_ location: Location, of key: ByteView) -> Bool {
         reading {
-            let place = place(Bound(key: key, ascending: true))
-            let ties = place.leaf.ties(of: key, place.leaf.header)
-            return place.leaf.slot(naming: location, in: ties) != nil
-                || !place.leaf.isStill(place.version)
+            while true {
+                let place = place(Bound(key: key, ascending: true))
+                let ties = place.leaf.ties(of: key, place.leaf.header)
+                let slot = place.leaf.slot(naming: location, in: ties)
+                if place.leaf.isStill(place.version) { return slot != nil }
+            }
         }
     }
 

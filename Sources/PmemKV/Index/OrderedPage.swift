@@ -6,7 +6,8 @@ import CPmem
 /// An entry is the record itself, where the hash index named it when the page was read: whoever
 /// shows it looks again whether it still does. Where that could not be settled the entry is a copy
 /// of the key, which is looked for.
-struct OrderedPage {
+@safe
+struct OrderedPage: ~Copyable {
     struct Entry {
         let location: Location
         /// Of the life of the extent in which the leaf named the record.
@@ -26,7 +27,10 @@ struct OrderedPage {
         case unreadable
     }
 
-    private(set) var entries: [Entry] = []
+    /// Room for the slots of a leaf. No array, which would be retained for each entry that is
+    /// looked at.
+    private let entries: UnsafeMutablePointer<Entry>
+    private(set) var count = 0
     private var bytes: [UInt8] = []
     /// Where the next page begins; nil behind the last one, and when the page was cut.
     private(set) var next: [UInt8]?
@@ -34,6 +38,23 @@ struct OrderedPage {
     private(set) var isCut = false
     /// What a leaf named that the hash index may no longer name, by the numbers of the entries.
     private var doubtful: [Int] = []
+
+    init() { unsafe entries = .allocate(capacity: OrderedNode.capacity) }
+
+    deinit { unsafe entries.deallocate() }
+
+    private(set) subscript(number: Int) -> Entry {
+        @inline(__always)
+        get {
+            precondition(number >= 0 && number < count)
+            return unsafe entries[number]
+        }
+        @inline(__always)
+        nonmutating set {
+            precondition(number >= 0 && number < count)
+            unsafe entries[number] = newValue
+        }
+    }
 
     /// Gives a copied key to body.
     func withKey<R, E: Error>(
@@ -46,7 +67,7 @@ struct OrderedPage {
     }
 
     fileprivate mutating func clear() {
-        entries.removeAll(keepingCapacity: true)
+        count = 0
         bytes.removeAll(keepingCapacity: true)
         doubtful.removeAll(keepingCapacity: true)
         next = nil
@@ -55,11 +76,11 @@ struct OrderedPage {
     /// Loads what some slots of a leaf name, in the order of the scan.
     @inline(__always)
     fileprivate mutating func load(_ slots: Range<Int>, of leaf: OrderedNode, ascending: Bool) {
-        entries.removeAll(keepingCapacity: true)
-        for number in 0..<slots.count {
+        count = slots.count
+        for number in 0..<count {
             let location = leaf.location(
                 ascending ? slots.lowerBound + number : slots.upperBound - 1 - number)
-            entries.append(Entry(location: location, salt: 0))
+            self[number] = Entry(location: location, salt: 0)
         }
     }
 
@@ -73,16 +94,16 @@ struct OrderedPage {
     ///
     /// - Parameter copiesFirst: the first entry is to be a key in any case.
     fileprivate mutating func settle(in index: OrderedIndex, copiesFirst: Bool) {
-        for number in entries.indices {
-            let location = entries[number].location
+        for number in 0..<count {
+            let location = self[number].location
             let salt = index.records.log.bounds(of: location)?.salt ?? 0
-            entries[number] = Entry(location: location, salt: salt)
+            self[number] = Entry(location: location, salt: salt)
             if copiesFirst && number == 0 || !index.isTrusted(location) { doubtful.append(number) }
         }
         guard !doubtful.isEmpty else { return }
-        for number in doubtful { index.records.log.prefetchRecord(at: entries[number].location) }
+        for number in doubtful { index.records.log.prefetchRecord(at: self[number].location) }
         for number in doubtful {
-            index.withKey(of: entries[number].location) { key in
+            index.withKey(of: self[number].location) { key in
                 index.records.index.prefetch(index.records.hash(key))
             }
         }
@@ -91,19 +112,19 @@ struct OrderedPage {
 
     private mutating func settle(_ number: Int, in index: OrderedIndex, copying: Bool) {
         var mended: Location?
-        let key: [UInt8]?? = index.withKey(of: entries[number].location) { key in
-            mended = copying ? nil : index.mend(key, from: entries[number].location)
+        let key: [UInt8]?? = index.withKey(of: self[number].location) { key in
+            mended = copying ? nil : index.mend(key, from: self[number].location)
             return mended == nil ? key.array : nil
         }
         if let mended, let bounds = index.records.log.bounds(of: mended) {
-            entries[number] = Entry(location: mended, salt: bounds.salt)
+            self[number] = Entry(location: mended, salt: bounds.salt)
         } else if let key = key ?? nil {
-            entries[number].kind = .key
-            entries[number].start = UInt32(truncatingIfNeeded: bytes.count)
-            entries[number].length = UInt32(truncatingIfNeeded: key.count)
+            self[number].kind = .key
+            self[number].start = UInt32(truncatingIfNeeded: bytes.count)
+            self[number].length = UInt32(truncatingIfNeeded: key.count)
             bytes += key
         } else {
-            entries[number].kind = .unreadable
+            self[number].kind = .unreadable
         }
     }
 }

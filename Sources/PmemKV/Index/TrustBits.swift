@@ -37,6 +37,11 @@ struct TrustBits: ~Copyable, Sendable {
     @inline(__always)
     func remove(_ location: Location) { word(location).fetchAnd(~mask(location)) }
 
+    /// Whether no bit is set from one place to another, the end not included. O(units).
+    func isEmpty(from start: Location, to end: Location) -> Bool {
+        (start.units..<end.units).allSatisfy { !contains(Location(units: $0)) }
+    }
+
     /// Starts to load the bit.
     @inline(__always)
     func prefetch(_ location: Location) { word(location).prefetch() }

@@ -76,6 +76,7 @@ final class Space: @unchecked Sendable {
     /// Makes an extent free: durably, then for the next who takes it.
     func free(_ extent: SegmentNumber) throws(StoreError) {
         try gate.guarded { () throws(StoreError) in
+            assert(isUntrusted(extent))
             try segments.release(extent) { liveness.forget(extent) }
         }
     }

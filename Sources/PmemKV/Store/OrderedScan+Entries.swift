@@ -10,10 +10,10 @@ extension OrderedScan {
         _ entry: OrderedPage.Entry, _ checksEnd: Bool, in frame: borrowing CallbackFrame,
         _ body: Body
     ) throws(StoreError) -> Outcome {
-        try records.gate.checkReadable()
+        try gate.checkReadable()
         switch entry.kind {
         case .record:
-            return unsafe log.medium.base == nil
+            return unsafe base == nil
                 ? try showUnmapped(entry, body)
                 : try showInPlace(entry, checksEnd, in: frame, body)
         case .key: return try showKey(of: entry, in: frame, body)
@@ -31,7 +31,7 @@ extension OrderedScan {
             pinned = extent
             cpmem_fence_seq_cst()
         }
-        guard let bounds = newest(entry), let base = unsafe log.medium.base else { return .stale }
+        guard let bounds = newest(entry), let base = unsafe base else { return .stale }
         let record = unsafe RecordView(
             base: base + entry.location.offset, location: entry.location, in: bounds)
         guard records.mayBeShown(record) else { throw log.damage(record) }
@@ -47,7 +47,7 @@ extension OrderedScan {
     ) throws(StoreError) -> Outcome {
         typealias Copy = (key: [UInt8], value: [UInt8])
         let copy = try records.epochs.reading { () throws(StoreError) -> Copy? in
-            try records.gate.checkReadable()
+            try gate.checkReadable()
             guard newest(entry) != nil else { return nil }
             return try log.withRecord(at: entry.location) { record throws(StoreError) in
                 guard record.isSound else { throw log.damage(record) }

@@ -15,12 +15,16 @@ import CPmem
 ///   no longer what it was, or records of a page that was cut at the limit were gone, a new page
 ///   is read behind the last key that was shown, and begins with a key that is looked for: the scan
 ///   gets ahead however often that key is overwritten.
+@safe
 struct OrderedScan: ~Copyable {
     let ordered: OrderedIndex
     let records: RecordIndex
     let log: Log
+    let gate: Gate
     let segments: Segments
     let geometry: Geometry
+    /// Where the pool is mapped, which it stays for as long as a callback runs; nil when it is not.
+    let base: UnsafeRawPointer?
     let reverse: Bool
     let end: [UInt8]?
     var left: Int
@@ -32,9 +36,7 @@ struct OrderedScan: ~Copyable {
     var copies = ScanCopies()
     var pinned: SegmentNumber?
 
-    /// Records ahead of the one copied that are on their way to the processor.
-    private static let lookahead = 8
-    /// Lines of each of them: a short record is wholly on its way before it is looked at.
+    /// Lines of each record that are loaded ahead: a short record is wholly on its way before it is looked at.
     private static let lines = 4
 
     typealias Body = (_ key: RawSpan, _ value: RawSpan) -> Bool
@@ -43,8 +45,10 @@ struct OrderedScan: ~Copyable {
         self.ordered = ordered
         records = ordered.records
         log = ordered.records.log
+        gate = log.gate
         segments = log.segments
         geometry = log.geometry
+        unsafe base = log.medium.base.map { unsafe UnsafeRawPointer($0) }
         self.reverse = reverse
         end = reverse ? range.from : range.to
         left = limit
@@ -58,16 +62,14 @@ struct OrderedScan: ~Copyable {
         var start = start
         var isRepeated = false
         while true {
-            try records.gate.checkReadable()
+            try gate.checkReadable()
             if hasUpcoming {
                 swap(&page, &upcoming)
             } else {
                 ordered.read(
                     from: start, ascending: !reverse, limit: isRepeated ? .max : left,
                     copiesFirst: isRepeated, into: &page)
-                for number in 0..<min(page.entries.count, Self.lookahead) {
-                    prefetch(page.entries[number])
-                }
+                prefetch(from: 0)
             }
             hasUpcoming = false
             switch try showPage(in: frame, body) {
@@ -94,19 +96,20 @@ struct OrderedScan: ~Copyable {
     private mutating func showPage(
         in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
-        let count = page.entries.count
+        let count = page.count
         // Where the next page begins within the range, all of this one lies in it.
         let checksEnd = end.map { !isInside(page.next, $0) } ?? false
         var number = 0
         while number < count {
-            if count &- number <= 2 &* Self.lookahead { readUpcoming(checksEnd) }
+            if count &- number <= 2 &* ScanCopies.most { readUpcoming(checksEnd) }
+            prefetch(from: number &+ ScanCopies.most)
             try copy(from: number)
             var outcome = Outcome.shown
             if copies.count > 0 {
                 outcome = try showCopies(from: number, checksEnd, body)
                 number &+= copies.count
             } else {
-                outcome = try show(page.entries[number], checksEnd, in: frame, body)
+                outcome = try show(page[number], checksEnd, in: frame, body)
                 number &+= 1
             }
             guard outcome == .shown else { return outcome }
@@ -119,13 +122,12 @@ struct OrderedScan: ~Copyable {
     /// Copies the next records, as far as they are short, sound and still the newest.
     private mutating func copy(from start: Int) throws(StoreError) {
         copies.removeAll()
-        guard let base = unsafe log.medium.base else { return }
+        guard let base = unsafe base else { return }
         try records.epochs.reading { () throws(StoreError) in
-            try records.gate.checkReadable()
-            let end = min(page.entries.count, start &+ min(ScanCopies.most, left))
+            try gate.checkReadable()
+            let end = min(page.count, start &+ min(ScanCopies.most, left))
             for number in start..<end {
-                let entry = page.entries[number]
-                prefetch(number &+ Self.lookahead)
+                let entry = page[number]
                 guard entry.kind == .record, let bounds = newest(entry) else { break }
                 let record = unsafe RecordView(
                     base: base + entry.location.offset, location: entry.location, in: bounds)
@@ -147,7 +149,7 @@ struct OrderedScan: ~Copyable {
         guard ordered.isTrusted(entry.location),
             let segment = geometry.segment(of: entry.location)
         else { return nil }
-        let bounds = log.bounds(ofExtent: segments.role(segment).first)
+        let bounds = segments.bounds(ofExtent: segments.role(segment).first)
         return bounds.salt == entry.salt ? bounds : nil
     }
 
@@ -156,11 +158,11 @@ struct OrderedScan: ~Copyable {
     ) throws(StoreError) -> Outcome {
         for number in 0..<copies.count {
             // Others may have written meanwhile, or body itself.
-            guard newest(page.entries[start &+ number]) != nil else {
+            guard newest(page[start &+ number]) != nil else {
                 if number > 0 { copies.noteLast(number &- 1) }
                 return .stale
             }
-            try records.gate.checkReadable()
+            try gate.checkReadable()
             let key = copies.key(number)
             if checksEnd, isBehindEnd(key) { return .ended }
             let value = copies.value(number)
@@ -174,25 +176,35 @@ struct OrderedScan: ~Copyable {
 
     // MARK: Looking ahead
 
-    /// Starts to load a record of this page or the next.
-    @inline(__always)
-    private func prefetch(_ number: Int) {
-        let count = page.entries.count
-        if number < count {
-            prefetch(page.entries[number])
-        } else if hasUpcoming, number &- count < upcoming.entries.count {
-            prefetch(upcoming.entries[number &- count])
+    /// Starts to load the next records that are copied at a time, of this page and the one behind.
+    ///
+    /// The first lines go first: finding out where a page of memory lies takes as long as loading a
+    /// line of it, and only what stands close together in the program overlaps.
+    private func prefetch(from start: Int) {
+        guard let base = unsafe base else { return }
+        for number in start..<(start &+ ScanCopies.most) {
+            guard let offset = offset(ofAhead: number) else { break }
+            unsafe cpmem_prefetch(base + offset)
+        }
+        for number in start..<(start &+ ScanCopies.most) {
+            guard let offset = offset(ofAhead: number) else { break }
+            for line in 1..<Self.lines {
+                unsafe cpmem_prefetch(base + offset + line &* Geometry.line)
+            }
         }
     }
 
+    /// Where a record of this page or the one behind begins; nil where none is known.
     @inline(__always)
-    private func prefetch(_ entry: OrderedPage.Entry) {
-        log.prefetchRecord(at: entry.location, lines: Self.lines)
+    private func offset(ofAhead number: Int) -> Int? {
+        if number < page.count { return page[number].location.offset }
+        let beyond = number &- page.count
+        return hasUpcoming && beyond < upcoming.count ? upcoming[beyond].location.offset : nil
     }
 
     /// Reads the next page, unless it lies behind the end or beyond what is asked for.
     private mutating func readUpcoming(_ checksEnd: Bool) {
-        guard !hasUpcoming, !checksEnd, left > 2 &* Self.lookahead, let next = page.next else {
+        guard !hasUpcoming, !checksEnd, left > 2 &* ScanCopies.most, let next = page.next else {
             return
         }
         ordered.read(
