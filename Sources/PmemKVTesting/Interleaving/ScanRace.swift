@@ -6,6 +6,7 @@ import PmemKV
 /// The pool is so small that extents come round within a run. Each key's value is its version; a
 /// batch gives two keys the same one. What a read has shown a scan shows or something newer, and
 /// what a scan shows of one key of a batch is not newer than what it shows of the other behind it.
+/// A new key that a scan shows a read finds at once.
 package final class ScanRace {
     private let race: Race
     private var random = SplitMix(seed: 0)
@@ -14,9 +15,11 @@ package final class ScanRace {
     private var acknowledged: [Int] = []
     private var begun: [Int] = []
 
-    private static let keys = 14
+    private static let keys = 20
     /// Keys that are never removed; the first two are a batch's.
     private static let staying = 8
+    /// Keys from here on come in the run, one after the other, and stay.
+    private static let firstNew = 14
 
     package init() {
         var shape = PoolShape()
@@ -51,8 +54,8 @@ package final class ScanRace {
         begun = acknowledged
         do throws(StoreError) {
             let store = try race.openBlank(.ordered)
-            for number in 0..<Self.keys { try put(number, store) }
-            let changes = (0..<70).map { _ in (random.below(16), random.below(Self.keys)) }
+            for number in 0..<Self.firstNew { try put(number, store) }
+            let changes = (0..<70).map { _ in (random.below(18), random.below(Self.firstNew)) }
             let reads = (0..<24).map { _ in (random.below(3), random.below(Self.staying)) }
             race.run(
                 seed: random.next(),
@@ -105,6 +108,9 @@ package final class ScanRace {
             for number in 0..<2 { acknowledged[number] = version }
         case 5, 6:
             if number >= Self.staying { try store.remove(Self.key(number)) }
+        case 7, 8:
+            let number = begun.firstIndex(of: 0) ?? Self.staying
+            try put(number, store)
         default:
             // The two of the batch always have the same version.
             if number >= 2 { try put(number, store) }
@@ -152,6 +158,13 @@ package final class ScanRace {
                 self.report("a scan shows one half of a batch")
             }
             seen[number] = version
+            if number >= Self.firstNew {
+                self.collect { () throws(StoreError) in
+                    if try !store.contains(key) {
+                        self.report("a read does not find the new key that a scan shows")
+                    }
+                }
+            }
             return true
         }
         if limit == nil, (0..<Self.staying).contains(where: { seen[$0] == nil }) {
