@@ -1,7 +1,7 @@
 import CPmem
 
-/// Showing single entries: long records, keys that have to be looked for, and all where reading takes
-/// a system call.
+/// Showing single entries: long records, keys that have to be looked for, and all where reading
+/// takes a system call.
 ///
 /// Invariant: whoever empties an extent takes the trust back from all that lives there before it
 /// looks for pins. So a record that is trusted behind a pin, with a full fence between, stays.

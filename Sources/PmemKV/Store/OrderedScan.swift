@@ -34,9 +34,10 @@ struct OrderedScan: ~Copyable {
     private var upcoming = OrderedPage()
     private var hasUpcoming = false
     var copies = ScanCopies()
+    /// The extent that is pinned for a body, or was for the last one.
     var pinned: SegmentNumber?
 
-    /// Lines of each record that are loaded ahead: a short record is wholly on its way before it is looked at.
+    /// Lines of each record that are loaded ahead: a short one is wholly on its way.
     private static let lines = 4
 
     typealias Body = (_ key: RawSpan, _ value: RawSpan) -> Bool

@@ -1,6 +1,6 @@
-/// Short records of a page, copied one after the other inside one epoch, so that the bodies they are
-/// shown to hold nothing; and the key that was shown last, since a body may change all that it was
-/// read from.
+/// Short records of a page, copied one after the other inside one epoch, so that the bodies that
+/// they are shown to hold nothing; and the key that was shown last, since a body may change all
+/// that it was read from.
 @safe
 struct ScanCopies: ~Copyable {
     /// Records that are copied at a time.

@@ -110,6 +110,46 @@ struct OrderedIndexTests {
         #expect(index.memoryBytes < empty + 5000, "what is empty is given back")
     }
 
+    /// A leaf goes on naming a record that was overwritten. Were its extent used again before the
+    /// leaf names another one, a scan would find some other key's record there: the pool here is
+    /// written over many times, and nothing is scanned meanwhile. Keys with the same first bytes, so
+    /// that a search has to read what the leaves name.
+    @Test(arguments: [IOPath.mapped, .syscalls])
+    func whatALeafNamesIsNotUsedAgain(io: IOPath) throws {
+        let store = try pool.create(1 << 20, segmentSize: 16 << 10) {
+            ($0.index, $0.io) = (.ordered, io)
+        }
+        let index = try #require(store.engine.ordered)
+        func key(_ number: Int) -> String { "the same beginning \(1000 + number)" }
+        func value(_ number: Int, _ round: Int) -> [UInt8] {
+            bytes("\(number) \(round)") + [UInt8](repeating: 7, count: 40 * (number % 40))
+        }
+        for round in 0..<12 {
+            for number in 0..<300 where (number + round) % 7 != 0 || round < 2 {
+                try store.put(value(number, round), forKey: key(number))
+            }
+            for number in 300..<330 { try store.put("", forKey: key(number + round)) }
+            for number in 300..<330 { try store.remove(key(number + round)) }
+        }
+        #expect(store.statistics.compactions > 20)
+        #expect(index.firstProblem() == nil)
+        for _ in 0..<2 {
+            var shown: [String: [UInt8]] = [:]
+            try store.scan { key, value in
+                let name = key.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+                shown[name] = value.withUnsafeBytes { Array($0) }
+                return true
+            }
+            #expect(shown.count == 300)
+            for number in 0..<300 {
+                #expect(try shown[key(number)] == store.get(key(number)))
+                let round = (number + 11) % 7 != 0 ? 11 : 10
+                #expect(shown[key(number)] == value(number, round))
+            }
+        }
+        #expect(index.firstProblem() == nil)
+    }
+
     /// As in a queue: new keys at the end, old ones taken from the front.
     @Test func aQueueDoesNotGrow() throws {
         let (store, index) = try makeStore()
