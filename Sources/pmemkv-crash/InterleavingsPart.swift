@@ -13,9 +13,10 @@ struct InterleavingsPart: Sendable {
             return 0
         }
         raceReaders()
+        raceScans()
         raceClose()
         racePublishers()
-        return plan.readerRaces + plan.closeRaces + plan.publisherRaces
+        return plan.readerRaces + plan.scanRaces + plan.closeRaces + plan.publisherRaces
     }
 
     private func raceReaders() {
@@ -25,6 +26,15 @@ struct InterleavingsPart: Sendable {
                 if let problem = race.run(seed: seed) {
                     findings.fail("readers and a writer: \(problem)")
                 }
+            }
+        }
+    }
+
+    private func raceScans() {
+        inChunks(plan.scanRaces) { seeds in
+            let race = ScanRace()
+            for seed in seeds {
+                if let problem = race.run(seed: seed) { findings.fail("scans: \(problem)") }
             }
         }
     }

@@ -10,6 +10,7 @@ struct Plan: Sendable {
     var randomScripts: Int { 1600 * factor }
     var parallelScripts: Int { 1600 * factor }
     var readerRaces: Int { 10_000 * factor }
+    var scanRaces: Int { 10_000 * factor }
     var stressRounds: Int { isLong ? 64 : 8 }
     var closeRaces: Int { 6000 * factor }
     var publisherRaces: Int { 2000 * factor }

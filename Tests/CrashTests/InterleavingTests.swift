@@ -13,6 +13,12 @@ struct InterleavingTests {
         for seed in 1...60 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
     }
 
+    @Test("Scans show nothing old while records are moved and their extents used again")
+    func scans() {
+        let race = ScanRace()
+        for seed in 1...100 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
+    }
+
     @Test("A close in the middle of an operation loses nothing that was acknowledged")
     func close() {
         let race = CloseRace()

@@ -31,6 +31,9 @@ static inline uint64_t cpmem_fetch_sub(void *p, uint64_t v) {
 static inline uint64_t cpmem_fetch_or(void *p, uint64_t v) {
     return __atomic_fetch_or((uint64_t *)p, v, __ATOMIC_SEQ_CST);
 }
+static inline uint64_t cpmem_fetch_and(void *p, uint64_t v) {
+    return __atomic_fetch_and((uint64_t *)p, v, __ATOMIC_SEQ_CST);
+}
 static inline uint64_t cpmem_fetch_add_relaxed(void *p, uint64_t v) {
     return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELAXED);
 }

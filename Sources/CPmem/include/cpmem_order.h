@@ -40,6 +40,37 @@ static inline void cpmem_store_shared(void *shared, const void *bytes, size_t co
         cpmem_store_relaxed((uint64_t *)shared + i, words[i]);
 }
 
+/// Moves words of a node up or down inside their row. Readers that load them meanwhile find out
+/// from the node's version; a build for ThreadSanitizer, which cannot know that, moves them one
+/// by one, atomically (scripts/sanitize).
+static inline void cpmem_move_words(void *to, const void *from, size_t count) {
+#if defined(CPMEM_ATOMIC_MOVES)
+    if (to < from) {
+        for (size_t i = 0; i < count; i++)
+            cpmem_store_relaxed((uint64_t *)to + i, cpmem_load_relaxed((const uint64_t *)from + i));
+    } else {
+        for (size_t i = count; i > 0; i--)
+            cpmem_store_relaxed((uint64_t *)to + i - 1,
+                                cpmem_load_relaxed((const uint64_t *)from + i - 1));
+    }
+#else
+    memmove(to, from, count * 8);
+#endif
+}
+
+/// Numbers of a row of ascending words, at most 64, that are below a word; a search without
+/// branches, so that a random key costs no misprediction.
+static inline size_t cpmem_count_below(const void *row, size_t count, uint64_t word) {
+    const uint64_t *words = (const uint64_t *)row;
+    size_t low = 0;
+    while (count > 1) {
+        size_t half = count / 2;
+        low += cpmem_load_relaxed(words + low + half - 1) < word ? half : 0;
+        count -= half;
+    }
+    return low + (count == 1 && cpmem_load_relaxed(words + low) < word);
+}
+
 /// Length of the common beginning of two byte strings.
 static inline size_t cpmem_common_prefix(const void *a, size_t a_count, const void *b,
                                          size_t b_count) {

@@ -101,6 +101,12 @@ struct RecordView {
         unsafe ByteView(base: base + RecordLayout.headerSize + keyLength, count: valueLength)
     }
 
+    /// Both, as they lie one behind the other.
+    @inline(__always)
+    var keyAndValue: ByteView {
+        unsafe ByteView(base: base + RecordLayout.headerSize, count: keyLength &+ valueLength)
+    }
+
     /// Whether two headers state the same kind and lengths.
     func hasShape(of other: RecordView) -> Bool { header.shape == other.header.shape }
 

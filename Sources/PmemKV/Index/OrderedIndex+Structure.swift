@@ -9,7 +9,7 @@
 /// - A leaf that has lost its last key is unlinked, and so is an inner node with its last child,
 ///   unless no other leaf is left. Other nodes are not merged.
 extension OrderedIndex {
-    /// Splits the full nodes on the way to a key's leaf.
+    /// Splits the full nodes on the way to a key's leaf. Inside `reading`.
     func makeRoom(for key: ByteView) {
         structureLock.lock()
         defer { structureLock.unlock() }
@@ -18,15 +18,16 @@ extension OrderedIndex {
             var node = root
             var isLast = true
             while !node.isLeaf, !node.isFull {
-                let number = node.ownPosition(of: key, pastEqual: true)
+                let number = node.ownChildNumber(of: key, pastEqual: true)
                 isLast = isLast && number == node.count
                 parent = node
                 node = node.child(number)
             }
             let isLeaf = node.isLeaf
+            if isLeaf { prefetchRecords(of: node) }
             node.lock()
             if node.isFull {
-                split(node, parent, appending: isLeaf && isLast)
+                split(node, parent, for: key, appending: isLeaf && isLast)
             } else {
                 node.unlockUnchanged()
             }
@@ -36,25 +37,15 @@ extension OrderedIndex {
 
     /// Splits a locked, full node and unlocks it. Where keys only ever come at the end, the left
     /// half stays full.
-    private func split(_ node: OrderedNode, _ parent: OrderedNode?, appending: Bool) {
+    private func split(
+        _ node: OrderedNode, _ parent: OrderedNode?, for key: ByteView, appending: Bool
+    ) {
         parent?.lock()
-        let capacity = OrderedNode.capacity
-        let middle = appending ? capacity - 1 : capacity / 2
-        let right = makeNode(isLeaf: node.isLeaf)
-        let separator: OrderedKey
-        if node.isLeaf {
-            separator = makeSeparator(node.key(middle - 1), node.key(middle))
-            right.fill((middle..<capacity).map(node.key))
-        } else {
-            separator = node.key(middle)
-            right.fill(
-                ((middle + 1)..<capacity).map(node.key),
-                children: ((middle + 1)...capacity).map(node.child))
-        }
-        node.truncate(to: middle)
+        let (separator, right) =
+            node.isLeaf ? halve(leaf: node, for: key, appending) : halve(inner: node)
         if let parent {
             parent.insert(
-                separator, at: parent.ownPosition(of: separator.bytes, pastEqual: true),
+                separator, at: parent.ownChildNumber(of: separator.bytes, pastEqual: true),
                 child: right)
             parent.unlock()
         } else {
@@ -65,12 +56,125 @@ extension OrderedIndex {
         node.unlock()
     }
 
-    /// The shortest key above the one and not above the other.
-    func makeSeparator(_ left: OrderedKey, _ right: OrderedKey) -> OrderedKey {
-        makeKey(right.bytes.prefix(left.bytes.commonPrefix(with: right.bytes) + 1))
+    private func halve(
+        leaf: OrderedNode, for key: ByteView, _ appending: Bool
+    ) -> (separator: OrderedKey, right: OrderedNode) {
+        let capacity = OrderedNode.capacity
+        var middle = appending ? capacity - 1 : capacity / 2
+        let separator: OrderedKey
+        if let between = makeSeparator(leaf, before: middle) {
+            separator = between
+        } else {
+            // Damaged records do not tell their keys: the leaf is cut beside the new one.
+            middle = ownPosition(of: key, in: leaf)
+            separator = makeKey(behind: key, isIncluded: middle == capacity)
+        }
+        let right = makeNode(isLeaf: true)
+        right.takeSlots(from: middle, of: leaf)
+        leaf.truncate(to: middle)
+        shareMore(leaf)
+        shareMore(right)
+        return (separator, right)
     }
 
+    private func halve(inner: OrderedNode) -> (separator: OrderedKey, right: OrderedNode) {
+        let middle = OrderedNode.capacity / 2
+        let keys = (0..<inner.count).map(inner.key)
+        let children = (0...inner.count).map(inner.child)
+        let right = makeNode(isLeaf: false)
+        right.fill(keys[(middle + 1)...], children: Array(children[(middle + 1)...]))
+        inner.fill(keys[..<middle], children: Array(children[...middle]))
+        return (keys[middle], right)
+    }
+
+    // MARK: Separators
+
+    /// A short key above a leaf's slot before this one and not above this one; nil when the eight
+    /// bytes of both are the same and a record cannot tell its key.
+    private func makeSeparator(_ leaf: OrderedNode, before slot: Int) -> OrderedKey? {
+        let shared = leaf.header.shared
+        return leaf.withSharedBytes(shared) { bytes in
+            makeSeparator(
+                bytes, (leaf.prefix(slot - 1), leaf.location(slot - 1)),
+                (leaf.prefix(slot), leaf.location(slot)))
+        }
+    }
+
+    /// The same for two neighbours whose keys begin with these bytes.
+    ///
+    /// Where their eight bytes differ, the right one's are the higher ones there, so that it is not
+    /// a zero behind a key's end that differs.
+    func makeSeparator(
+        _ shared: ByteView, _ left: (prefix: UInt64, location: Location),
+        _ right: (prefix: UInt64, location: Location)
+    ) -> OrderedKey? {
+        guard left.prefix == right.prefix else {
+            let equal = (left.prefix ^ right.prefix).leadingZeroBitCount / 8
+            let bytes = shared.array + Self.bytes(of: right.prefix, count: equal + 1)
+            return bytes.withByteView(makeKey)
+        }
+        let key = withKey(of: left.location) { left in
+            withKey(of: right.location) { right in
+                makeKey(right.prefix(left.commonPrefix(with: right) + 1))
+            }
+        }
+        return key ?? nil
+    }
+
+    /// The first bytes of a prefix, as they stand in a key.
+    static func bytes(of prefix: UInt64, count: Int) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: prefix >> UInt64(56 - 8 * $0)) }
+    }
+
+    /// A key itself, or the next one behind it.
+    private func makeKey(behind key: ByteView, isIncluded: Bool) -> OrderedKey {
+        isIncluded ? makeKey(key) : (key.array + [0]).withByteView(makeKey)
+    }
+
+    // MARK: Shared bytes
+
+    /// Bits that all prefixes of a leaf have in common from which on they are worth renewing: then
+    /// half of each tells nothing.
+    private static let wastedBits = 32
+
+    func prefetchRecords(of leaf: OrderedNode) {
+        for slot in 0..<min(leaf.count, OrderedNode.capacity) {
+            records.log.prefetchRecord(at: leaf.location(slot))
+        }
+    }
+
+    /// Shares more bytes in a leaf whose prefixes have become alike: their keys are read. Leaf
+    /// locked, or not yet reachable.
+    func shareMore(_ leaf: OrderedNode) {
+        let count = leaf.count
+        guard count > 1, leaf.header.shared < OrderedNode.sharedCapacity,
+            (leaf.prefix(0) ^ leaf.prefix(count - 1)).leadingZeroBitCount >= Self.wastedBits
+        else { return }
+        let common = withKey(of: leaf.location(0)) { first in
+            withKey(of: leaf.location(count - 1)) { last in
+                first.prefix(min(OrderedNode.sharedCapacity, first.commonPrefix(with: last))).array
+            }
+        }
+        guard let common = common ?? nil else { return }
+        var slots: [(prefix: UInt64, location: Location)] = []
+        slots.reserveCapacity(count)
+        for slot in 0..<count {
+            let location = leaf.location(slot)
+            let prefix = withKey(of: location) { key in
+                // A damaged slot may stand anywhere: then what the ends share says nothing.
+                key.commonPrefix(with: common) == common.count
+                    ? key.dropFirst(common.count).sortPrefix : nil
+            }
+            guard let prefix = prefix ?? nil else { return }
+            slots.append((prefix, location))
+        }
+        common.withByteView { leaf.fill(count: count, shared: $0) { slots[$0] } }
+    }
+
+    // MARK: Empty leaves
+
     /// Unlinks the leaf of a key if it is still empty, and the inner nodes that led only to it.
+    /// Inside `reading`.
     func unlinkEmptyLeaf(of key: ByteView) {
         structureLock.lock()
         defer { structureLock.unlock() }
@@ -79,7 +183,7 @@ extension OrderedIndex {
         var chain: [OrderedNode] = []
         var node = root
         while !node.isLeaf {
-            let number = node.ownPosition(of: key, pastEqual: true)
+            let number = node.ownChildNumber(of: key, pastEqual: true)
             if node.count > 0 {
                 holder = (node, number)
                 chain = []

@@ -1,34 +1,54 @@
 import CPmem
 
-/// The ordered index: the keys of the store in a B+ tree in DRAM, beside the hash index.
+/// The ordered index: a B+ tree in DRAM, beside the hash index, whose leaves name the records of
+/// all keys in their order. It keeps no copy of a key: where eight bytes behind what the keys of a
+/// leaf share do not decide, the key is read from its record.
 ///
-/// It holds keys only; where a key's record lies is the hash index's knowledge. So an overwrite and
-/// a compaction leave it alone, and only the first put of a key and its removal cost something.
+/// An overwrite does not come here: the slot goes on naming the record that it named, and only
+/// loses the bit that lets a scan use it without asking the hash index (``TrustBits``). A scan that
+/// finds the bit clear asks, and mends the slot.
 ///
 /// Invariants:
-/// - A key enters and leaves under its shard's lock in the hash index: the operations of one key
-///   come one after the other. It enters before it is in the hash index, and leaves when it is no
-///   longer there: all that a reader of the hash index has found is in the tree.
+/// - A slot names a record of its key, if not always the newest: what a slot names stays readable.
+///   So an extent is retired only when no slot names anything in it: compaction moves the slots of
+///   the records that it moves, and those of records that were superseded (``Space``). Whoever
+///   loads a slot is inside an epoch of the records, and the slot named the record in it.
+/// - A slot changes under the shard's lock of its key, and begins to name a record only while the
+///   hash index does. A superseded record never becomes the newest again, so that no slot begins to
+///   name one.
+/// - A key enters the tree before it is in the hash index, and leaves when it is no longer there:
+///   all that a reader of the hash index has found is in the tree. A bit is set only when the hash
+///   index names the record, and taken back before that names another.
+/// - While a batch is being published no bit counts, so that what a scan shows behind the first of
+///   its changes is not older than them.
 /// - Readers take no lock. On the way down they check each node's version after they looked at it,
 ///   and the parent's again after they have the child's (optimistic lock coupling: Leis,
 ///   Haubenschild, Neumann, "Optimistic Lock Coupling", IEEE Data Eng. Bull. 42(1), 2019).
 /// - What stands in a leaf changes under the leaf's lock alone. Which nodes there are, and inner
 ///   nodes, change under the structure lock, and each of them under its own besides.
-/// - Nodes and keys that were taken out are freed two epochs later: whoever found one is inside an
-///   epoch of this index.
+/// - Nodes and separators that were taken out are freed two epochs later.
 final class OrderedIndex: @unchecked Sendable {
+    let records: RecordIndex
+    let trusted: TrustBits
     private let retired = RetiredMemory()
-    /// The structure lock, the root's address, bytes of DRAM taken.
-    private let control = SharedLines(1)
+    /// The structure lock, the root's address, bytes of DRAM taken; in the other line batches that
+    /// are being published.
+    private let control = SharedLines(2)
     /// Held while nodes come or go.
     var structureLock: SpinLock { SpinLock(control[0]) }
     private var rootWord: AtomicWord { control[1] }
     private var bytesWord: AtomicWord { control[2] }
+    @inline(__always)
+    private var batches: AtomicWord { control[1, 0] }
     /// Set while the index is filled: a record whose key cannot be told, so that no scan is
     /// complete.
     var unknownKey: StoreError?
 
-    init() { root = makeNode(isLeaf: true) }
+    init(_ records: RecordIndex) {
+        self.records = records
+        trusted = TrustBits(records.log.geometry)
+        root = makeNode(isLeaf: true)
+    }
 
     deinit { free(root) }
 
@@ -40,8 +60,10 @@ final class OrderedIndex: @unchecked Sendable {
 
     // MARK: Memory
 
-    /// Bytes of DRAM that nodes and keys take.
-    var memoryBytes: Int { Int(truncatingIfNeeded: bytesWord.loadRelaxed()) }
+    /// Bytes of DRAM that nodes, separators and bits take.
+    var memoryBytes: Int {
+        Int(truncatingIfNeeded: bytesWord.loadRelaxed()) + trusted.memoryBytes
+    }
 
     @inline(__always)
     private func account(_ bytes: Int) {
@@ -61,96 +83,53 @@ final class OrderedIndex: @unchecked Sendable {
 
     func retire(_ key: OrderedKey) {
         account(-key.memoryBytes)
-        unsafe retired.add(key.memory)
+        unsafe retired.add(key.memory, records.epochs)
     }
 
     func retire(_ node: OrderedNode) {
         account(-(node.isLeaf ? OrderedNode.leafBytes : OrderedNode.innerBytes))
-        unsafe retired.add(node.memory)
+        unsafe retired.add(node.memory, records.epochs)
     }
 
     private func free(_ node: OrderedNode) {
-        for slot in 0..<node.count { unsafe node.key(slot).memory.deallocate() }
         if !node.isLeaf {
+            for slot in 0..<node.count { unsafe node.key(slot).memory.deallocate() }
             for number in 0...node.count { free(node.child(number)) }
         }
         unsafe node.memory.deallocate()
     }
 
-    // MARK: Finding a leaf
-
-    /// Where a search begins: at the first key at or above `key` upwards, or at the last one below
-    /// it downwards. Without a key at the respective end.
-    struct Bound {
-        let key: ByteView?
-        let ascending: Bool
-    }
-
-    /// A leaf, as it was in a version, and the key at which the next one in the search's direction
-    /// begins, which an inner node knew.
-    struct Place {
-        let leaf: OrderedNode
-        let version: UInt64
-        var next: OrderedKey?
-        var nextOwner: (node: OrderedNode, version: UInt64)?
-
-        /// Whether the leaf has the contents and, towards the next one, the range it had.
-        func isStill() -> Bool {
-            leaf.isStill(version) && (nextOwner.map { $0.node.isStill($0.version) } ?? true)
-        }
-    }
-
     /// Calls body inside an epoch: what it finds stays until it returns.
     @inline(__always)
-    func reading<R>(_ body: () -> R) -> R { retired.epochs.reading(body) }
+    func reading<R>(_ body: () -> R) -> R { records.epochs.reading(body) }
 
-    /// The leaf where a search begins. Inside `reading`. O(log n), no lock.
-    func place(_ bound: Bound) -> Place {
-        while true {
-            if let place = tryPlace(bound) { return place }
-            cpmem_pause()
-        }
-    }
+    // MARK: Trust
 
-    private func tryPlace(_ bound: Bound) -> Place? {
-        var node = root
-        var version = node.settledVersion()
-        guard root == node else { return nil }
-        var next: OrderedKey?
-        var owner: (node: OrderedNode, version: UInt64)?
-        while true {
-            let header = node.header
-            if header.isLeaf {
-                return Place(leaf: node, version: version, next: next, nextOwner: owner)
-            }
-            guard let number = childNumber(bound, node, header, version) else { return nil }
-            let word = node.childWord(number)
-            if bound.ascending ? number < header.count : number > 0 {
-                next = node.key(bound.ascending ? number : number - 1)
-                owner = (node, version)
-            }
-            guard node.isStill(version) else { return nil }
-            let child = OrderedNode(word: word)
-            let childVersion = child.settledVersion()
-            guard node.isStill(version) else { return nil }
-            node = child
-            version = childVersion
-        }
-    }
-
+    /// The hash index names the record there from now on. Shard locked.
     @inline(__always)
-    private func childNumber(
-        _ bound: Bound, _ node: OrderedNode, _ header: OrderedNode.Header, _ version: UInt64
-    ) -> Int? {
-        guard let key = bound.key else { return bound.ascending ? 0 : header.count }
-        return node.position(of: key, pastEqual: bound.ascending, header, version)
+    func trust(_ location: Location) { trusted.insert(location) }
+
+    /// The hash index is about to name another record of this key, or none. Shard locked.
+    @inline(__always)
+    func distrust(_ location: Location) {
+        // Nobody else changes this bit meanwhile, and most often it has long been taken back.
+        if trusted.contains(location) { trusted.remove(location) }
     }
+
+    /// Whether the hash index names the record there. Inside an epoch in which a slot named it.
+    @inline(__always)
+    func isTrusted(_ location: Location) -> Bool {
+        batches.loadAcquire() == 0 && trusted.contains(location)
+    }
+
+    /// Around the changes of a batch, all of which readers are to see or none.
+    func beginBatch() { batches.fetchAdd(1) }
+    func endBatch() { batches.fetchSubtract(1) }
 
     // MARK: Changing
 
-    /// Adds a key that is not there. Its shard is locked. O(log n).
-    func insert(_ key: ByteView) {
-        let copy = makeKey(key)
+    /// Adds a key that is not there, with its record. Its shard is locked. O(log n).
+    func insert(_ key: ByteView, at location: Location) {
         reading {
             while true {
                 let leaf = lockLeaf(of: key)
@@ -159,23 +138,53 @@ final class OrderedIndex: @unchecked Sendable {
                     makeRoom(for: key)
                     continue
                 }
-                leaf.insert(copy, at: leaf.ownPosition(of: key, pastEqual: false))
+                leaf.insert(key, location, at: ownPosition(of: key, in: leaf))
                 return leaf.unlock()
             }
         }
     }
 
-    /// Takes a key out that is there. Its shard is locked. O(log n).
-    func remove(_ key: ByteView) {
+    /// Takes a key out whose record stood there last. Its shard is locked. O(log n).
+    func remove(_ key: ByteView, at location: Location) {
         reading {
             let leaf = lockLeaf(of: key)
-            let slot = leaf.ownPosition(of: key, pastEqual: false)
-            guard leaf.holds(key, at: slot) else { return leaf.unlockUnchanged() }
-            let old = leaf.remove(at: slot)
+            guard let slot = ownSlot(of: key, at: location, in: leaf) else {
+                return leaf.unlockUnchanged()
+            }
+            leaf.remove(at: slot)
             let isEmpty = leaf.count == 0
             leaf.unlock()
-            retire(old)
             if isEmpty { unlinkEmptyLeaf(of: key) }
+        }
+    }
+
+    /// Lets the slot of a key that names one record name another, to which the hash index points,
+    /// and be trusted. Its shard is locked. False when the slot names something else. O(log n).
+    @discardableResult
+    func move(_ key: ByteView, from old: Location, to new: Location) -> Bool {
+        let isMoved = reading {
+            let leaf = lockLeaf(of: key)
+            guard let slot = leaf.slot(naming: old, in: leaf.ties(of: key, leaf.header)) else {
+                leaf.unlockUnchanged()
+                return false
+            }
+            leaf.setLocation(new, at: slot)
+            leaf.unlock()
+            return true
+        }
+        if isMoved { trust(new) }
+        return isMoved
+    }
+
+    /// Whether the slot of a key names a record. O(log n), no lock.
+    func names(_ location: Location, of key: ByteView) -> Bool {
+        reading {
+            while true {
+                let place = place(Bound(key: key, ascending: true))
+                let ties = place.leaf.ties(of: key, place.leaf.header)
+                let slot = place.leaf.slot(naming: location, in: ties)
+                if place.leaf.isStill(place.version) { return slot != nil }
+            }
         }
     }
 

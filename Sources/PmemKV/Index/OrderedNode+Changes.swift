@@ -1,87 +1,141 @@
+import CPmem
+
 /// Changing a node: it is locked, or not yet reachable.
 extension OrderedNode {
-    /// Puts a key in its place, and in an inner node the child that begins with it.
-    func insert(_ key: OrderedKey, at slot: Int, child: OrderedNode? = nil) {
-        let before = header
-        var shared = before.count == 0 ? 0 : before.shared
-        let match = commonPrefix(with: key.bytes, shared)
-        if match < shared {
-            shared = match
-            share(shared)
-        }
-        makeGap(in: .prefixes, at: slot, count: before.count)
-        makeGap(in: .keys, at: slot, count: before.count)
-        store(key, at: slot, shared: shared)
-        if let child {
-            makeGap(in: .children, at: slot + 1, count: before.count + 1)
-            storeChild(child, at: slot + 1)
-        }
-        header = Header(count: before.count + 1, shared: shared, isLeaf: before.isLeaf)
+    // MARK: Inner nodes
+
+    /// Puts a separator in its place, and behind it the child that begins with it.
+    func insert(_ key: OrderedKey, at slot: Int, child: OrderedNode) {
+        let count = count
+        let shared = makeSharedFit(key.bytes)
+        open(slot, of: count)
+        word(.prefixes, slot).storeRelaxed(key.bytes.dropFirst(shared).sortPrefix)
+        word(.entries, slot).storeRelaxed(key.rawValue)
+        move(.children, from: slot + 1, to: slot + 2, count: count - slot)
+        word(.children, slot + 1).storeRelaxed(child.word)
+        header = Header(count: count + 1, shared: shared, isLeaf: false)
     }
 
-    /// Takes a slot out. An inner node loses one of the two children beside it, too.
-    func remove(at slot: Int, child: Int? = nil) -> OrderedKey {
-        let before = header
+    /// Takes a separator out, and one of the two children beside it.
+    func remove(at slot: Int, child: Int) -> OrderedKey {
+        let count = count
         let key = key(slot)
-        closeGap(in: .prefixes, at: slot, count: before.count)
-        closeGap(in: .keys, at: slot, count: before.count)
-        if let child { closeGap(in: .children, at: child, count: before.count + 1) }
-        header = Header(count: before.count - 1, shared: before.shared, isLeaf: before.isLeaf)
+        move(.children, from: child + 1, to: child, count: count - child)
+        close(slot)
         return key
     }
 
-    /// Makes the node hold these keys, ascending, and children, one more than keys.
-    func fill(_ keys: some RandomAccessCollection<OrderedKey>, children: [OrderedNode] = []) {
-        for (slot, key) in keys.enumerated() { word(.keys, slot).storeRelaxed(key.rawValue) }
-        for (number, child) in children.enumerated() { storeChild(child, at: number) }
-        header = Header(count: keys.count, shared: 0, isLeaf: isLeaf)
-        shareMost()
+    /// Makes an inner node hold these separators, ascending, and children, one more.
+    func fill(_ keys: some RandomAccessCollection<OrderedKey>, children: [OrderedNode]) {
+        for (number, child) in children.enumerated() {
+            word(.children, number).storeRelaxed(child.word)
+        }
+        var shared = 0
+        if let first = keys.first, let last = keys.last {
+            let common = first.bytes.commonPrefix(with: last.bytes)
+            shared = min(Self.sharedCapacity, common)
+            storeShared(first.bytes.prefix(shared))
+        }
+        for (slot, key) in keys.enumerated() {
+            word(.prefixes, slot).storeRelaxed(key.bytes.dropFirst(shared).sortPrefix)
+            word(.entries, slot).storeRelaxed(key.rawValue)
+        }
+        header = Header(count: keys.count, shared: shared, isLeaf: false)
     }
+
+    // MARK: Leaves
+
+    /// Puts a record in the place of its key.
+    func insert(_ key: ByteView, _ location: Location, at slot: Int) {
+        let count = count
+        let shared = makeSharedFit(key)
+        open(slot, of: count)
+        word(.prefixes, slot).storeRelaxed(key.dropFirst(shared).sortPrefix)
+        word(.entries, slot).storeRelaxed(location.units)
+        header = Header(count: count &+ 1, shared: shared, isLeaf: true)
+    }
+
+    /// Lets a slot name another record of the same key.
+    @inline(__always)
+    func setLocation(_ location: Location, at slot: Int) {
+        word(.entries, slot).storeRelaxed(location.units)
+    }
+
+    /// Takes a slot out.
+    func remove(at slot: Int) { close(slot) }
+
+    /// Makes a leaf hold what stands in another one, from a slot on.
+    func takeSlots(from start: Int, of other: OrderedNode) {
+        assert(isLeaf && count == 0)
+        let count = other.count - start
+        unsafe cpmem_move_words(
+            address(.prefixes), other.address(.prefixes, start), count)
+        unsafe cpmem_move_words(address(.entries), other.address(.entries, start), count)
+        let shared = other.header.shared
+        unsafe cpmem_move_words(
+            address(.shared), other.address(.shared), Self.sharedCapacity / 8)
+        header = Header(count: count, shared: shared, isLeaf: true)
+    }
+
+    /// Makes a leaf hold so many slots, whose keys begin with these bytes.
+    func fill(
+        count: Int, shared: ByteView, _ slot: (Int) -> (prefix: UInt64, location: Location)
+    ) {
+        storeShared(shared)
+        for number in 0..<count {
+            let (prefix, location) = slot(number)
+            word(.prefixes, number).storeRelaxed(prefix)
+            word(.entries, number).storeRelaxed(location.units)
+        }
+        header = Header(count: count, shared: shared.count, isLeaf: true)
+    }
+
+    // MARK: Both
 
     /// Keeps the first slots; in an inner node the children of these.
     func truncate(to count: Int) {
         header = Header(count: count, shared: header.shared, isLeaf: isLeaf)
-        shareMost()
     }
 
-    private func store(_ key: OrderedKey, at slot: Int, shared: Int) {
-        word(.prefixes, slot).storeRelaxed(key.bytes.dropFirst(shared).sortPrefix)
-        word(.keys, slot).storeRelaxed(key.rawValue)
-    }
-
-    private func storeChild(_ child: OrderedNode, at number: Int) {
-        word(.children, number).storeRelaxed(child.word)
-    }
-
-    /// Moves what stands at and above a place of an array of `count` words up by one.
-    private func makeGap(in row: Row, at place: Int, count: Int) {
-        var number = count
-        while number > place {
-            word(row, number).storeRelaxed(word(row, number &- 1).loadRelaxed())
-            number &-= 1
+    /// Lowers the number of shared bytes to what a key has of them, and returns it.
+    ///
+    /// No key is needed for that: the bytes that are no longer shared come in front of each prefix.
+    private func makeSharedFit(_ key: ByteView) -> Int {
+        let header = header
+        // With one key in it nothing says what the next ones have in common.
+        guard header.count > 0 else { return 0 }
+        let shared = header.shared
+        let match = commonPrefix(with: key, shared)
+        if match < shared {
+            withSharedBytes(shared) { bytes in
+                let tail = bytes.dropFirst(match)
+                let shift = UInt64(8 * min(8, tail.count))
+                for slot in 0..<header.count {
+                    let old = shift < 64 ? prefix(slot) &>> shift : 0
+                    word(.prefixes, slot).storeRelaxed(tail.sortPrefix | old)
+                }
+            }
+            self.header = Header(count: header.count, shared: match, isLeaf: header.isLeaf)
         }
+        return match
     }
 
-    /// Moves what stands above a place of an array of `count` words down by one.
-    private func closeGap(in row: Row, at place: Int, count: Int) {
-        var number = place &+ 1
-        while number < count {
-            word(row, number &- 1).storeRelaxed(word(row, number).loadRelaxed())
-            number &+= 1
-        }
+    /// Makes room for a slot.
+    private func open(_ slot: Int, of count: Int) {
+        move(.prefixes, from: slot, to: slot &+ 1, count: count &- slot)
+        move(.entries, from: slot, to: slot &+ 1, count: count &- slot)
     }
 
-    /// Shares as many bytes as the first and the last key, and so all between them, have in common.
-    private func shareMost() {
-        let count = count
-        guard count > 0 else { return }
-        share(min(Self.sharedCapacity, key(0).bytes.commonPrefix(with: key(count - 1).bytes)))
+    /// Takes a slot out of both rows.
+    private func close(_ slot: Int) {
+        let before = header
+        move(.prefixes, from: slot &+ 1, to: slot, count: before.count &- slot &- 1)
+        move(.entries, from: slot &+ 1, to: slot, count: before.count &- slot &- 1)
+        header = Header(count: before.count - 1, shared: before.shared, isLeaf: before.isLeaf)
     }
 
-    private func share(_ shared: Int) {
-        let count = count
-        storeShared(key(0).bytes.prefix(shared))
-        for slot in 0..<count { store(key(slot), at: slot, shared: shared) }
-        header = Header(count: count, shared: shared, isLeaf: isLeaf)
+    private func move(_ row: Row, from start: Int, to target: Int, count: Int) {
+        assert(count >= 0)
+        unsafe cpmem_move_words(address(row, target), address(row, start), count)
     }
 }

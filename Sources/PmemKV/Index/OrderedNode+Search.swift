@@ -1,57 +1,62 @@
+import CPmem
+
 /// Finding a key's place in a node.
 extension OrderedNode {
-    /// Number of slots below the key, or not above it with `pastEqual`. Nil when the node is no
-    /// longer what it was in that version.
+    /// Slots whose keys may be the one looked for: all before them are below it, all behind them
+    /// above. Where it is empty, it is where the key would stand.
     ///
-    /// - Complexity: O(log 64) comparisons of words; the keys themselves are looked at only where
-    ///   both go on behind eight equal bytes.
+    /// What was read belongs together only if the node is still in the version it was in before.
+    ///
+    /// - Complexity: O(log 64) comparisons of words.
     @inline(__always)
-    func position(
-        of key: ByteView, pastEqual: Bool, _ header: Header, _ version: UInt64
-    ) -> Int? {
+    func ties(of key: ByteView, _ header: Header) -> Range<Int> {
         let shared = header.shared
+        let count = min(header.count, Self.capacity)
         if shared > 0 {
             let order = orderAgainstShared(key, shared)
-            if order != 0 { return order < 0 ? 0 : header.count }
-            if key.count < shared { return 0 }
+            if order != 0 { return order < 0 ? 0..<0 : count..<count }
+            if key.count < shared { return 0..<0 }
         }
-        let tail = key.dropFirst(shared)
-        let prefix = tail.sortPrefix
-        var low = 0
-        var high = header.count
+        let prefix = key.dropFirst(shared).sortPrefix
+        let low = unsafe cpmem_count_below(address(.prefixes), count, prefix)
+        var high = low
+        while high < count, self.prefix(high) == prefix { high &+= 1 }
+        return low..<high
+    }
+
+    /// Number of separators below the key, or not above it with `pastEqual`. Nil when the node is
+    /// no longer what it was in that version.
+    @inline(__always)
+    func childNumber(
+        of key: ByteView, pastEqual: Bool, _ header: Header, _ version: UInt64
+    ) -> Int? {
+        let ties = ties(of: key, header)
+        guard !ties.isEmpty else { return ties.lowerBound }
+        var low = ties.lowerBound
+        var high = ties.upperBound
         while low < high {
             let middle = (low &+ high) / 2
-            let other = self.prefix(middle)
-            var isBelow = other < prefix
-            if other == prefix {
-                let candidate = self.key(middle)
-                let order: Int
-                if candidate.count &- shared <= 8 && tail.count <= 8 {
-                    // Equal but for zeroes at the end: the longer one has them.
-                    order = candidate.count &- shared &- tail.count
-                } else {
-                    guard isStill(version) else { return nil }
-                    order = candidate.bytes.dropFirst(shared).order(against: tail)
-                }
-                isBelow = pastEqual ? order <= 0 : order < 0
-            }
-            if isBelow { low = middle &+ 1 } else { high = middle }
+            let candidate = self.key(middle)
+            guard isStill(version) else { return nil }
+            let order = candidate.bytes.order(against: key)
+            if pastEqual ? order <= 0 : order < 0 { low = middle &+ 1 } else { high = middle }
         }
         return low
     }
 
-    /// The same in a node that nobody else may change: a locked one, or, under the structure lock,
-    /// any inner one.
-    func ownPosition(of key: ByteView, pastEqual: Bool) -> Int {
+    /// The same, of an inner node that nobody else may change: under the structure lock.
+    func ownChildNumber(of key: ByteView, pastEqual: Bool) -> Int {
         let version = word(.version).loadRelaxed()
-        guard let slot = position(of: key, pastEqual: pastEqual, header, version) else {
-            preconditionFailure("a node changed under its owner's lock")
-        }
-        return slot
+        guard
+            let number = childNumber(of: key, pastEqual: pastEqual, header, version)
+        else { preconditionFailure("a node changed under its owner's lock") }
+        return number
     }
 
-    /// Whether a slot holds exactly this key. Node locked.
-    func holds(_ key: ByteView, at slot: Int) -> Bool {
-        slot < count && self.key(slot).bytes.order(against: key) == 0
+    /// Whether one of these slots of a leaf names a location; which one.
+    @inline(__always)
+    func slot(naming location: Location, in slots: Range<Int>) -> Int? {
+        for slot in slots where self.location(slot) == location { return slot }
+        return nil
     }
 }

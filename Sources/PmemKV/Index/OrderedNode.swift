@@ -4,9 +4,10 @@ import CPmem
 ///
 ///     0    version: bit 0 locked, bit 1 dead; every change adds 4
 ///     8    count in bits 0 to 15, shared bytes in bits 16 to 31, bit 32 set in a leaf
-///     16   the bytes that all keys of the node begin with, at most 48
+///     16   bytes that all keys of the node begin with, at most 48
 ///     64   for each slot the eight bytes behind the shared ones, as a number that orders alike
-///     576  for each slot its OrderedKey
+///     576  for each slot of a leaf the location of a record of its key; for each of an inner node
+///          the OrderedKey of a separator
 ///     1088 inner nodes: the children, one more than slots; the keys of child i are at or above
 ///          slot i - 1 and below slot i
 ///
@@ -15,6 +16,9 @@ import CPmem
 ///
 /// Invariants:
 /// - Slots are ascending and distinct. The count and the number of shared bytes are one word.
+/// - Of two slots with the same eight bytes only the keys tell the order: those of a leaf stand in
+///   the records. Two slots whose eight bytes differ order as these do, also where a key ends in
+///   them and zeroes fill the rest.
 /// - A node changes only while its version is locked, and its version moves with every change. A
 ///   reader trusts what it loaded only when the version is what it was before, and follows no
 ///   address before that.
@@ -59,13 +63,24 @@ struct OrderedNode: Equatable {
         case header = 8
         case shared = 16
         case prefixes = 64
-        case keys = 576
+        case entries = 576
         case children = 1088
+    }
+
+    @unsafe @inline(__always)
+    func address(_ row: Row, _ number: Int = 0) -> UnsafeMutableRawPointer {
+        unsafe base + (row.rawValue &+ number &* 8)
     }
 
     @inline(__always)
     func word(_ row: Row, _ number: Int = 0) -> AtomicWord {
-        unsafe AtomicWord(base + (row.rawValue &+ number &* 8))
+        unsafe AtomicWord(address(row, number))
+    }
+
+    /// Starts to load all of a leaf; of an inner node more than half.
+    @inline(__always)
+    func prefetch() {
+        for line in 0..<(Self.leafBytes / 64) { unsafe cpmem_prefetch(base + line &* 64) }
     }
 
     // MARK: Version
@@ -158,9 +173,16 @@ struct OrderedNode: Equatable {
     @inline(__always)
     func prefix(_ slot: Int) -> UInt64 { word(.prefixes, slot).loadRelaxed() }
 
+    /// Of an inner node.
     @inline(__always)
     func key(_ slot: Int) -> OrderedKey {
-        OrderedKey(rawValue: word(.keys, slot).loadRelaxed())
+        OrderedKey(rawValue: word(.entries, slot).loadRelaxed())
+    }
+
+    /// Of a leaf.
+    @inline(__always)
+    func location(_ slot: Int) -> Location {
+        Location(units: word(.entries, slot).loadRelaxed())
     }
 
     @inline(__always)
@@ -179,6 +201,15 @@ struct OrderedNode: Equatable {
     func commonPrefix(with key: ByteView, _ shared: Int) -> Int {
         unsafe cpmem_common_prefix(
             key.baseAddress, key.count, base + Row.shared.rawValue, shared)
+    }
+
+    /// Gives a copy of the shared bytes to body.
+    func withSharedBytes<R>(_ shared: Int, _ body: (ByteView) -> R) -> R {
+        unsafe withUnsafeTemporaryAllocation(byteCount: Self.sharedCapacity, alignment: 8) { copy in
+            unsafe cpmem_move_words(
+                copy.baseAddress.unsafelyUnwrapped, address(.shared), Self.sharedCapacity / 8)
+            return body(unsafe ByteView(base: copy.baseAddress, count: shared))
+        }
     }
 
     func storeShared(_ bytes: ByteView) {

@@ -64,13 +64,25 @@ final class RecordIndex: Sendable {
         }
     }
 
+    /// Whether a record that belongs to its key is what was written, as far as reads verify that.
+    @inline(__always)
+    func mayBeShown(_ record: RecordView) -> Bool {
+        record.fits && (!verifiesReads || record.verifyHeader() && record.verifyValue())
+    }
+
+    /// Whether any pool of the process has lost a page since this one was opened, as far as what
+    /// was read before is concerned.
+    @inline(__always)
+    var hadFaults: Bool {
+        cpmem_fence_acquire()
+        return cpmem_guard_total_faults() != faultsAtOpen
+    }
+
     /// Throws when what was read from a record may have been lost meanwhile: when there was a
     /// fault at all since the store was opened, in this pool or another, it is verified again.
     @inline(__always)
     func checkStillThere(_ record: RecordView) throws(StoreError) {
-        // What was read before comes before the look at the count.
-        cpmem_fence_acquire()
-        if cpmem_guard_total_faults() != faultsAtOpen { try verifyAgain(record) }
+        if hadFaults { try verifyAgain(record) }
     }
 
     /// A page that was lost stays lost: what is sound now was sound all the time.

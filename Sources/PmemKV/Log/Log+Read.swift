@@ -6,10 +6,7 @@ extension Log {
     @inline(__always)
     func bounds(of location: Location) -> ExtentBounds? {
         guard let segment = geometry.segment(of: location) else { return nil }
-        let first = segments.role(segment).first
-        return ExtentBounds(
-            salt: segments.salt(first),
-            end: geometry.offset(of: first) &+ segments.span(first) &* geometry.segmentSize)
+        return segments.bounds(ofExtent: segments.role(segment).first)
     }
 
     func damage(_ record: RecordView) -> StoreError { damage(at: record.location) }

@@ -102,6 +102,14 @@ final class Segments: @unchecked Sendable {
             sealedEnd: isSealed ? sealedEnd(segment) : nil, provenEnd: provenEnd(segment))
     }
 
+    /// What a record needs to know of the extent that begins with a segment.
+    @inline(__always)
+    func bounds(ofExtent first: SegmentNumber) -> ExtentBounds {
+        ExtentBounds(
+            salt: salt(first),
+            end: geometry.offset(of: first) &+ span(first) &* geometry.segmentSize)
+    }
+
     /// The first segment of the extent that a record lies in.
     @inline(__always)
     func extent(of location: Location) -> SegmentNumber {

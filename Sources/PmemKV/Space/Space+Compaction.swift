@@ -116,6 +116,10 @@ extension Space {
             }
         }
         try finish(moves, head)
+        guard try releaseSlots(of: extent, entries) else {
+            segments.quarantine(extent)
+            return true
+        }
         segments.retire(extent, epoch: records.epochs.now)
         compactions.add(1, ordering: .relaxed)
         return true
@@ -199,6 +203,7 @@ extension Space {
             guard move.entry.kind.isFound else { continue }
             index.lock(of: move.entry.hash).withLock {
                 if let place = index.place(of: move.entry.hash, holding: move.old) {
+                    ordered?.distrust(move.old)
                     index.replace(place, of: move.entry.hash, by: move.new)
                     liveness.noteDead(move.old, move.entry.units, move.entry.number)
                 } else {

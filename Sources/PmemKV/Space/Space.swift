@@ -25,6 +25,8 @@ final class Space: @unchecked Sendable {
     var fullSince: Int?
     /// The open extents that the next writer continues, in a store that was opened read-only.
     var continued: [SegmentNumber] = []
+    /// The keys in order, where that was asked for. Set while the store is opened.
+    var ordered: OrderedIndex?
     /// Extents that compaction emptied.
     let compactions = Atomic<Int>(0)
     /// Units it copied out of them.
@@ -75,6 +77,7 @@ final class Space: @unchecked Sendable {
     /// Makes an extent free: durably, then for the next who takes it.
     func free(_ extent: SegmentNumber) throws(StoreError) {
         try gate.guarded { () throws(StoreError) in
+            assert(isUntrusted(extent))
             try segments.release(extent) { liveness.forget(extent) }
         }
     }

@@ -44,7 +44,11 @@ extension Engine {
         guard sources.count > 0 else { return try log.giveBackSpares(head) }
         try append(&sources, to: head, relaxed: relaxed)
         index.beginPublishing(demand.shards)
-        defer { index.endPublishing(demand.shards) }
+        ordered?.beginBatch()
+        defer {
+            ordered?.endBatch()
+            index.endPublishing(demand.shards)
+        }
         try lookUp(sources) { _, item throws(StoreError) in
             try publish(item.source, at: item.location)
         }

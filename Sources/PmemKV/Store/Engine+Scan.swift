@@ -13,7 +13,8 @@ extension Engine {
     ) throws(StoreError) {
         let frame = gate.callbacks.enter(.reader)
         if let ordered {
-            try scan(ordered, range, reverse: reverse, limit: limit, in: frame, body)
+            var scan = OrderedScan(ordered, range, reverse: reverse, limit: limit)
+            try scan.run(from: reverse ? range.to : range.from, in: frame, body)
         } else {
             try scanInPasses(range, reverse: reverse, limit: limit, in: frame, body)
         }
@@ -35,31 +36,11 @@ extension Engine {
                 },
                 damage: { record throws(StoreError) in throw log.damage(record) })
             window.sort()
-            guard try visit(window, upTo: nil, reverse: reverse, &left, in: frame, body),
+            guard try visit(window, &left, in: frame, body),
                 let last = window.bound
             else { return }
             rest = rest.part(behind: last, reverse: reverse)
         }
-    }
-
-    /// A page of keys at a time is copied from the ordered index.
-    private func scan(
-        _ ordered: OrderedIndex, _ range: KeyRange, reverse: Bool, limit: Int,
-        in frame: borrowing CallbackFrame, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
-    ) throws(StoreError) {
-        if let unknown = ordered.unknownKey { throw unknown }
-        var page = OrderedPage()
-        var start = reverse ? range.to : range.from
-        let end = reverse ? range.from : range.to
-        var left = limit
-        repeat {
-            try gate.checkReadable()
-            ordered.read(from: start, ascending: !reverse, limit: left, into: &page)
-            guard try visit(page, upTo: end, reverse: reverse, &left, in: frame, body) else {
-                return
-            }
-            start = page.next
-        } while start != nil
     }
 
     // MARK: Showing
@@ -73,8 +54,8 @@ extension Engine {
     /// Asks the index and the medium for each key, while what the next ones need is on its way to
     /// the processor. False when the scan is over.
     private func visit(
-        _ keys: some KeyList, upTo end: [UInt8]?, reverse: Bool, _ left: inout Int,
-        in frame: borrowing CallbackFrame, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ keys: KeyWindow, _ left: inout Int, in frame: borrowing CallbackFrame,
+        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) -> Bool {
         var hashes: [KeyHash] = []
         hashes.reserveCapacity(min(keys.count, Self.keysAtOnce))
@@ -86,8 +67,7 @@ extension Engine {
                     records.prefetchRecord(hashes[number + Self.lookahead], lines: Self.lines)
                 }
                 let goOn = try keys.withKey(start + number) { key throws(StoreError) -> Bool? in
-                    if let end, (key.order(against: end) < 0) == reverse { return false }
-                    return try show(key, hashes[number], in: frame, body)
+                    try show(key, hashes[number], in: frame, body)
                 }
                 guard let goOn else { continue }
                 left -= 1
@@ -98,7 +78,7 @@ extension Engine {
     }
 
     private func load(
-        _ keys: some KeyList, _ numbers: Range<Int>, into hashes: inout [KeyHash]
+        _ keys: KeyWindow, _ numbers: Range<Int>, into hashes: inout [KeyHash]
     ) {
         hashes.removeAll(keepingCapacity: true)
         for number in numbers {

@@ -189,19 +189,22 @@ extension Engine {
         switch source.kind {
         case .put:
             if let previous {
+                ordered?.distrust(previous.location)
                 index.replace(previous.place, of: source.hash, by: location)
             } else {
                 // What a reader has found a scan finds as well: a new key comes into the tree
                 // first and a removed one leaves it last. A scan passes over keys of the tree
                 // that the hash index does not hold.
-                ordered?.insert(source.key)
+                ordered?.insert(source.key, at: location)
                 try index.insert(source.hash, location)
+                ordered?.trust(location)
             }
             index.increment(.puts, source.hash)
         case .tombstone:
             if let previous {
+                ordered?.distrust(previous.location)
                 index.remove(previous.place, of: source.hash)
-                ordered?.remove(source.key)
+                ordered?.remove(source.key, at: previous.location)
             }
             index.increment(.removes, source.hash)
         }

@@ -2,7 +2,7 @@
 /// many as the memory of a pass holds.
 ///
 /// Invariant: every key that was inserted is here, or lies behind ``bound``.
-struct KeyWindow: KeyList {
+struct KeyWindow {
     /// Bytes of keys and entries. With the room that arrays grow by, and what sorting takes, a
     /// window stays below four times as much.
     private static let budget = 12 << 20

@@ -58,14 +58,15 @@ extension PmemStore {
     ///
     /// The spans are valid during that call only, and what they show stays as it is. Body may use
     /// the store, writes included, but not close it; `close()` on another thread waits for body,
-    /// and then the scan throws `closed`. A body that runs long keeps the segment of the value
-    /// from being reused, and nothing else.
+    /// and then the scan throws `closed`. A body that runs long keeps at most the segment of the
+    /// value from being reused.
     ///
     /// - Throws: `closed`; `invalidArgument` for a negative limit; `corrupt` or `media` for a
     ///   damaged record of the range, and for one anywhere in the store that is too damaged to tell
-    ///   its key.
+    ///   its key. With the ordered index that may be an older record of a key, by which its place
+    ///   is known; opening the pool again helps then.
     /// - Complexity: for n keys in the store, with the ordered index O(log n) and O(1) an entry,
-    ///   and memory for 64 keys. The hash index keeps no order: a pass over all its records,
+    ///   and memory of some kilobytes. The hash index keeps no order: a pass over all its records,
     ///   O(n), finds the first keys of the range, as many as 12 MiB hold (with their sorting
     ///   below 64 MiB) or `limit` asks for; those behind take another pass, and so on.
     public func scan(

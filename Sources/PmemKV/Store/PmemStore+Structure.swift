@@ -53,6 +53,12 @@ extension PmemStore {
     }
 }
 
+extension PmemStore {
+    /// What is wrong with the ordered index; nil when nothing is, or there is none. The caller is
+    /// the store's only user. O(keys).
+    package func orderedProblem() -> String? { engine.ordered?.firstProblem() }
+}
+
 extension Engine {
     /// Extents whose live units are not those of the records that the index points at.
     fileprivate func miscountedExtents() throws(StoreError) -> Int {

@@ -48,8 +48,16 @@ struct AtomicWord {
     func addAsOnlyWriter(_ amount: UInt64) { storeRelaxed(loadRelaxed() &+ amount) }
 
     /// Sets bits, sequentially consistent; returns the value before.
-    @discardableResult
+    @inline(__always) @discardableResult
     func fetchOr(_ bits: UInt64) -> UInt64 { unsafe cpmem_fetch_or(address, bits) }
+
+    /// Keeps only these bits, sequentially consistent; returns the value before.
+    @inline(__always) @discardableResult
+    func fetchAnd(_ bits: UInt64) -> UInt64 { unsafe cpmem_fetch_and(address, bits) }
+
+    /// Starts to load the word.
+    @inline(__always)
+    func prefetch() { unsafe cpmem_prefetch(address) }
 
     /// Replaces an expected value, sequentially consistent. Returns whether it was there.
     @inline(__always)

@@ -92,6 +92,10 @@ package struct ByteView {
         unsafe cpmem_common_prefix(base, count, other.base, other.count)
     }
 
+    func commonPrefix(with other: [UInt8]) -> Int {
+        other.withByteView { commonPrefix(with: $0) }
+    }
+
     /// CRC32C of the bytes.
     @inline(__always)
     var checksum: UInt32 { unsafe cpmem_crc32c(base, count) }

@@ -11,10 +11,11 @@ struct CallbackFrame: ~Copyable {
     deinit { words.giveBack() }
 
     /// Keeps an extent from being reused until another one is pinned or the frame ends. The
-    /// caller is inside the epoch in which it found a record there.
+    /// caller is inside the epoch in which it found a record there; or it looks behind a full
+    /// fence whether the record is still the newest of its key, and uses it only then.
     ///
-    /// A release store is enough: leaving the epoch, which is sequentially consistent, comes after
-    /// it.
+    /// A release store is enough: leaving the epoch, which is sequentially consistent, or the
+    /// fence comes after it.
     @inline(__always)
     func pin(_ extent: Int) { words.pin(extent) }
 }

@@ -7,8 +7,9 @@ import CPmem
 /// whoever calls it pins in the frame the extent of what it is given.
 ///
 /// Invariants:
-/// - A pin is set inside the epoch in which its record was found. So whoever makes an extent
-///   unreachable, and then sees the epoch pass, sees every pin of those who may still look at it.
+/// - A pin is set inside the epoch in which its record was found, or before a full fence and
+///   another look at whether the record can still be found. So whoever makes an extent unreachable,
+///   and then sees the epoch pass, sees every pin of those who may still look at it.
 /// - A frame belongs to the thread that entered it, until it leaves. The frames of a thread, of all
 ///   stores, are a stack; the thread's own word leads to the top.
 /// - Blocks of frames are added and stay until the owner goes: there are always enough.

@@ -36,7 +36,8 @@ struct Epochs: ~Copyable, Sendable {
     /// Whether what became unreachable in an epoch can be held by nobody any more.
     func hasPassed(_ epoch: UInt64) -> Bool { epoch + 2 <= now }
 
-    /// Moves to the next epoch if no reader of the previous one is left. One caller at a time.
+    /// Moves to the next epoch if no reader of the previous one is left. For any thread: of
+    /// two that find it so one moves it.
     func tryAdvance() -> Bool {
         cpmem_fence_seq_cst()
         let epoch = now

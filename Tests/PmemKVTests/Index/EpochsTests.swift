@@ -30,14 +30,15 @@ struct EpochsTests {
     /// What readers may hold stays as it was, however much is retired meanwhile.
     @Test func retiredMemoryStaysWhileAReaderIsInside() {
         let retired = RetiredMemory()
+        let epochs = Epochs()
         let held = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 8)
         held.storeBytes(of: 0x5EED, as: UInt64.self)
-        retired.epochs.reading {
-            retired.add(held)
+        epochs.reading {
+            retired.add(held, epochs)
             for _ in 0..<2000 {
                 let other = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 8)
                 other.storeBytes(of: .max, as: UInt64.self)
-                retired.add(other)
+                retired.add(other, epochs)
             }
             #expect(held.load(as: UInt64.self) == 0x5EED)
         }

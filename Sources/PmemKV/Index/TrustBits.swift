@@ -1,0 +1,48 @@
+/// Which places of the log a leaf of the ordered index may name without anybody asking: a bit for
+/// each unit of the pool, set where a record begins that the hash index names.
+///
+/// Invariants:
+/// - A bit is set under the shard's lock of the record's key, while the hash index names the
+///   record, and taken back under the same lock before the index names another one or none. So
+///   whoever sees it set has what a look into the hash index would have given at that moment.
+/// - A clear bit says nothing: one may be missing, and the hash index is asked.
+/// - All bits of an extent are clear when it is freed, since nothing in it is named any more: its
+///   next life begins without any.
+struct TrustBits: ~Copyable, Sendable {
+    private let words: SharedLines
+
+    init(_ geometry: Geometry) {
+        let units = geometry.poolSize / Geometry.line + 1
+        words = SharedLines(units / (64 * SharedLines.wordsPerLine) + 1)
+    }
+
+    var memoryBytes: Int { words.count * 64 }
+
+    @inline(__always)
+    private func word(_ location: Location) -> AtomicWord {
+        words[Int(truncatingIfNeeded: location.units &>> 6)]
+    }
+
+    @inline(__always)
+    private func mask(_ location: Location) -> UInt64 { 1 &<< (location.units & 63) }
+
+    @inline(__always)
+    func contains(_ location: Location) -> Bool {
+        word(location).loadAcquire() & mask(location) != 0
+    }
+
+    @inline(__always)
+    func insert(_ location: Location) { word(location).fetchOr(mask(location)) }
+
+    @inline(__always)
+    func remove(_ location: Location) { word(location).fetchAnd(~mask(location)) }
+
+    /// Whether no bit is set from one place to another, the end not included. O(units).
+    func isEmpty(from start: Location, to end: Location) -> Bool {
+        (start.units..<end.units).allSatisfy { !contains(Location(units: $0)) }
+    }
+
+    /// Starts to load the bit.
+    @inline(__always)
+    func prefetch(_ location: Location) { word(location).prefetch() }
+}
