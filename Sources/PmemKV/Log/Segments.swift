@@ -16,18 +16,21 @@ final class Segments: @unchecked Sendable {
     /// Two words an extent, at its first segment: what was appended, by kind. Away from the lines
     /// that readers look at, since every put writes here.
     private let appended: SharedLines
-    /// The lock's word, then that of ``freeCount``.
+    /// The lock's word, then those of ``freeCount`` and ``longestRecord``.
     private let shared = SharedLines(1)
     var lock: SpinLock { SpinLock(shared[0]) }
     /// Where the next search for free segments begins. Under the lock.
     var searchStart = 0
-    let prefaulter: Prefaulter?
+    /// Prepares segments, so that no writer waits for page faults: the first touch of a page costs
+    /// a fault, and where the file system had not written its blocks yet a journal commit besides,
+    /// milliseconds for a segment.
+    let prefaulter: BackgroundWorker?
 
     init(geometry: Geometry, poolID: UInt64, medium: Medium) {
         self.geometry = geometry
         self.poolID = poolID
         self.medium = medium
-        prefaulter = medium.firstTouchIsSlow ? Prefaulter() : nil
+        prefaulter = medium.firstTouchIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
         lines = SharedLines(geometry.segmentCount)
         appended = SharedLines(geometry.segmentCount / 4 + 1)
     }
@@ -113,6 +116,18 @@ final class Segments: @unchecked Sendable {
     private(set) var freeCount: Int {
         get { Int(truncatingIfNeeded: shared[1].loadRelaxed()) }
         set { shared[1].storeRelaxed(UInt64(truncatingIfNeeded: newValue)) }
+    }
+
+    /// The longest record in any extent that was sealed, or looked at, since the pool was opened,
+    /// of those that are no longer than a segment.
+    var longestRecord: Units { Units(Int(truncatingIfNeeded: shared[2].loadRelaxed())) }
+
+    func noteLongest(_ units: Units) {
+        let new = UInt64(units.count)
+        var known = shared[2].loadRelaxed()
+        while new > known, !shared[2].compareExchange(known, new) {
+            known = shared[2].loadRelaxed()
+        }
     }
 
     // MARK: What was appended

@@ -12,8 +12,9 @@
 ///   crash cut short can be given back.
 ///
 /// Invariants:
-/// - Whether a record is alive is asked under its shard's lock: a writer holds that lock from
-///   before it appends until the index knows the record.
+/// - A writer holds a record's shard from before it appends until the index knows the record. So
+///   when all shards have been seen free since an extent was sealed, a record in it that the index
+///   does not name is dead, and stays it.
 /// - What died in an extent is counted by anybody; what was appended to it by the owner of its head
 ///   alone (``Segments/noteAppended(_:_:_:)``).
 final class Liveness: Sendable {
@@ -53,9 +54,14 @@ final class Liveness: Sendable {
     /// The put there is no longer the newest record of its key.
     @inline(__always)
     func noteDead(_ location: Location, _ units: Units, _ sequence: SequenceNumber) {
-        let extent = segments.extent(of: location)
+        noteDead(in: segments.extent(of: location), units, oldest: sequence)
+    }
+
+    /// The same for several records of one extent.
+    @inline(__always)
+    func noteDead(in extent: SegmentNumber, _ units: Units, oldest: SequenceNumber) {
         deadUnits(extent).addRelaxed(UInt64(truncatingIfNeeded: units.count))
-        oldestDead(extent).lower(to: sequence.rawValue)
+        oldestDead(extent).lower(to: oldest.rawValue)
     }
 
     /// Nothing is counted for an extent any more: it is being freed.
@@ -76,16 +82,15 @@ final class Liveness: Sendable {
 
     // MARK: Records
 
-    /// Whether a record has to be kept when its extent is emptied: one that readers can find when
-    /// the index points at it, a tombstone when there is something it may hide. Takes the shard's
-    /// lock.
+    /// Whether a record of a sealed extent has to be kept when that is emptied: one that readers
+    /// can find when the index points at it, a tombstone when there is something it may hide. All
+    /// shards have been seen free since the extent was sealed, or the answer is a guess.
+    @inline(__always)
     func isNeeded(
         _ entry: SummaryEntry, at location: Location, in extent: SegmentNumber, _ horizon: Horizon
     ) -> Bool {
         guard entry.kind.isFound else { return !horizon.letsGo(entry.number, in: extent) }
-        return index.lock(of: entry.hash).withLock {
-            index.place(of: entry.hash, holding: location) != nil
-        }
+        return index.holds(entry.hash, location)
     }
 
     /// Whether a tombstone is superfluous because a newer record of its key is in the index. Takes

@@ -20,6 +20,7 @@ extension Space {
     func acquireHead(
         units: Units, entries: Int, for use: Use, _ sizes: () -> [Units]
     ) throws(StoreError) -> OwnedHead {
+        try payDues(for: units)
         let head = try ownHead()
         if head.fits(units: units, entries: entries), isOpen(head, for: use) { return head }
         return try roll(head, sizes(), for: use)
@@ -46,12 +47,10 @@ extension Space {
         }
     }
 
-    /// With few free segments all writers share one head, so that the others' open segments do
-    /// not keep space from those who need it.
+    /// In a pool that is down to its reserves all writers share one head, so that the others' open
+    /// segments do not keep space from those who need it.
     @inline(__always)
-    private var activeHeads: Int {
-        hasRoomForAllHeads ? log.headCount : 1
-    }
+    private var activeHeads: Int { isNearlyFull ? 1 : log.headCount }
 
     /// Whether a head's room may be used: what is left of a full pool is for removes.
     @inline(__always)

@@ -27,7 +27,8 @@ extension Space {
     /// Greedy by gain, with age as tie-break: the emptiest extent, and where tombstones alone
     /// keep extents full, the one whose garbage keeps most tombstones from being dropped.
     func chooseVictim(
-        _ head: borrowing OwnedHead, minimumGain: Units, except tried: Set<SegmentNumber>
+        _ head: borrowing OwnedHead, minimumGain: Units, except tried: Set<SegmentNumber>,
+        orOldest takesOldest: Bool = true
     ) -> SegmentNumber? {
         var best: (extent: SegmentNumber, gain: Double)?
         var oldest: (extent: SegmentNumber, dead: SequenceNumber)?
@@ -45,7 +46,14 @@ extension Space {
             if dead != .none, oldest.map({ dead < $0.dead }) ?? true { oldest = (extent, dead) }
         }
         // When only little is dead anywhere, the oldest of it keeps most tombstones.
-        return best?.extent ?? oldest?.extent
+        return best?.extent ?? (takesOldest ? oldest?.extent : nil)
+    }
+
+    /// An extent that is worth emptying before anybody needs the room: one that gives at least a
+    /// small part of itself.
+    func worthyVictim(_ head: borrowing OwnedHead) -> SegmentNumber? {
+        let gain = Units(segments.geometry.segmentUnits.count / 32)
+        return chooseVictim(head, minimumGain: gain, except: [], orOldest: false)
     }
 
     /// Extents whose records leave so many segments free when they are moved together in this
@@ -92,6 +100,7 @@ extension Space {
     /// Makes `span` neighbouring segments free by compacting what lies in the window that holds
     /// least. Returns whether that changed anything.
     func emptyWindow(span: Int) throws(StoreError) -> Bool {
+        if try finishVictim() { return true }
         guard let window = cheapestWindow(span: span) else { return false }
         let head = log.compactionHead.own()
         var progressed = false

@@ -43,7 +43,9 @@ extension Engine {
         index.passThroughAllShards()
         SpinWait.until { !records.epochs.hasReaders }
         SpinWait.until { !gate.callbacks.areRunning }
-        if !gate.isForked { log.segments.stopPrefaulting() }
+        if gate.isForked { return }
+        space.stopCompactor()
+        log.segments.stopPrefaulting()
     }
 
     private func finishLog() throws(StoreError) {
