@@ -19,6 +19,11 @@ final class Segments: @unchecked Sendable {
     /// The lock's word, then those of ``freeCount`` and ``longestRecord``.
     private let shared = SharedLines(1)
     var lock: SpinLock { SpinLock(shared[0]) }
+    /// The free segments that may be used. Under the lock.
+    let free: NumberSet
+    /// Extents, by their first segments, that were sealed or gained garbage since somebody drained
+    /// this.
+    let changed: NumberSet
     /// Where the next search for free segments begins. Under the lock.
     var searchStart = 0
     /// Prepares segments, so that no writer waits for page faults: the first touch of a page costs
@@ -31,6 +36,8 @@ final class Segments: @unchecked Sendable {
         self.poolID = poolID
         self.medium = medium
         prefaulter = medium.firstTouchIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
+        free = NumberSet(capacity: geometry.segmentCount)
+        changed = NumberSet(capacity: geometry.segmentCount)
         lines = SharedLines(geometry.segmentCount)
         appended = SharedLines(geometry.segmentCount / 4 + 1)
     }
@@ -161,7 +168,7 @@ final class Segments: @unchecked Sendable {
         for segment in geometry.segments {
             guard let life = table.lives[segment.rawValue] else { continue }
             self[segment, .life].storeRelaxed(life.rawValue)
-            setRole(segment, SegmentRole(.free, first: segment, span: 1))
+            makeFree(segment)
         }
         freeCount = geometry.segmentCount
         for extent in table.extents {
@@ -180,6 +187,7 @@ final class Segments: @unchecked Sendable {
     private func begin(_ segment: SegmentNumber, _ life: LifeWord, _ phase: SegmentPhase) {
         for inner in segment..<(segment + life.span) {
             assert(self.phase(inner) == .free)
+            free.remove(inner.rawValue)
             setRole(
                 inner,
                 SegmentRole(
@@ -195,12 +203,18 @@ final class Segments: @unchecked Sendable {
         freeCount -= life.span
     }
 
+    private func makeFree(_ segment: SegmentNumber) {
+        setRole(segment, SegmentRole(.free, first: segment, span: 1))
+        if life(segment).generation < LifeWord.lastGeneration { free.insert(segment.rawValue) }
+    }
+
     func markSealed(_ segment: SegmentNumber, end: Units) {
         assert(phase(segment) == .open && end <= capacity(segment))
         lock.lock()
         self[segment, .sealedEnd].storeRelaxed(UInt64(end.count))
         setRole(segment, role(segment).with(.sealed))
         lock.unlock()
+        changed.insert(segment.rawValue)
     }
 
     /// Keeps an extent from ever being compacted or freed: its records no longer verify.
@@ -264,9 +278,7 @@ final class Segments: @unchecked Sendable {
         setAppended(segment, puts: .zero, tombstones: .zero)
         lock.lock()
         self[segment, .life].storeRelaxed(life.rawValue)
-        for inner in segment..<(segment + old.span) {
-            setRole(inner, SegmentRole(.free, first: inner, span: 1))
-        }
+        for inner in segment..<(segment + old.span) { makeFree(inner) }
         freeCount += old.span
         lock.unlock()
     }

@@ -24,12 +24,23 @@ final class Liveness: Sendable {
     /// Two words an extent, at its first segment: units of puts that are no longer the newest of
     /// their key, and the lowest sequence number of them.
     private let dead: SharedLines
+    /// A word for each group of extents.
+    private let groups: SharedLines
+    /// The logarithm of ``garbageStep``, in units.
+    private let garbageShift: UInt64
 
     init(records: RecordIndex) {
         self.records = records
         segments = records.log.segments
+        let step = max(1, segments.geometry.segmentUnits.count / 64)
+        garbageShift = UInt64(step.trailingZeroBitCount)
         dead = SharedLines(segments.geometry.segmentCount / 4 + 1)
-        for segment in segments.geometry.segments { forget(segment) }
+        let count = segments.geometry.segmentCount
+        groups = SharedLines((count / Self.groupSize + 1) / SharedLines.wordsPerLine + 1)
+        for segment in segments.geometry.segments { setDead(segment, oldest: .none) }
+        for group in 0..<groupCount {
+            oldestOfGroup(group).storeRelaxed(SequenceNumber.none.rawValue)
+        }
     }
 
     @inline(__always)
@@ -60,12 +71,40 @@ final class Liveness: Sendable {
     /// The same for several records of one extent.
     @inline(__always)
     func noteDead(in extent: SegmentNumber, _ units: Units, oldest: SequenceNumber) {
-        deadUnits(extent).addRelaxed(UInt64(truncatingIfNeeded: units.count))
-        oldestDead(extent).lower(to: oldest.rawValue)
+        let before = deadUnits(extent).addRelaxed(UInt64(truncatingIfNeeded: units.count))
+        if oldest.rawValue < oldestDead(extent).loadRelaxed() { lower(extent, to: oldest) }
+        let after = before &+ UInt64(truncatingIfNeeded: units.count)
+        if before == 0 || (before ^ after) &>> garbageShift != 0 {
+            segments.changed.insert(extent.rawValue)
+        }
     }
 
-    /// Nothing is counted for an extent any more: it is being freed.
-    func forget(_ extent: SegmentNumber) { setDead(extent, oldest: .none) }
+    /// The extent's own word first: see ``forget(_:)``.
+    @inline(never)
+    private func lower(_ extent: SegmentNumber, to oldest: SequenceNumber) {
+        oldestDead(extent).lower(to: oldest.rawValue)
+        oldestOfGroup(group(of: extent)).lower(to: oldest.rawValue)
+    }
+
+    /// What has to die in an extent before it is looked at again.
+    var garbageStep: Units { Units(1 << Int(garbageShift)) }
+
+    /// Nothing is counted for an extent any more: it is being freed. Compaction lock held, as by
+    /// whoever asks for a ``Horizon`` on which more than speed depends.
+    func forget(_ extent: SegmentNumber) {
+        let oldest = lowestDead(in: extent)
+        setDead(extent, oldest: .none)
+        let group = group(of: extent)
+        guard oldest != .none, oldestOfGroup(group).loadSequential() == oldest.rawValue else {
+            return
+        }
+        // Whoever lowers an extent's word now lowers the group's behind that: what is missed here
+        // comes by itself.
+        oldestOfGroup(group).storeSequential(SequenceNumber.none.rawValue)
+        for member in members(of: group) {
+            oldestOfGroup(group).lower(to: lowestDead(in: member).rawValue)
+        }
+    }
 
     /// Takes over what a checkpoint knew of an extent.
     func adopt(
@@ -73,6 +112,7 @@ final class Liveness: Sendable {
     ) {
         segments.setAppended(extent, puts: live, tombstones: tombstones)
         setDead(extent, oldest: oldestDead)
+        oldestOfGroup(group(of: extent)).lower(to: oldestDead.rawValue)
     }
 
     private func setDead(_ extent: SegmentNumber, oldest: SequenceNumber) {
@@ -134,18 +174,38 @@ final class Liveness: Sendable {
         SequenceNumber(oldestDead(extent).loadSequential())
     }
 
-    /// The lowest sequence numbers of superseded puts anywhere. O(segments).
+    /// The lowest sequence numbers of superseded puts anywhere. O(segments / 64): one word for each
+    /// group of extents, and those of one group.
     func horizon() -> Horizon {
+        var lowest = (number: SequenceNumber.none, group: 0)
+        for group in 0..<groupCount {
+            let number = SequenceNumber(oldestOfGroup(group).loadSequential())
+            if number < lowest.number { lowest = (number, group) }
+        }
         var result = Horizon()
-        for segment in segments.geometry.segments {
-            switch segments.phase(segment) {
-            case .free, .continuation, .checkpoint: continue
-            case .open, .sealed, .quarantined, .limbo:
-                result.add(lowestDead(in: segment), of: segment)
-            }
+        for member in members(of: lowest.group) { result.add(lowestDead(in: member), of: member) }
+        for group in 0..<groupCount where group != lowest.group {
+            result.add(SequenceNumber(oldestOfGroup(group).loadSequential()), of: nil)
         }
         return result
     }
+
+    private static let groupSize = 64
+    private var groupCount: Int {
+        (segments.geometry.segmentCount + Self.groupSize - 1) / Self.groupSize
+    }
+
+    @inline(__always)
+    private func group(of extent: SegmentNumber) -> Int { extent.rawValue / Self.groupSize }
+
+    private func members(of group: Int) -> Range<SegmentNumber> {
+        let start = segments.geometry.segments.lowerBound + group * Self.groupSize
+        return start..<min(start + Self.groupSize, segments.geometry.segments.upperBound)
+    }
+
+    /// At most the lowest ``oldestDead(_:)`` of a group's extents.
+    @inline(__always)
+    private func oldestOfGroup(_ group: Int) -> AtomicWord { groups[group] }
 
     /// Units that compaction of an extent would not have to copy; zero when it has no garbage.
     ///
@@ -182,7 +242,8 @@ struct Horizon {
     private var second = SequenceNumber.none
     private var holder: SegmentNumber?
 
-    mutating func add(_ sequence: SequenceNumber, of extent: SegmentNumber) {
+    /// - Parameter extent: nil where it is none that anybody leaves out.
+    mutating func add(_ sequence: SequenceNumber, of extent: SegmentNumber?) {
         if sequence < lowest {
             second = lowest
             lowest = sequence

@@ -29,6 +29,10 @@ extension Space {
         if try finishVictim() { return true }
         let head = log.compactionHead.own()
         var tried: Set<SegmentNumber> = []
+        if minimumGain <= worthyGain, let victim = worthyVictim(head) {
+            if try compact(victim, into: head) { return true }
+            tried.insert(victim)
+        }
         while let victim = chooseVictim(head, minimumGain: minimumGain, except: tried) {
             if try compact(victim, into: head) { return true }
             // A record longer than a segment stays where it is; another extent may do better.

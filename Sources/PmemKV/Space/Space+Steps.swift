@@ -26,6 +26,7 @@ extension Space {
     /// - Complexity: O(records in it): its summary is read.
     func begin(_ extent: SegmentNumber) {
         assert(underWay == nil && segments.phase(extent) == .sealed)
+        garbage.forget(extent)
         guard let entries = try? log.sealedEntries(extent, seed: index.seed) else {
             segments.quarantine(extent)
             return
@@ -61,7 +62,9 @@ extension Space {
         let end = try copyPart(of: &victim, into: head, &budget, outside: window, &moves)
         try finish(moves, of: victim.extent, head)
         switch end {
-        case .stuck: return .stuck
+        case .stuck:
+            segments.changed.insert(victim.extent.rawValue)
+            return .stuck
         case .damaged:
             segments.quarantine(victim.extent)
             return .done

@@ -27,8 +27,7 @@ extension Space {
     /// Greedy by gain, with age as tie-break: the emptiest extent, and where tombstones alone
     /// keep extents full, the one whose garbage keeps most tombstones from being dropped.
     func chooseVictim(
-        _ head: borrowing OwnedHead, minimumGain: Units, except tried: Set<SegmentNumber>,
-        orOldest takesOldest: Bool = true
+        _ head: borrowing OwnedHead, minimumGain: Units, except tried: Set<SegmentNumber>
     ) -> SegmentNumber? {
         var best: (extent: SegmentNumber, gain: Double)?
         var oldest: (extent: SegmentNumber, dead: SequenceNumber)?
@@ -46,14 +45,38 @@ extension Space {
             if dead != .none, oldest.map({ dead < $0.dead }) ?? true { oldest = (extent, dead) }
         }
         // When only little is dead anywhere, the oldest of it keeps most tombstones.
-        return best?.extent ?? (takesOldest ? oldest?.extent : nil)
+        return best?.extent ?? oldest?.extent
     }
 
     /// An extent that is worth emptying before anybody needs the room: one that gives at least a
-    /// small part of itself.
+    /// small part of itself, tombstones not counted. O(what has changed since the last time).
     func worthyVictim(_ head: borrowing OwnedHead) -> SegmentNumber? {
-        let gain = Units(segments.geometry.segmentUnits.count / 32)
-        return chooseVictim(head, minimumGain: gain, except: [], orOldest: false)
+        let now = log.sequences.upcoming
+        segments.changed.drain { place(SegmentNumber($0), at: now) }
+        let room = compactionRoom(head)
+        let gain = worthyGain
+        let pinned = gate.callbacks.pinnedExtents
+        return garbage.best(now, step: liveness.garbageStep) { extent in
+            let kept = liveness.keptUnits(extent)
+            let garbage = segments.capacity(extent) - kept
+            guard garbage >= gain, kept <= room, !pinned.contains(extent.rawValue) else {
+                return nil
+            }
+            return (Double(garbage.count) / Double(segments.capacity(extent).count), kept)
+        }
+    }
+
+    var worthyGain: Units { Units(segments.geometry.segmentUnits.count / 32) }
+
+    private func place(_ extent: SegmentNumber, at now: SequenceNumber) {
+        guard segments.phase(extent) == .sealed, extent != underWay?.extent else { return }
+        let live = liveness.liveUnits(extent)
+        let capacity = segments.capacity(extent)
+        let hasGarbage = liveness.lowestDead(in: extent) != .none
+        garbage.place(
+            extent, garbage: hasGarbage ? capacity - liveness.keptUnits(extent) : .zero,
+            live: live, dead: segments.appendedUnits(extent, .put) - live, capacity: capacity,
+            at: now)
     }
 
     /// Extents whose records leave so many segments free when they are moved together in this

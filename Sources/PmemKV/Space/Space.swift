@@ -37,6 +37,8 @@ final class Space: @unchecked Sendable {
     var checkpoint: SegmentNumber?
     /// What ``Space/changes`` were when no segment could be had. Under the compaction lock.
     var fullSince: Int?
+    /// What may be emptied next. Under the compaction lock.
+    var garbage: GarbageQueue
     /// Extents that are empty and may still be looked at. Under the compaction lock.
     var limbo: [SegmentNumber] = []
     /// The extent that is being emptied. Under the compaction lock.
@@ -64,6 +66,7 @@ final class Space: @unchecked Sendable {
         self.liveness = liveness
         self.checkpoint = checkpoint
         self.options = options
+        garbage = GarbageQueue(log.geometry)
         let isEmpty = log.segments.freeCount == log.geometry.segmentCount
         knowsLongest = isEmpty
         // Small pools have no segments to keep free, and are compacted when one is needed.
