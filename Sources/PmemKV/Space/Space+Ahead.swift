@@ -34,6 +34,15 @@ extension Space {
         return (try? workAhead(budget, until: highMark)) ?? false
     }
 
+    /// One step of the thread, made by the caller whatever is free.
+    func makeStepAhead() throws(StoreError) {
+        try gate.checkWritable()
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
+        try gate.checkReadable()
+        _ = try workAhead(Self.longStep, until: .max)
+    }
+
     /// Lets writers that want the lock have it first: they may sleep while it is taken, and between
     /// two steps of the thread it is free for a moment only.
     private func giveWay() {

@@ -208,6 +208,7 @@ package final class ScriptRunner: MediumObserver {
             try store.sync()
             oracle.synced(moment)
         case .compact: try store.compact()
+        case .step: try store.makeCompactionStep()
         case .reopen, .kill: break
         }
     }
@@ -254,15 +255,15 @@ package final class ScriptRunner: MediumObserver {
         return nil
     }
 
-    // MARK: Two writers
+    // MARK: Several threads
 
     private func runParallel(_ store: PmemStore) {
-        let scheduler = TwoThreads(seed: script.schedule, medium: medium)
+        let scheduler = ThreadScheduler(seed: script.schedule, medium: medium)
         medium.scheduler = scheduler
         defer { medium.scheduler = nil }
         stepNumber = script.steps.count
         explores = true
-        let bodies = (0..<2).map { thread in
+        let bodies = script.parallel.indices.map { thread in
             let box = Unchecked { [self] in
                 for (offset, step) in script.parallel[thread].enumerated() {
                     if failure != nil { return }
