@@ -60,9 +60,8 @@ extension Space {
         try reclaimLimbo()
         if underWay == nil { return try beginAhead(until: mark) }
         let before = compactedUnits.load(ordering: .relaxed)
-        let limit = Units(options.compactionStep)
         let progress = try step(
-            into: log.compactionHead.own(), StepBudget(min(budget, limit)))
+            into: log.compactionHead.own(), StepBudget(self.budget(budget)))
         payOff(Units(compactedUnits.load(ordering: .relaxed) - before))
         return progress != .stuck
     }
@@ -91,7 +90,7 @@ extension Space {
     private static let dueStep = Units(64)
     private static let longestDueStep = Units(256)
     /// Units that the thread copies at a time, and that it does while writers pay.
-    private static let longStep = Units(1024)
+    static let longStep = Units(1024)
     private static let shortStep = Units(128)
     /// When so much is owed writers wait for the lock.
     private static let deepDebt = Units(2048)
@@ -103,6 +102,14 @@ extension Space {
     private static let courtesyRounds = 210
     /// Pauses: some ten microseconds, more than the thread's steps take while writers pay.
     private static let patience = 500
+
+    /// What a step may copy where it is to be of such a length. Where a drain takes system calls,
+    /// of which a step costs one, it is made longer.
+    func budget(_ units: Units) -> Units {
+        let scale = log.medium.drainCoversAllThreads ? 16 : 1
+        let units = scale * units
+        return options.compactionStep.map { min(units, Units($0)) } ?? units
+    }
 
     /// Compacts in proportion to what is about to be written, when little is free.
     @inline(__always)
@@ -133,7 +140,7 @@ extension Space {
             stalls.note(since: start)
         }
         try gate.checkReadable()
-        dueAt.storeRelaxed(UInt64(Self.dueStep.count))
+        dueAt.storeRelaxed(UInt64(budget(Self.dueStep).count))
         let due = Units(Int(truncatingIfNeeded: total) / 8)
         if try !workAhead(max(Self.dueStep, min(due, Self.longestDueStep)), until: lowMark) {
             dueAt.storeRelaxed(total + UInt64(Self.putOff.count))

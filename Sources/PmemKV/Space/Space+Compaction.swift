@@ -96,7 +96,7 @@ extension Space {
         into head: borrowing OwnedHead, outside window: Range<SegmentNumber>? = nil
     ) throws(StoreError) -> Bool {
         while true {
-            let budget = StepBudget(Units(options.compactionStep))
+            let budget = StepBudget(self.budget(Self.longStep))
             switch try step(into: head, budget, outside: window) {
             case .more: continue
             case .done: return true

@@ -54,8 +54,6 @@ struct StepBudget {
 
     init(_ units: Units) { left = units.count * Self.entriesPerUnit }
 
-    static var unlimited: StepBudget { StepBudget(Units(.max / 8)) }
-
     var isSpent: Bool { left <= 0 }
     mutating func passEntry() { left -= 1 }
     mutating func copy(_ units: Units) { left -= units.count * Self.entriesPerUnit }

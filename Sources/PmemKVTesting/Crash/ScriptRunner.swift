@@ -217,7 +217,7 @@ package final class ScriptRunner: MediumObserver {
     private func write(
         _ parts: [(key: Int, value: [UInt8]?)], relaxed: Bool, _ body: () throws(StoreError) -> Bool
     ) throws(StoreError) {
-        let token = oracle.begin(parts)
+        let token = oracle.begin(parts, relaxed: relaxed)
         let moment = oracle.moment(parts[0].key)
         do throws(StoreError) {
             if try body() {

@@ -2,8 +2,8 @@ import Glibc
 import PmemKV
 
 /// A deterministic scheduler for two or three threads: one runs at a time, and a seeded generator
-/// decides at every medium call, at every scheduling point of the engine (where they are compiled in), and
-/// whenever one spins, who goes on.
+/// decides at every medium call, at every scheduling point of the engine (where they are compiled
+/// in), and whenever one spins, who goes on.
 package final class ThreadScheduler: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private static let most = 3

@@ -45,7 +45,7 @@ package struct Step: Equatable, Sendable {
 
 /// Steps on a pool of a certain shape. The text form is what a failure prints and a test keeps:
 /// one step a line, `put 0 64`, `rput 1 7` (relaxed), `del 0`, `rdel 0`, `batch 0=8 1=- 2=257`,
-/// `rbatch ...`, `get 0`, `sync`, `compact`, `step`, `reopen`, `kill`; ` !1:77` behind a step crashes
+/// `rbatch ...`, `get 0`, `sync`, `compact`, `step`, `reopen`, `kill`; ` !1:77` behind one crashes
 /// before its second drain and goes on from the state that 77 picks.
 package struct Script: Equatable, Sendable {
     package var shape: PoolShape

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Sets of numbers")
 struct NumberSetTests {
-    /// Whatever is inserted and taken out, at the edges of words and levels, the lowest one from any
-    /// place on is the one that a plain set has.
+    /// Whatever is inserted and taken out, at the edges of words and levels, the lowest one from
+    /// any place on is the one that a plain set has.
     @Test(arguments: [1, 63, 64, 65, 4096, 4097, 300_000])
     func isASet(capacity: Int) {
         var random = SplitMix(seed: UInt64(capacity))
