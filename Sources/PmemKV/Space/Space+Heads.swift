@@ -34,7 +34,7 @@ extension Space {
         var round = log.medium.drainCoversAllThreads ? SpinWait.firstYield : 0
         while true {
             let active = activeHeads
-            let first = start &* active &>> 16
+            let first = (start &* active) &>> 16
             for offset in 0..<active {
                 let number = first &+ offset
                 let head = log.head(number < active ? number : number &- active)
@@ -47,10 +47,11 @@ extension Space {
         }
     }
 
-    /// In a pool that is down to its reserves all writers share one head, so that the others' open
-    /// segments do not keep space from those who need it.
+    /// When nothing is free all writers share one head, so that the others' open segments do not
+    /// keep space from those who need it. Not before: compaction takes one of the last segments
+    /// again and again, and gives it back.
     @inline(__always)
-    private var activeHeads: Int { isNearlyFull ? 1 : log.headCount }
+    private var activeHeads: Int { segments.freeCount == 0 ? 1 : log.headCount }
 
     /// Whether a head's room may be used: what is left of a full pool is for removes.
     @inline(__always)
