@@ -1,6 +1,6 @@
 import PmemKVTesting
 
-/// Two threads on one store, one of them running at a time, switched where the seed says: at every
+/// Two or three threads on one store, one running at a time, switched where the seed says: at every
 /// call of the medium and at the scheduling points that only this program's build has.
 struct InterleavingsPart: Sendable {
     let plan: Plan
@@ -8,15 +8,17 @@ struct InterleavingsPart: Sendable {
 
     /// Returns the number of interleavings.
     func run() -> Int {
-        guard TwoThreads.hasSchedulingPoints else {
+        guard ThreadScheduler.hasSchedulingPoints else {
             findings.fail("built without PMEMKV_INTERLEAVINGS: see scripts/crash")
             return 0
         }
         raceReaders()
         raceScans()
         raceClose()
-        racePublishers()
+        race(plan.publisherRaces, Workloads.publishers)
+        race(plan.compactorRaces, Workloads.compactor)
         return plan.readerRaces + plan.scanRaces + plan.closeRaces + plan.publisherRaces
+            + plan.compactorRaces
     }
 
     private func raceReaders() {
@@ -57,13 +59,13 @@ struct InterleavingsPart: Sendable {
     }
 
     /// Ends each with the crash states that are possible then.
-    private func racePublishers() {
+    private func race(_ count: Int, _ workload: @escaping @Sendable (UInt64) -> Script) {
         let states = StatesPart(plan: plan, findings: findings)
         let known = StateSet(bits: 22)
-        Workers.run(plan.publisherRaces, threads: plan.threads) { number in
+        Workers.run(count, threads: plan.threads) { number in
             let seed = plan.seed(number)
             states.explore(
-                Workloads.publishers(seed: seed), seed: seed, effort: plan.interleavingEffort,
+                workload(seed), seed: seed, effort: plan.interleavingEffort,
                 known)
         }
     }

@@ -14,6 +14,7 @@ struct Plan: Sendable {
     var stressRounds: Int { isLong ? 64 : 8 }
     var closeRaces: Int { 6000 * factor }
     var publisherRaces: Int { 2000 * factor }
+    var compactorRaces: Int { 4000 * factor }
     var knownBits: Int { isLong ? 28 : 25 }
     var fuzzers: String?
     var fuzzSeconds: Int { isLong ? 300 : 30 }

@@ -59,6 +59,21 @@ extension HashIndex {
         search(hash, word(of: shape.shard(of: hash))) { $0 == location }
     }
 
+    /// Whether an item names exactly this location. Takes no lock.
+    ///
+    /// - Complexity: O(1).
+    func holds(_ hash: KeyHash, _ location: Location) -> Bool {
+        let shard = shape.shard(of: hash)
+        while true {
+            let word = word(of: shard)
+            SchedulingPoint.pass()
+            if search(hash, word, { $0 == location }) != nil { return true }
+            SchedulingPoint.pass()
+            cpmem_fence_acquire()
+            if self.word(of: shard) == word { return false }
+        }
+    }
+
     /// The first place in a hash's chain whose fingerprint and location are the right ones.
     @inline(__always)
     private func search<E: Error>(

@@ -139,7 +139,12 @@ final class Log: Sendable {
     func fill(_ extent: SegmentNumber, of head: borrowing OwnedHead) -> FilledExtent {
         assert(head.fits(units: .zero, entries: 0))
         let filled = FilledExtent(extent: extent, end: head.position)
-        head.withEntries { writeSummary($0, of: filled) }
+        head.withEntries { entries in
+            writeSummary(entries, of: filled)
+            var longest = Units.zero
+            for number in entries.indices { longest = max(longest, entries[number].units) }
+            segments.noteLongest(longest)
+        }
         return filled
     }
 

@@ -16,18 +16,28 @@ final class Segments: @unchecked Sendable {
     /// Two words an extent, at its first segment: what was appended, by kind. Away from the lines
     /// that readers look at, since every put writes here.
     private let appended: SharedLines
-    /// The lock's word, then that of ``freeCount``.
+    /// The lock's word, then those of ``freeCount`` and ``longestRecord``.
     private let shared = SharedLines(1)
     var lock: SpinLock { SpinLock(shared[0]) }
+    /// The free segments that may be used. Under the lock.
+    let free: NumberSet
+    /// Extents, by their first segments, that were sealed or gained garbage since somebody drained
+    /// this.
+    let changed: NumberSet
     /// Where the next search for free segments begins. Under the lock.
     var searchStart = 0
-    let prefaulter: Prefaulter?
+    /// Prepares segments, so that no writer waits for page faults: the first touch of a page costs
+    /// a fault, and where the file system had not written its blocks yet a journal commit besides,
+    /// milliseconds for a segment.
+    let prefaulter: BackgroundWorker?
 
     init(geometry: Geometry, poolID: UInt64, medium: Medium) {
         self.geometry = geometry
         self.poolID = poolID
         self.medium = medium
-        prefaulter = medium.firstTouchIsSlow ? Prefaulter() : nil
+        prefaulter = medium.firstTouchIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
+        free = NumberSet(capacity: geometry.segmentCount)
+        changed = NumberSet(capacity: geometry.segmentCount)
         lines = SharedLines(geometry.segmentCount)
         appended = SharedLines(geometry.segmentCount / 4 + 1)
     }
@@ -123,6 +133,18 @@ final class Segments: @unchecked Sendable {
         set { shared[1].storeRelaxed(UInt64(truncatingIfNeeded: newValue)) }
     }
 
+    /// The longest record in any extent that was sealed, or looked at, since the pool was opened,
+    /// of those that are no longer than a segment.
+    var longestRecord: Units { Units(Int(truncatingIfNeeded: shared[2].loadRelaxed())) }
+
+    func noteLongest(_ units: Units) {
+        let new = UInt64(units.count)
+        var known = shared[2].loadRelaxed()
+        while new > known, !shared[2].compareExchange(known, new) {
+            known = shared[2].loadRelaxed()
+        }
+    }
+
     // MARK: What was appended
 
     /// Units of records of a kind ever appended to an extent. Written by the owner of the log head
@@ -154,7 +176,7 @@ final class Segments: @unchecked Sendable {
         for segment in geometry.segments {
             guard let life = table.lives[segment.rawValue] else { continue }
             self[segment, .life].storeRelaxed(life.rawValue)
-            setRole(segment, SegmentRole(.free, first: segment, span: 1))
+            makeFree(segment)
         }
         freeCount = geometry.segmentCount
         for extent in table.extents {
@@ -173,6 +195,7 @@ final class Segments: @unchecked Sendable {
     private func begin(_ segment: SegmentNumber, _ life: LifeWord, _ phase: SegmentPhase) {
         for inner in segment..<(segment + life.span) {
             assert(self.phase(inner) == .free)
+            free.remove(inner.rawValue)
             setRole(
                 inner,
                 SegmentRole(
@@ -188,12 +211,18 @@ final class Segments: @unchecked Sendable {
         freeCount -= life.span
     }
 
+    private func makeFree(_ segment: SegmentNumber) {
+        setRole(segment, SegmentRole(.free, first: segment, span: 1))
+        if life(segment).generation < LifeWord.lastGeneration { free.insert(segment.rawValue) }
+    }
+
     func markSealed(_ segment: SegmentNumber, end: Units) {
         assert(phase(segment) == .open && end <= capacity(segment))
         lock.lock()
         self[segment, .sealedEnd].storeRelaxed(UInt64(end.count))
         setRole(segment, role(segment).with(.sealed))
         lock.unlock()
+        changed.insert(segment.rawValue)
     }
 
     /// Keeps an extent from ever being compacted or freed: its records no longer verify.
@@ -257,9 +286,7 @@ final class Segments: @unchecked Sendable {
         setAppended(segment, puts: .zero, tombstones: .zero)
         lock.lock()
         self[segment, .life].storeRelaxed(life.rawValue)
-        for inner in segment..<(segment + old.span) {
-            setRole(inner, SegmentRole(.free, first: inner, span: 1))
-        }
+        for inner in segment..<(segment + old.span) { makeFree(inner) }
         freeCount += old.span
         lock.unlock()
     }

@@ -12,8 +12,9 @@
 ///   crash cut short can be given back.
 ///
 /// Invariants:
-/// - Whether a record is alive is asked under its shard's lock: a writer holds that lock from
-///   before it appends until the index knows the record.
+/// - A writer holds a record's shard from before it appends until the index knows the record. So
+///   when all shards have been seen free since an extent was sealed, a record in it that the index
+///   does not name is dead, and stays it.
 /// - What died in an extent is counted by anybody; what was appended to it by the owner of its head
 ///   alone (``Segments/noteAppended(_:_:_:)``).
 final class Liveness: Sendable {
@@ -23,12 +24,23 @@ final class Liveness: Sendable {
     /// Two words an extent, at its first segment: units of puts that are no longer the newest of
     /// their key, and the lowest sequence number of them.
     private let dead: SharedLines
+    /// A word for each group of extents.
+    private let groups: SharedLines
+    /// The logarithm of ``garbageStep``, in units.
+    private let garbageShift: UInt64
 
     init(records: RecordIndex) {
         self.records = records
         segments = records.log.segments
+        let step = max(1, segments.geometry.segmentUnits.count / 64)
+        garbageShift = UInt64(step.trailingZeroBitCount)
         dead = SharedLines(segments.geometry.segmentCount / 4 + 1)
-        for segment in segments.geometry.segments { forget(segment) }
+        let count = segments.geometry.segmentCount
+        groups = SharedLines((count / Self.groupSize + 1) / SharedLines.wordsPerLine + 1)
+        for segment in segments.geometry.segments { setDead(segment, oldest: .none) }
+        for group in 0..<groupCount {
+            oldestOfGroup(group).storeRelaxed(SequenceNumber.none.rawValue)
+        }
     }
 
     @inline(__always)
@@ -53,13 +65,46 @@ final class Liveness: Sendable {
     /// The put there is no longer the newest record of its key.
     @inline(__always)
     func noteDead(_ location: Location, _ units: Units, _ sequence: SequenceNumber) {
-        let extent = segments.extent(of: location)
-        deadUnits(extent).addRelaxed(UInt64(truncatingIfNeeded: units.count))
-        oldestDead(extent).lower(to: sequence.rawValue)
+        noteDead(in: segments.extent(of: location), units, oldest: sequence)
     }
 
-    /// Nothing is counted for an extent any more: it is being freed.
-    func forget(_ extent: SegmentNumber) { setDead(extent, oldest: .none) }
+    /// The same for several records of one extent.
+    @inline(__always)
+    func noteDead(in extent: SegmentNumber, _ units: Units, oldest: SequenceNumber) {
+        let before = deadUnits(extent).addRelaxed(UInt64(truncatingIfNeeded: units.count))
+        if oldest.rawValue < oldestDead(extent).loadRelaxed() { lower(extent, to: oldest) }
+        let after = before &+ UInt64(truncatingIfNeeded: units.count)
+        if before == 0 || (before ^ after) &>> garbageShift != 0 {
+            segments.changed.insert(extent.rawValue)
+        }
+    }
+
+    /// The extent's own word first: see ``forget(_:)``.
+    @inline(never)
+    private func lower(_ extent: SegmentNumber, to oldest: SequenceNumber) {
+        oldestDead(extent).lower(to: oldest.rawValue)
+        oldestOfGroup(group(of: extent)).lower(to: oldest.rawValue)
+    }
+
+    /// What has to die in an extent before it is looked at again.
+    var garbageStep: Units { Units(1 << Int(garbageShift)) }
+
+    /// Nothing is counted for an extent any more: it is being freed. Compaction lock held, as by
+    /// whoever asks for a ``Horizon`` on which more than speed depends.
+    func forget(_ extent: SegmentNumber) {
+        let oldest = lowestDead(in: extent)
+        setDead(extent, oldest: .none)
+        let group = group(of: extent)
+        guard oldest != .none, oldestOfGroup(group).loadSequential() == oldest.rawValue else {
+            return
+        }
+        // Whoever lowers an extent's word now lowers the group's behind that: what is missed here
+        // comes by itself.
+        oldestOfGroup(group).storeSequential(SequenceNumber.none.rawValue)
+        for member in members(of: group) {
+            oldestOfGroup(group).lower(to: lowestDead(in: member).rawValue)
+        }
+    }
 
     /// Takes over what a checkpoint knew of an extent.
     func adopt(
@@ -67,6 +112,7 @@ final class Liveness: Sendable {
     ) {
         segments.setAppended(extent, puts: live, tombstones: tombstones)
         setDead(extent, oldest: oldestDead)
+        oldestOfGroup(group(of: extent)).lower(to: oldestDead.rawValue)
     }
 
     private func setDead(_ extent: SegmentNumber, oldest: SequenceNumber) {
@@ -76,16 +122,15 @@ final class Liveness: Sendable {
 
     // MARK: Records
 
-    /// Whether a record has to be kept when its extent is emptied: one that readers can find when
-    /// the index points at it, a tombstone when there is something it may hide. Takes the shard's
-    /// lock.
+    /// Whether a record of a sealed extent has to be kept when that is emptied: one that readers
+    /// can find when the index points at it, a tombstone when there is something it may hide. All
+    /// shards have been seen free since the extent was sealed, or the answer is a guess.
+    @inline(__always)
     func isNeeded(
         _ entry: SummaryEntry, at location: Location, in extent: SegmentNumber, _ horizon: Horizon
     ) -> Bool {
         guard entry.kind.isFound else { return !horizon.letsGo(entry.number, in: extent) }
-        return index.lock(of: entry.hash).withLock {
-            index.place(of: entry.hash, holding: location) != nil
-        }
+        return index.holds(entry.hash, location)
     }
 
     /// Whether a tombstone is superfluous because a newer record of its key is in the index. Takes
@@ -129,18 +174,38 @@ final class Liveness: Sendable {
         SequenceNumber(oldestDead(extent).loadSequential())
     }
 
-    /// The lowest sequence numbers of superseded puts anywhere. O(segments).
+    /// The lowest sequence numbers of superseded puts anywhere. O(segments / 64): one word for each
+    /// group of extents, and those of one group.
     func horizon() -> Horizon {
+        var lowest = (number: SequenceNumber.none, group: 0)
+        for group in 0..<groupCount {
+            let number = SequenceNumber(oldestOfGroup(group).loadSequential())
+            if number < lowest.number { lowest = (number, group) }
+        }
         var result = Horizon()
-        for segment in segments.geometry.segments {
-            switch segments.phase(segment) {
-            case .free, .continuation, .checkpoint: continue
-            case .open, .sealed, .quarantined, .limbo:
-                result.add(lowestDead(in: segment), of: segment)
-            }
+        for member in members(of: lowest.group) { result.add(lowestDead(in: member), of: member) }
+        for group in 0..<groupCount where group != lowest.group {
+            result.add(SequenceNumber(oldestOfGroup(group).loadSequential()), of: nil)
         }
         return result
     }
+
+    private static let groupSize = 64
+    private var groupCount: Int {
+        (segments.geometry.segmentCount + Self.groupSize - 1) / Self.groupSize
+    }
+
+    @inline(__always)
+    private func group(of extent: SegmentNumber) -> Int { extent.rawValue / Self.groupSize }
+
+    private func members(of group: Int) -> Range<SegmentNumber> {
+        let start = segments.geometry.segments.lowerBound + group * Self.groupSize
+        return start..<min(start + Self.groupSize, segments.geometry.segments.upperBound)
+    }
+
+    /// At most the lowest ``oldestDead(_:)`` of a group's extents.
+    @inline(__always)
+    private func oldestOfGroup(_ group: Int) -> AtomicWord { groups[group] }
 
     /// Units that compaction of an extent would not have to copy; zero when it has no garbage.
     ///
@@ -177,7 +242,8 @@ struct Horizon {
     private var second = SequenceNumber.none
     private var holder: SegmentNumber?
 
-    mutating func add(_ sequence: SequenceNumber, of extent: SegmentNumber) {
+    /// - Parameter extent: nil where it is none that anybody leaves out.
+    mutating func add(_ sequence: SequenceNumber, of extent: SegmentNumber?) {
         if sequence < lowest {
             second = lowest
             lowest = sequence

@@ -14,11 +14,19 @@ extension Space {
         var isPossible = use == .tombstones
         while true {
             if let segment = try take(span: span, reserve: reserve, state: .log) { return segment }
+            let start = MonotonicClock.nanoseconds
             let taken = segments.freeCount
+            waiting.fetchAdd(1)
             compactionLock.lock()
-            defer { compactionLock.unlock() }
+            waiting.fetchSubtract(1)
+            defer {
+                compactionLock.unlock()
+                stalls.note(since: start)
+            }
             // Another thread may have made room while this one waited.
             if segments.freeCount > taken { continue }
+            // What somebody has begun comes first.
+            if try finishVictim() { continue }
             if !isPossible, try !checkRoom(span: span) {
                 // Not in any order, but there may be one in which the records fit.
                 if try reclaimLimbo() { continue }
@@ -37,6 +45,7 @@ extension Space {
     /// where it does not, so that nothing is moved for them, and anything in a full pool that has
     /// not changed since that was found out. Compaction lock held.
     private func checkRoom(span: Int) throws(StoreError) -> Bool {
+        if span == 1, isRoomy { return true }
         guard fullSince != changes else { throw outOfSpace(largest: largestRest()) }
         let sure = sureSpan()
         if span > 1, span > sure {
@@ -54,9 +63,11 @@ extension Space {
     func take(
         span: Int, reserve: Int, state: LifeWord.State, outside window: Range<SegmentNumber>? = nil
     ) throws(StoreError) -> SegmentNumber? {
-        try gate.guarded { () throws(StoreError) in
+        let segment = try gate.guarded { () throws(StoreError) in
             try segments.take(span: span, reserve: reserve, state: state, outside: window)
         }
+        askCompactor()
+        return segment
     }
 
     func outOfSpace(largest: Int) -> StoreError {
@@ -95,21 +106,17 @@ extension Space {
         return try dropCheckpoint()
     }
 
-    private var limbo: [SegmentNumber] {
-        segments.geometry.segments.filter { segments.phase($0) == .limbo }
-    }
-
     /// Frees what no reader can see any more. Returns whether anything became free.
     /// Compaction lock held.
     @discardableResult
     func reclaimLimbo() throws(StoreError) -> Bool {
-        var pending = limbo
-        guard !pending.isEmpty else { return false }
+        guard !limbo.isEmpty else { return false }
         for _ in 0..<2 { _ = records.epochs.tryAdvance() }
-        pending.removeAll { !mayBeReused($0, unreachableSince: segments.retiredEpoch($0)) }
-        guard !pending.isEmpty else { return false }
+        let reusable = limbo.filter { mayBeReused($0, unreachableSince: segments.retiredEpoch($0)) }
+        guard !reusable.isEmpty else { return false }
         try log.settleRelaxed()
-        for extent in pending { try free(extent) }
+        for extent in reusable { try free(extent) }
+        limbo.removeAll { reusable.contains($0) }
         return true
     }
 

@@ -20,6 +20,7 @@ extension Space {
     func acquireHead(
         units: Units, entries: Int, for use: Use, _ sizes: () -> [Units]
     ) throws(StoreError) -> OwnedHead {
+        try payDues(for: units)
         let head = try ownHead()
         if head.fits(units: units, entries: entries), isOpen(head, for: use) { return head }
         return try roll(head, sizes(), for: use)
@@ -33,7 +34,7 @@ extension Space {
         var round = log.medium.drainCoversAllThreads ? SpinWait.firstYield : 0
         while true {
             let active = activeHeads
-            let first = start &* active &>> 16
+            let first = (start &* active) &>> 16
             for offset in 0..<active {
                 let number = first &+ offset
                 let head = log.head(number < active ? number : number &- active)
@@ -46,12 +47,11 @@ extension Space {
         }
     }
 
-    /// With few free segments all writers share one head, so that the others' open segments do
-    /// not keep space from those who need it.
+    /// When nothing is free all writers share one head, so that the others' open segments do not
+    /// keep space from those who need it. Not before: compaction takes one of the last segments
+    /// again and again, and gives it back.
     @inline(__always)
-    private var activeHeads: Int {
-        hasRoomForAllHeads ? log.headCount : 1
-    }
+    private var activeHeads: Int { segments.freeCount == 0 ? 1 : log.headCount }
 
     /// Whether a head's room may be used: what is left of a full pool is for removes.
     @inline(__always)

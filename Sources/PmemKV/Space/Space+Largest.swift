@@ -40,9 +40,30 @@ extension Space {
 
     func largestSpan(sure: Int) -> Int {
         guard sure == 0 else { return sure }
-        let limbo = segments.geometry.segments.count { segments.phase($0) == .limbo }
-        let missing = 1 + reserve(for: .records) - segments.freeCount - limbo
+        let missing = 1 + reserve(for: .records) - segments.freeCount - limbo.count
         return missing <= 0 || !extentsToPack(freeing: missing).isEmpty ? 1 : 0
+    }
+
+    /// Whether compaction surely makes a segment free, going by sums: no summary is read. What is
+    /// still open counts as full. Compaction lock held. O(segments).
+    var isRoomy: Bool {
+        guard knowsLongest else { return false }
+        let geometry = segments.geometry
+        var live = Units.zero
+        var lost = 0
+        for segment in geometry.segments {
+            let role = segments.role(segment)
+            switch role.phase {
+            case .open: lost += 1
+            case .sealed where role.span == 1: live += liveness.liveUnits(segment)
+            case _ where isFixed(role.first): lost += 1
+            case .free, .limbo, .checkpoint, .continuation, .sealed, .quarantined: continue
+            }
+        }
+        let packed = Packing.mostSegments(
+            of: live, records: index.count, longest: segments.longestRecord,
+            capacity: geometry.segmentUnits)
+        return packed + lost + 1 + reserve(for: .records) < geometry.segmentCount
     }
 
     /// The longest extent that can be taken in whatever order records are moved for it, in
@@ -70,6 +91,8 @@ extension Space {
             movable += 1
             addRecords(of: segment, to: &packing)
         }
+        segments.noteLongest(packing.longest)
+        knowsLongest = true
         // Moved one by one, extents never take more segments than they had; the heads and the
         // compaction head may each keep one open.
         let packed = min(packing.mostSegments, movable)
@@ -145,6 +168,18 @@ private struct Packing {
 
     init(capacity: Units) {
         self.capacity = (capacity - Summary.units(entries: 1)).bytes
+    }
+
+    var longest: Units { Units(counts.keys.max() ?? 0) }
+
+    /// The same when nothing is known but how long the records are together, and each at most.
+    static func mostSegments(
+        of units: Units, records: Int, longest: Units, capacity: Units
+    ) -> Int {
+        let packing = Packing(capacity: capacity)
+        let least = packing.capacity - bytes(longest.count)
+        guard least > 0 else { return .max / 2 }
+        return (units.bytes + records * Summary.entrySize) / least + 1
     }
 
     private static func bytes(_ units: Int) -> Int { units * Geometry.line + Summary.entrySize }

@@ -7,14 +7,13 @@
 ///   looked for, not those alone that were moved. No slot begins to name one of them meanwhile:
 ///   the hash index names none any more.
 extension Space {
-    /// Lets the slots that name records of an extent name their newest ones. False when one of them
-    /// or of those is too damaged to tell its key: a slot may go on naming what lies here.
-    /// Compaction lock held.
+    /// Lets the slots that name records of an extent, which begins at `start`, name their newest
+    /// ones. False when one of them or of those is too damaged to tell its key: a slot may go on
+    /// naming what lies here. Compaction lock held.
     func releaseSlots(
-        of extent: SegmentNumber, _ entries: [SummaryEntry]
+        of entries: ArraySlice<SummaryEntry>, _ start: Location
     ) throws(StoreError) -> Bool {
         guard let ordered else { return true }
-        let start = segments.geometry.firstLocation(of: extent)
         for entry in entries where entry.kind.isFound {
             let location = start + entry.offset
             let key = ordered.withKey(of: location) { key in

@@ -48,6 +48,37 @@ extension Space {
         return best?.extent ?? oldest?.extent
     }
 
+    /// An extent that is worth emptying before anybody needs the room: one that gives at least a
+    /// small part of itself, tombstones not counted. O(what has changed since the last time).
+    func worthyVictim(_ head: borrowing OwnedHead) -> SegmentNumber? {
+        let now = log.sequences.upcoming
+        segments.changed.drain { place(SegmentNumber($0), at: now) }
+        let room = compactionRoom(head)
+        let gain = worthyGain
+        let pinned = gate.callbacks.pinnedExtents
+        return garbage.best(now, step: liveness.garbageStep) { extent in
+            let kept = liveness.keptUnits(extent)
+            let garbage = segments.capacity(extent) - kept
+            guard garbage >= gain, kept <= room, !pinned.contains(extent.rawValue) else {
+                return nil
+            }
+            return (Double(garbage.count) / Double(segments.capacity(extent).count), kept)
+        }
+    }
+
+    var worthyGain: Units { Units(segments.geometry.segmentUnits.count / 32) }
+
+    private func place(_ extent: SegmentNumber, at now: SequenceNumber) {
+        guard segments.phase(extent) == .sealed, extent != underWay?.extent else { return }
+        let live = liveness.liveUnits(extent)
+        let capacity = segments.capacity(extent)
+        let hasGarbage = liveness.lowestDead(in: extent) != .none
+        garbage.place(
+            extent, garbage: hasGarbage ? capacity - liveness.keptUnits(extent) : .zero,
+            live: live, dead: segments.appendedUnits(extent, .put) - live, capacity: capacity,
+            at: now)
+    }
+
     /// Extents whose records leave so many segments free when they are moved together in this
     /// order, the least filled first; none when there are no such.
     ///
@@ -92,6 +123,7 @@ extension Space {
     /// Makes `span` neighbouring segments free by compacting what lies in the window that holds
     /// least. Returns whether that changed anything.
     func emptyWindow(span: Int) throws(StoreError) -> Bool {
+        if try finishVictim() { return true }
         guard let window = cheapestWindow(span: span) else { return false }
         let head = log.compactionHead.own()
         var progressed = false

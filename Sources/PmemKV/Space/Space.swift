@@ -17,12 +17,35 @@ final class Space: @unchecked Sendable {
     let records: RecordIndex
     let liveness: Liveness
     let options: EngineOptions
-    private let words = SharedLines(1)
-    var compactionLock: SpinLock { SpinLock(words[0]) }
+    private let words = SharedLines(2)
+    var compactionLock: SpinLock { SpinLock(words[0, 0]) }
+    /// Writers that would like to have the compaction lock for a short time.
+    var waiting: AtomicWord { words[0, 1] }
+    /// Units that writers have yet to copy for what they wrote; from how many on one does.
+    var debt: AtomicWord { words[1, 0] }
+    var dueAt: AtomicWord { words[1, 1] }
+    /// How many a unit that is written costs; see Space+Ahead.
+    var rate: AtomicWord { words[1, 2] }
+    /// What writes have waited.
+    let stalls = StallClock()
+    /// Free segments below which the thread works, and those below which writers do.
+    let highMark: Int
+    let lowMark: Int
+    /// The thread that compacts; nil where there is to be none.
+    let compactor: BackgroundWorker?
     /// The extent of the checkpoint that the superblock names. Under the compaction lock.
     var checkpoint: SegmentNumber?
     /// What ``Space/changes`` were when no segment could be had. Under the compaction lock.
     var fullSince: Int?
+    /// What may be emptied next. Under the compaction lock.
+    var garbage: GarbageQueue
+    /// Extents that are empty and may still be looked at. Under the compaction lock.
+    var limbo: [SegmentNumber] = []
+    /// The extent that is being emptied. Under the compaction lock.
+    var underWay: Victim?
+    /// Whether ``Segments/longestRecord`` speaks for all extents: opening does not read the
+    /// summaries that a checkpoint spares. Under the compaction lock.
+    var knowsLongest: Bool
     /// The open extents that the next writer continues, in a store that was opened read-only.
     var continued: [SegmentNumber] = []
     /// The keys in order, where that was asked for. Set while the store is opened.
@@ -45,6 +68,18 @@ final class Space: @unchecked Sendable {
         self.liveness = liveness
         self.checkpoint = checkpoint
         self.options = options
+        garbage = GarbageQueue(log.geometry)
+        let isEmpty = log.segments.freeCount == log.geometry.segmentCount
+        knowsLongest = isEmpty
+        // Small pools have no segments to keep free, and are compacted when one is needed.
+        let count = log.geometry.segmentCount
+        let reserve = options.compactionReserve + options.deleteReserve
+        lowMark = reserve + min(2, count / 16) + count / 512
+        highMark = lowMark + min(1, count / 16) + count / 512
+        let isReadOnly = log.gate.isReadOnly
+        compactor =
+            options.compactsInBackground && !isReadOnly
+            ? BackgroundWorker(label: "pmemkv.compact") : nil
     }
 
     /// Free segments that a write has to leave alone.
@@ -56,7 +91,6 @@ final class Space: @unchecked Sendable {
     var isNearlyFull: Bool { segments.freeCount < reserve(for: .records) }
 
     /// Whether there is so much room that each head may keep a segment open.
-    @inline(__always)
     var hasRoomForAllHeads: Bool { segments.freeCount > log.headCount * 4 }
 
     /// What room is wanted for: a pool that is full of values still takes removals.

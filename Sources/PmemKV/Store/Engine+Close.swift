@@ -37,13 +37,18 @@ extension Engine {
     /// The order is that in which a write goes on: it owns a head, which may have it wait for the
     /// compaction lock; when it gives the head back it holds its shards, until readers can find
     /// what it wrote. Readers are in an epoch; bodies of callers have a frame.
+    ///
+    /// In a forked child there is nobody to wait for: it has no threads but its own, and what those
+    /// of its parent held stays held for ever.
     private func awaitOperations() {
+        if gate.isForked { return }
         for head in log.writerHeads { head.passThrough() }
         space.compactionLock.passThrough()
         index.passThroughAllShards()
         SpinWait.until { !records.epochs.hasReaders }
         SpinWait.until { !gate.callbacks.areRunning }
-        if !gate.isForked { log.segments.stopPrefaulting() }
+        space.stopCompactor()
+        log.segments.stopPrefaulting()
     }
 
     private func finishLog() throws(StoreError) {

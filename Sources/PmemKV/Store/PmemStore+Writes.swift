@@ -140,6 +140,12 @@ extension PmemStore {
     ///   `media` when the medium failed.
     /// - Complexity: O(bytes in use) at most; less where segments hold nothing dead.
     public func compact() throws(StoreError) { try engine.space.compactAll() }
+
+    /// Makes one step of what ``OpenOptions/compactsInBackground`` has a thread do, however much is
+    /// free.
+    package func makeCompactionStep() throws(StoreError) {
+        try engine.space.makeStepAhead()
+    }
 }
 
 extension RawSpan? {

@@ -32,6 +32,12 @@ public struct Statistics: Sendable, Equatable {
     public var compactions = 0
     /// Bytes of records that it copied elsewhere for that.
     public var compactedBytes = 0
+    /// Times that a write waited for space, or made some itself.
+    public var stalls = 0
+    /// Nanoseconds that all of these took, as a clock on the wall has them.
+    public var stallNanoseconds = 0
+    /// Nanoseconds of the longest one.
+    public var longestStallNanoseconds = 0
     /// Media faults seen under the mapping.
     public var mediaFaults = 0
 }
@@ -67,6 +73,9 @@ extension Engine {
         result.removes = Int(index.total(.removes))
         result.compactions = space.compactions.load(ordering: .relaxed)
         result.compactedBytes = Units(space.compactedUnits.load(ordering: .relaxed)).bytes
+        result.stalls = space.stalls.count
+        result.stallNanoseconds = space.stalls.nanoseconds
+        result.longestStallNanoseconds = space.stalls.longest
         result.mediaFaults = log.medium.faultCount
         for segment in geometry.segments {
             let role = log.segments.role(segment)

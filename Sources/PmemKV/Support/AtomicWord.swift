@@ -31,6 +31,12 @@ struct AtomicWord {
     @inline(__always)
     func storeRelease(_ value: UInt64) { unsafe cpmem_store_release(address, value) }
 
+    @inline(__always)
+    func storeSequential(_ value: UInt64) {
+        storeRelease(value)
+        cpmem_fence_seq_cst()
+    }
+
     /// Adds, sequentially consistent; returns the value before.
     @inline(__always) @discardableResult
     func fetchAdd(_ amount: UInt64) -> UInt64 { unsafe cpmem_fetch_add(address, amount) }
@@ -39,9 +45,11 @@ struct AtomicWord {
     @inline(__always) @discardableResult
     func fetchSubtract(_ amount: UInt64) -> UInt64 { unsafe cpmem_fetch_sub(address, amount) }
 
-    /// Adds without ordering anything else.
-    @inline(__always)
-    func addRelaxed(_ amount: UInt64) { _ = unsafe cpmem_fetch_add_relaxed(address, amount) }
+    /// Adds without ordering anything else; returns the value before.
+    @inline(__always) @discardableResult
+    func addRelaxed(_ amount: UInt64) -> UInt64 {
+        unsafe cpmem_fetch_add_relaxed(address, amount)
+    }
 
     /// Adds where nobody else writes: no locked instruction.
     @inline(__always)

@@ -14,6 +14,10 @@ package struct EngineOptions: Sendable {
     /// Segments kept back so that compaction can always run, and one more so that deletes can.
     package var compactionReserve = 1
     package var deleteReserve = 1
+    /// What one step of compaction copies at most, in units of 64 bytes; nil for what is best.
+    package var compactionStep: Int?
+    /// Whether there may be a thread that compacts.
+    package var compactsInBackground = true
     /// Longest wait, in rounds of ``SpinWait``, for readers that keep space from being reused.
     package var readerPatience = 4000
     /// The pool's identity when a supplied medium is formatted; random when nil.

@@ -59,6 +59,16 @@ struct SpinLock {
         }
     }
 
+    /// Tries for so many pauses, and not longer.
+    func tryLock(rounds: Int) -> Bool {
+        SchedulingPoint.pass()
+        for _ in 0..<rounds {
+            if tryLock() { return true }
+            cpmem_pause()
+        }
+        return tryLock()
+    }
+
     @inline(__always)
     func unlock() {
         word.storeRelease(0)

@@ -11,6 +11,13 @@ public struct OpenOptions: Sendable {
     public var requirement: MediumRequirement?
     /// Which indexes are kept in DRAM. The pool's format does not depend on it.
     public var index = IndexKind.hash
+    /// Whether there may be a thread that makes room ahead of need, by copying what lives out of
+    /// segments that hold much garbage. It is there only while little is free. Without it writers
+    /// do that work alone, a little with each write; with it, what the thread leaves to them.
+    public var compactsInBackground: Bool {
+        get { engine.compactsInBackground }
+        set { engine.compactsInBackground = newValue }
+    }
     /// Where the store says what it does; silent by default. Errors are thrown, not logged.
     public var logger: Logger?
     /// Tunables of the engine; for tests.

@@ -13,6 +13,7 @@ package struct Oracle {
         let start: Int
         var end = Int.max
         var isDurable = false
+        let isRelaxed: Bool
         let hash: UInt64
     }
 
@@ -22,7 +23,8 @@ package struct Oracle {
 
     package init(keys: Int) {
         let absent = Write(
-            id: 0, value: nil, batch: -1, start: 0, end: 0, isDurable: true, hash: 1)
+            id: 0, value: nil, batch: -1, start: 0, end: 0, isDurable: true, isRelaxed: false,
+            hash: 1)
         candidates = Array(repeating: [absent], count: keys)
     }
 
@@ -34,7 +36,9 @@ package struct Oracle {
     }
 
     /// A write begins. Several keys make a batch.
-    package mutating func begin(_ parts: [(key: Int, value: [UInt8]?)]) -> Token {
+    package mutating func begin(
+        _ parts: [(key: Int, value: [UInt8]?)], relaxed: Bool
+    ) -> Token {
         clock += 1
         let batch = parts.count > 1 ? nextID : -1
         var ids: [(key: Int, id: Int)] = []
@@ -43,7 +47,9 @@ package struct Oracle {
                 bytes.reduce(UInt64(bytes.count) &+ 7) { PoolImage.mix($0 ^ UInt64($1)) }
             }
             candidates[key].append(
-                Write(id: nextID, value: value, batch: batch, start: clock, hash: hash ?? 1))
+                Write(
+                    id: nextID, value: value, batch: batch, start: clock, isRelaxed: relaxed,
+                    hash: hash ?? 1))
             ids.append((key, nextID))
             nextID += 1
         }
@@ -97,7 +103,10 @@ package struct Oracle {
     package mutating func read(_ key: Int, _ value: [UInt8]?) -> String? {
         let matches = candidates[key].indices.filter { candidates[key][$0].value == value }
         guard let index = matches.last else { return wrongAnswer(key, value.map(\.count)) }
-        let hasRelaxed = candidates[key].contains { !$0.isDurable && $0.end != .max }
+        // A relaxed write is seen before it is durable, and before it has returned as well.
+        let hasRelaxed = candidates[key].contains {
+            !$0.isDurable && ($0.isRelaxed || $0.end != .max)
+        }
         if matches.count == 1, !hasRelaxed {
             let start = candidates[key][index].start
             candidates[key][index].isDurable = true
@@ -115,7 +124,7 @@ package struct Oracle {
         candidates[key] = [
             Write(
                 id: found.id, value: value, batch: -1, start: found.start, end: found.start,
-                isDurable: true, hash: found.hash)
+                isDurable: true, isRelaxed: false, hash: found.hash)
         ]
     }
 

@@ -208,6 +208,7 @@ package final class ScriptRunner: MediumObserver {
             try store.sync()
             oracle.synced(moment)
         case .compact: try store.compact()
+        case .step: try store.makeCompactionStep()
         case .reopen, .kill: break
         }
     }
@@ -216,7 +217,7 @@ package final class ScriptRunner: MediumObserver {
     private func write(
         _ parts: [(key: Int, value: [UInt8]?)], relaxed: Bool, _ body: () throws(StoreError) -> Bool
     ) throws(StoreError) {
-        let token = oracle.begin(parts)
+        let token = oracle.begin(parts, relaxed: relaxed)
         let moment = oracle.moment(parts[0].key)
         do throws(StoreError) {
             if try body() {
@@ -254,15 +255,15 @@ package final class ScriptRunner: MediumObserver {
         return nil
     }
 
-    // MARK: Two writers
+    // MARK: Several threads
 
     private func runParallel(_ store: PmemStore) {
-        let scheduler = TwoThreads(seed: script.schedule, medium: medium)
+        let scheduler = ThreadScheduler(seed: script.schedule, medium: medium)
         medium.scheduler = scheduler
         defer { medium.scheduler = nil }
         stepNumber = script.steps.count
         explores = true
-        let bodies = (0..<2).map { thread in
+        let bodies = script.parallel.indices.map { thread in
             let box = Unchecked { [self] in
                 for (offset, step) in script.parallel[thread].enumerated() {
                     if failure != nil { return }

@@ -43,6 +43,7 @@ package struct SamplePool {
                 }
                 try store.apply(batch)
             case .compact: try store.compact()
+            case .step: try store.makeCompactionStep()
             case .reopen:
                 try store.close()
                 store = try PmemStore.open(on: scratch, options: shape.options)

@@ -9,7 +9,7 @@ import PmemKV
 package final class CloseRace {
     package enum Act: CaseIterable, Sendable {
         case put, overwrite, relaxedPut, longPut, remove, shortBatch, longBatch, update
-        case compareAndSet, get, withValue, contains, scan, compact, sync, backup, statistics
+        case compareAndSet, get, withValue, contains, scan, compact, step, sync, backup, statistics
     }
 
     private let races: [Race]
@@ -112,7 +112,7 @@ package final class CloseRace {
     }
 
     private func perform(
-        _ act: Act, _ store: PmemStore, _ scheduler: TwoThreads
+        _ act: Act, _ store: PmemStore, _ scheduler: ThreadScheduler
     ) throws(StoreError) {
         let key = Self.key(3)
         switch act {
@@ -140,6 +140,7 @@ package final class CloseRace {
         case .contains: if try !store.contains(key) { report("contains says no") }
         case .withValue, .scan: try borrow(act, key, store, scheduler)
         case .compact: try store.compact()
+        case .step: for _ in 0..<4 { try store.makeCompactionStep() }
         case .sync: try store.sync()
         case .backup: try backUp(store)
         case .statistics:
@@ -153,7 +154,7 @@ package final class CloseRace {
 
     /// The bytes stay as they are for as long as body runs, whatever the other thread does.
     private func borrow(
-        _ act: Act, _ key: [UInt8], _ store: PmemStore, _ scheduler: TwoThreads
+        _ act: Act, _ key: [UInt8], _ store: PmemStore, _ scheduler: ThreadScheduler
     ) throws(StoreError) {
         func look(_ value: RawSpan, _ key: [UInt8]) {
             for _ in 0..<4 {

@@ -46,11 +46,11 @@ package final class Race {
     /// Runs both to their ends, interleaved as the seed says. How often they take turns depends on
     /// it as well: some faults need a long run of one thread between two steps of the other.
     func run(
-        seed: UInt64, _ first: @escaping (TwoThreads) -> Void,
-        _ second: @escaping (TwoThreads) -> Void
+        seed: UInt64, _ first: @escaping (ThreadScheduler) -> Void,
+        _ second: @escaping (ThreadScheduler) -> Void
     ) {
         var random = SplitMix(seed: seed)
-        let scheduler = TwoThreads(
+        let scheduler = ThreadScheduler(
             seed: random.next(), medium: medium, rarity: 1 << UInt64(1 + random.below(5)))
         medium.scheduler = scheduler
         defer { medium.scheduler = nil }

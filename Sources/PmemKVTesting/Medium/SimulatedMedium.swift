@@ -35,8 +35,8 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package private(set) var durableHash: UInt64 = 0
     package var mutant: Mutant?
     package weak var observer: (any MediumObserver)?
-    package var scheduler: TwoThreads?
-    /// The thread that is running, 0 or 1.
+    package var scheduler: ThreadScheduler?
+    /// The thread that is running.
     package var thread = 0
     /// What the engine asked for, by site, to find the mutants there are.
     package var usage: Set<Mutant> = []

@@ -18,6 +18,8 @@ package enum Operation: Equatable, Sendable {
     case get(key: Int)
     case sync
     case compact
+    /// A step of compaction ahead of need, as its thread makes them.
+    case step
     /// A clean close and a new open.
     case reopen
     /// The process is killed and another opens the pool: what was stored is visible, but no more
@@ -43,14 +45,14 @@ package struct Step: Equatable, Sendable {
 
 /// Steps on a pool of a certain shape. The text form is what a failure prints and a test keeps:
 /// one step a line, `put 0 64`, `rput 1 7` (relaxed), `del 0`, `rdel 0`, `batch 0=8 1=- 2=257`,
-/// `rbatch ...`, `get 0`, `sync`, `compact`, `reopen`, `kill`; ` !1:77` behind a step crashes
+/// `rbatch ...`, `get 0`, `sync`, `compact`, `step`, `reopen`, `kill`; ` !1:77` behind one crashes
 /// before its second drain and goes on from the state that 77 picks.
 package struct Script: Equatable, Sendable {
     package var shape: PoolShape
     package var steps: [Step]
     /// Steps at the beginning whose crash states are not looked at.
     package var silentSteps = 0
-    /// What two writers do behind the steps, and the seed of their interleaving.
+    /// What two threads, or three, do behind the steps, and the seed of their interleaving.
     package var parallel: [[Step]] = []
     package var schedule: UInt64 = 0
 
@@ -95,6 +97,7 @@ extension Operation: CustomStringConvertible {
         case .get(let key): "get \(key)"
         case .sync: "sync"
         case .compact: "compact"
+        case .step: "step"
         case .reopen: "reopen"
         case .kill: "kill"
         }
@@ -117,6 +120,7 @@ extension Operation: CustomStringConvertible {
         case "get": self = .get(key: number(1))
         case "sync": self = .sync
         case "compact": self = .compact
+        case "step": self = .step
         case "reopen": self = .reopen
         case "kill": self = .kill
         default: fatalError("no such step: \(line)")

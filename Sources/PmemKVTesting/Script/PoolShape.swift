@@ -20,6 +20,10 @@ package struct PoolShape: Equatable, Sendable {
         options.engine.sequenceStep = sequenceStep
         options.engine.checkpointThreshold = checkpointThreshold
         options.engine.recoveryThreads = 1
+        // The scripts say when a step of compaction is made, and the scheduler between which two
+        // others; writers make theirs besides. A step is a record or two.
+        options.engine.compactsInBackground = false
+        options.engine.compactionStep = 4
         options.engine.readerPatience = 2
         options.engine.formatIdentity = 0x5EED_0F_A_900D_1D
         return options

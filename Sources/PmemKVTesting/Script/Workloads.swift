@@ -68,7 +68,7 @@ package enum Workloads {
         return script
     }
 
-    /// Two writers behind a random beginning.
+    /// Two writers behind a random beginning; in half of the scripts the compactor beside them.
     package static func parallel(seed: UInt64) -> Script {
         var random = SplitMix(seed: seed)
         var shape = shape(&random)
@@ -87,7 +87,13 @@ package enum Workloads {
             mix.usesBatches = !sharesKeys
             script.parallel.append((0..<(2 + random.below(4))).map { _ in Step(mix.next(&random)) })
         }
+        if random.below(2) == 0 { script.parallel.append(compactor(&random)) }
         return script
+    }
+
+    /// What the compactor's thread does.
+    static func compactor(_ random: inout SplitMix) -> [Step] {
+        (0..<(4 + random.below(12))).map { _ in Step(.step) }
     }
 }
 
@@ -121,10 +127,11 @@ private struct OperationMix {
 
     func next(_ random: inout SplitMix) -> Operation {
         let relaxed = usesRelaxed && random.below(2) == 0
-        switch random.below(20) {
+        switch random.below(22) {
         case 0 where usesMaintenance: return .reopen
         case 1 where usesMaintenance && random.below(3) == 0: return .kill
         case 1: return .compact
+        case 20, 21: return .step
         case 2 where usesRelaxed: return .sync
         case 3, 4: return .get(key: key(&random))
         case 5, 6, 7, 8: return .remove(key: key(&random), relaxed: relaxed)

@@ -46,6 +46,8 @@ struct SpaceTests {
     func whatFitsAfterCompactionIsTaken(length: Int) throws {
         let store = try TemporaryPool().create(300_000, segmentSize: 1024) {
             $0.engine.heads = 3
+            // Which records come together is to depend on the writer alone.
+            $0.compactsInBackground = false
         }
         let values = [[UInt8](repeating: 7, count: length), [UInt8](repeating: 7, count: 233)]
         func fillMore(_ name: String) throws -> Int {
@@ -63,7 +65,7 @@ struct SpaceTests {
         try store.compact()
         let afterwards = try fillMore("afterwards")
         #expect(more > removed * 8 / 10)
-        #expect(afterwards <= 4)
+        #expect(afterwards <= 8)
     }
 
     /// A full pool of batches refused every remove, put and compaction for ever: an extent was

@@ -1,14 +1,15 @@
 import Glibc
 import PmemKV
 
-/// A deterministic scheduler for two threads: one runs at a time, and a seeded generator decides at
-/// every medium call, at every scheduling point of the engine (where they are compiled in), and
-/// whenever one spins, who goes on.
-package final class TwoThreads: @unchecked Sendable {
+/// A deterministic scheduler for two or three threads: one runs at a time, and a seeded generator
+/// decides at every medium call, at every scheduling point of the engine (where they are compiled
+/// in), and whenever one spins, who goes on.
+package final class ThreadScheduler: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 2)
+    private static let most = 3
+    private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: most)
     private var running = 0
-    private var isDone = [false, false]
+    private var isDone: [Bool] = []
     private var random: SplitMix
     private let medium: SimulatedMedium
     /// One switch in so many possible ones, less one: a power of two less one.
@@ -23,18 +24,18 @@ package final class TwoThreads: @unchecked Sendable {
         self.rarity = rarity - 1
         self.medium = medium
         pthread_mutex_init(mutex, nil)
-        for number in 0..<2 { pthread_cond_init(conditions + number, nil) }
+        for number in 0..<Self.most { pthread_cond_init(conditions + number, nil) }
         Self.install
     }
 
     deinit {
         pthread_mutex_destroy(mutex)
-        for number in 0..<2 { pthread_cond_destroy(conditions + number) }
+        for number in 0..<Self.most { pthread_cond_destroy(conditions + number) }
         mutex.deallocate()
         conditions.deallocate()
     }
 
-    /// The scheduler and number of the calling thread, if it is one of two.
+    /// The scheduler of the calling thread, if it has one.
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         pthread_key_create(&key, nil)
@@ -57,18 +58,19 @@ package final class TwoThreads: @unchecked Sendable {
     }()
 
     /// The scheduler that the calling thread belongs to.
-    private static var current: TwoThreads? {
+    private static var current: ThreadScheduler? {
         pthread_getspecific(key).map {
-            Unmanaged<TwoThreads>.fromOpaque($0).takeUnretainedValue()
+            Unmanaged<ThreadScheduler>.fromOpaque($0).takeUnretainedValue()
         }
     }
 
     /// Whether the engine was built with scheduling points.
     package static var hasSchedulingPoints: Bool { SchedulingPoint.isCompiledIn }
 
-    /// Runs both bodies to their ends, interleaved.
+    /// Runs all bodies to their ends, interleaved.
     package func run(_ bodies: [@Sendable () -> Void]) {
-        precondition(bodies.count == 2)
+        precondition(bodies.count <= Self.most)
+        isDone = bodies.map { _ in false }
         Threads.run(
             bodies.enumerated().map { number, body in
                 { @Sendable [self] in
@@ -91,8 +93,10 @@ package final class TwoThreads: @unchecked Sendable {
         pthread_setspecific(Self.key, nil)
         pthread_mutex_lock(mutex)
         isDone[number] = true
-        running = 1 - number
-        pthread_cond_signal(conditions + running)
+        if let next = another(than: number) {
+            running = next
+            pthread_cond_signal(conditions + running)
+        }
         pthread_mutex_unlock(mutex)
     }
 
@@ -113,15 +117,22 @@ package final class TwoThreads: @unchecked Sendable {
 
     private func spin() {
         idleSpins += 1
-        if idleSpins > 20_000 { fatalError("two threads wait for each other: deadlock") }
+        if idleSpins > 20_000 { fatalError("threads wait for each other: deadlock") }
         handOver()
+    }
+
+    /// A thread that is not done; of several a random one.
+    private func another(than own: Int) -> Int? {
+        let others = isDone.indices.filter { $0 != own && !isDone[$0] }
+        guard others.count > 1 else { return others.first }
+        return others[random.below(others.count)]
     }
 
     private func handOver() {
         let own = medium.thread
-        guard !isDone[1 - own], pthread_getspecific(Self.key) != nil else { return }
+        guard pthread_getspecific(Self.key) != nil, let next = another(than: own) else { return }
         pthread_mutex_lock(mutex)
-        running = 1 - own
+        running = next
         pthread_cond_signal(conditions + running)
         while running != own { pthread_cond_wait(conditions + own, mutex) }
         pthread_mutex_unlock(mutex)
