@@ -112,6 +112,11 @@ struct CompactionTests {
         let (store, keys) = try makeStore(TemporaryPool(), share: 0.5, inBackground: true) {
             $0.engine.heads = 8
         }
+        // Where one drain covers all writers they share a head on purpose.
+        guard store.mediumInfo.strategy != .msync else {
+            #expect(store.engine.log.headCount == 1)
+            return
+        }
         _ = try overwrite(store, 2 * keys) { $0.below(keys) }
         let before = store.engine.log.writerHeads.map(\.lastSeenExtent)
         onThreads(8) { thread in
