@@ -112,8 +112,8 @@ struct OrderedIndexTests {
 
     /// A leaf goes on naming a record that was overwritten. Were its extent used again before the
     /// leaf names another one, a scan would find some other key's record there: the pool here is
-    /// written over many times, and nothing is scanned meanwhile. Keys with the same first bytes, so
-    /// that a search has to read what the leaves name.
+    /// written over many times, and nothing is scanned meanwhile. Keys with the same first bytes,
+    /// so that a search has to read what the leaves name.
     @Test(arguments: [IOPath.mapped, .syscalls])
     func whatALeafNamesIsNotUsedAgain(io: IOPath) throws {
         let store = try pool.create(1 << 20, segmentSize: 16 << 10) {
