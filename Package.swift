@@ -74,7 +74,8 @@ let package = Package(
         .testTarget(
             name: "PmemKVTests",
             dependencies: [
-                "CPmem", "PmemKV", .product(name: "SystemPackage", package: "swift-system"),
+                "CPmem", "PmemKV", "PmemKVTesting",
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(
