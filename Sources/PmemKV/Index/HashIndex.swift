@@ -1,4 +1,4 @@
-/// The hash index: key hash to location, in raw memory, about 13 bytes a key.
+/// The hash index: key hash to location, in raw memory, about 14 bytes a key.
 ///
 /// Linear hashing in shards. A bucket is a cache line of eight slots; a full one gets a link to an
 /// overflow bucket. A shard grows by splitting one bucket at a time, so no operation ever rehashes

@@ -59,10 +59,8 @@ extension Space {
         guard !gate.isClosed, !gate.isFailed else { return false }
         try reclaimLimbo()
         if underWay == nil { return try beginAhead(until: mark) }
-        let before = compactedUnits.load(ordering: .relaxed)
         let progress = try step(
             into: log.compactionHead.own(), StepBudget(self.budget(budget)))
-        payOff(Units(compactedUnits.load(ordering: .relaxed) - before))
         return progress != .stuck
     }
 
@@ -120,7 +118,7 @@ extension Space {
     @inline(never)
     private func owe(_ units: Units) throws(StoreError) {
         // A quarter more for each segment that is missing, so that they come back.
-        let urgency = 4 + lowMark - segments.freeCount
+        let urgency = 4 + max(0, lowMark - segments.freeCount)
         let rate = Int(truncatingIfNeeded: rate.loadRelaxed())
         let owed = UInt64(1 + units.count * rate * urgency / (4 * Self.rateScale))
         let total = debt.fetchAdd(owed) + owed
@@ -155,7 +153,7 @@ extension Space {
 
     /// Counts what was copied against what writers owe. Compaction lock held: nobody else takes
     /// anything off.
-    private func payOff(_ units: Units) {
+    func payOff(_ units: Units) {
         let owed = debt.loadRelaxed()
         debt.fetchSubtract(min(owed, UInt64(units.count)))
     }

@@ -12,17 +12,16 @@ extension Space {
         // Emptying windows has no measure of progress as compaction has; a bound keeps it finite.
         var windows = 8
         var isPossible = use == .tombstones
+        var start: UInt64?
+        defer { if let start { stalls.note(since: start) } }
         while true {
             if let segment = try take(span: span, reserve: reserve, state: .log) { return segment }
-            let start = MonotonicClock.nanoseconds
+            if start == nil { start = MonotonicClock.nanoseconds }
             let taken = segments.freeCount
             waiting.fetchAdd(1)
             compactionLock.lock()
             waiting.fetchSubtract(1)
-            defer {
-                compactionLock.unlock()
-                stalls.note(since: start)
-            }
+            defer { compactionLock.unlock() }
             // Another thread may have made room while this one waited.
             if segments.freeCount > taken { continue }
             // What somebody has begun comes first.

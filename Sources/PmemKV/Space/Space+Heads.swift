@@ -6,10 +6,16 @@ extension Space {
     /// Returns a head with room for a record and its summary.
     ///
     /// The caller holds no shard. Throws `outOfSpace` when there is no room and none can be made.
+    ///
+    /// - Parameter again: the same write has had a head and given it back.
     @inline(__always)
-    func acquireHead(for source: RecordSource) throws(StoreError) -> OwnedHead {
+    func acquireHead(
+        for source: RecordSource, again: Bool = false
+    ) throws(StoreError) -> OwnedHead {
         let units = log.room(for: source)
-        return try acquireHead(units: units, entries: 1, for: Use(source.kind)) { [units] }
+        return try acquireHead(units: units, entries: 1, for: Use(source.kind), again: again) {
+            [units]
+        }
     }
 
     /// The same for all records of a batch.
@@ -18,9 +24,9 @@ extension Space {
     ///   open segment; those that need an extent of their own first.
     @inline(__always)
     func acquireHead(
-        units: Units, entries: Int, for use: Use, _ sizes: () -> [Units]
+        units: Units, entries: Int, for use: Use, again: Bool = false, _ sizes: () -> [Units]
     ) throws(StoreError) -> OwnedHead {
-        try payDues(for: units)
+        if !again { try payDues(for: units) }
         let head = try ownHead()
         if head.fits(units: units, entries: entries), isOpen(head, for: use) { return head }
         return try roll(head, sizes(), for: use)
@@ -190,6 +196,8 @@ extension Space {
     ) throws(StoreError) -> Bool {
         compactionLock.lock()
         defer { compactionLock.unlock() }
+        // What is being emptied needs the room.
+        _ = try finishVictim()
         let other = log.compactionHead.own()
         guard other.fits(sizes) else { return false }
         try log.seal(head)

@@ -21,7 +21,15 @@ extension Space {
                     try releaseSlot(key, entry.hash, at: location, in: ordered)
                 }
             }
-            guard let key, try key.get() else { return false }
+            do throws(StoreError) {
+                guard let key, try key.get() else { return false }
+            } catch {
+                // As with a record that cannot be copied: what is damaged stays where it is.
+                guard error.code == .corrupt || error.code == .media, !gate.isFailed else {
+                    throw error
+                }
+                return false
+            }
         }
         return true
     }

@@ -232,5 +232,6 @@ extension Space {
         }
         if died > .zero { liveness.noteDead(in: extent, died, oldest: oldest) }
         compactedUnits.add(units.count, ordering: .relaxed)
+        payOff(units)
     }
 }

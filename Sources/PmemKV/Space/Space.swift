@@ -74,8 +74,8 @@ final class Space: @unchecked Sendable {
         // Small pools have no segments to keep free, and are compacted when one is needed.
         let count = log.geometry.segmentCount
         let reserve = options.compactionReserve + options.deleteReserve
-        lowMark = reserve + min(2, count / 16) + count / 512
-        highMark = lowMark + min(1, count / 16) + count / 512
+        lowMark = count < 16 ? 0 : reserve + min(2, count / 16) + count / 512
+        highMark = count < 16 ? 0 : lowMark + 1 + count / 512
         let isReadOnly = log.gate.isReadOnly
         compactor =
             options.compactsInBackground && !isReadOnly

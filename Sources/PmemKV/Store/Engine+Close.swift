@@ -52,6 +52,8 @@ extension Engine {
     }
 
     private func finishLog() throws(StoreError) {
+        // The next process would find the copies dead, and in the way.
+        _ = try space.finishVictim()
         try log.syncAtOnce()
         try space.reclaimLimbo()
         let changes = replayed + Int(index.total(.puts) + index.total(.removes))

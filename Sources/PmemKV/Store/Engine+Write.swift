@@ -26,8 +26,10 @@ extension Engine {
         let mayBeThere = try index.mayHold(source.hash)
         guard leavesTombstone(of: mayBeThere, promised: !relaxed) else { return false }
         if try write(source, relaxed: relaxed) { return true }
-        // "No such key" is an answer of its own, which damage may forbid.
-        return try records.contains(key, source.hash)
+        // "No such key" is an answer of its own, which damage may forbid. What is there by now came
+        // after the removal.
+        _ = try records.contains(key, source.hash)
+        return false
     }
 
     /// Whether a removal leaves a record behind: that of a key that is there does. One of an absent
@@ -133,7 +135,7 @@ extension Engine {
         repeat {
             head.release()
             log.medium.awaitDrain()
-            head = try space.acquireHead(for: source)
+            head = try space.acquireHead(for: source, again: true)
             if head.isSpanning {
                 shard.lock()
                 return head
@@ -186,6 +188,11 @@ extension Engine {
     private func replace(
         _ previous: RecordIndex.Found?, by source: RecordSource, at location: Location
     ) throws(StoreError) {
+        // Before the index: whoever then finds the record dead may free its extent at once, and all
+        // counts of that have to have been made.
+        if let previous {
+            liveness.noteDead(previous.location, previous.units, previous.sequence)
+        }
         switch source.kind {
         case .put:
             if let previous {
@@ -207,9 +214,6 @@ extension Engine {
                 ordered?.remove(source.key, at: previous.location)
             }
             index.increment(.removes, source.hash)
-        }
-        if let previous {
-            liveness.noteDead(previous.location, previous.units, previous.sequence)
         }
     }
 }

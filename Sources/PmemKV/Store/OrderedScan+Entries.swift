@@ -34,8 +34,8 @@ extension OrderedScan {
         guard let bounds = newest(entry), let base = unsafe base else { return .stale }
         let record = unsafe RecordView(
             base: base + entry.location.offset, location: entry.location, in: bounds)
+        if checksEnd, record.knowsKey, isBehindEnd(record.key) { return .ended }
         guard records.mayBeShown(record) else { throw log.damage(record) }
-        if checksEnd, isBehindEnd(record.key) { return .ended }
         copies.noteLast(record.key)
         let goOn = record.key.withSpan { key in record.value.withSpan { body(key, $0) } }
         try records.checkStillThere(record)
@@ -50,8 +50,9 @@ extension OrderedScan {
             try gate.checkReadable()
             guard newest(entry) != nil else { return nil }
             return try log.withRecord(at: entry.location) { record throws(StoreError) in
-                guard record.isSound else { throw log.damage(record) }
-                return (record.key.array, record.value.array)
+                if record.isSound { return (record.key.array, record.value.array) }
+                guard record.knowsKey, isBehindEnd(record.key) else { throw log.damage(record) }
+                return (record.key.array, [])
             }
         }
         guard let (key, value) = copy else { return .stale }

@@ -26,8 +26,10 @@ package struct PoolStructure: Equatable, Sendable {
 }
 
 extension PmemStore {
-    /// Counts; the caller is the store's only user. O(segments + keys).
+    /// Counts; the caller is the store's only user, and compaction waits. O(segments + keys).
     package func structure() throws(StoreError) -> PoolStructure {
+        engine.space.compactionLock.lock()
+        defer { engine.space.compactionLock.unlock() }
         let segments = engine.log.segments
         var result = PoolStructure()
         result.segments = engine.geometry.segmentCount

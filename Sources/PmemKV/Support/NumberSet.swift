@@ -38,7 +38,7 @@ struct NumberSet: ~Copyable {
         }
     }
 
-    /// Takes a number out. O(log capacity).
+    /// Takes a number out; nobody inserts a neighbour meanwhile. O(log capacity).
     func remove(_ number: Int) {
         var number = number
         for level in starts.indices {
@@ -72,8 +72,8 @@ struct NumberSet: ~Copyable {
     private func drain(_ level: Int, _ index: Int, _ body: (Int) -> Void) {
         let word = word(level, index)
         // Taken out before what they stand for is looked at: what comes later sets them again.
-        var bits = word.loadSequential()
-        word.fetchSubtract(bits)
+        // All at once: who finds a bit beside its own leaves the bit above to whoever set that one.
+        var bits = word.fetchAnd(0)
         while bits != 0 {
             let number = index << Self.shift + bits.trailingZeroBitCount
             bits &= bits - 1
