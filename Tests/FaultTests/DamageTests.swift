@@ -45,6 +45,32 @@ struct DamageTests {
         #expect(sawMediaError)
     }
 
+    /// The value behind the end of a range was verified before anybody looked whether it was still
+    /// in the range: whoever scanned what was whole got the error of a key that was not asked for.
+    @Test("A scan does not stumble over damage behind its end", arguments: IndexKind.allCases)
+    func damageBehindTheEnd(index: IndexKind) throws {
+        let shape = PoolShape()
+        let image = PoolImage(size: shape.poolSize)
+        var options = shape.options
+        options.index = index
+        let store = try PmemStore.open(
+            on: ScratchMedium(image), formatSegmentSize: shape.segmentSize, options: options)
+        defer { store.abandon() }
+        let value = [UInt8](repeating: 0xEE, count: 99)
+        for key in ["a", "b", "c"] { try store.put(value, forKey: key) }
+        let bytes = UnsafeMutableRawBufferPointer(start: image.bytes, count: image.size)
+        let last = try #require(bytes.indices.last { bytes[$0] == 0xEE && bytes[$0 - 98] == 0xEE })
+        bytes[last] ^= 1
+        var shown = 0
+        try store.scan(KeyRange(from: Array("a".utf8), to: Array("c".utf8))) { _, _ in
+            shown += 1
+            return true
+        }
+        #expect(shown == 2)
+        let error = #expect(throws: StoreError.self) { try store.scan { _, _ in true } }
+        #expect(error?.code == .corrupt)
+    }
+
     @Test(
         "A scan that ends without an error has shown everything, whatever is damaged",
         arguments: IndexKind.allCases)

@@ -39,6 +39,27 @@ struct CompactionTests {
         return (1 + Double(copied) / Double(count * 256), most)
     }
 
+    /// A store that was closed between two steps left the copies in a segment that the next process
+    /// went on with, and the originals beside them: of a full pool, the segment kept for removals.
+    @Test func closingFinishesWhatIsBeingEmptied() throws {
+        let pool = TemporaryPool()
+        var (store, keys) = try makeStore(pool, share: 0.7, inBackground: false) {
+            $0.engine.compactionStep = 8
+            $0.engine.checkpointThreshold = .max
+        }
+        _ = try overwrite(store, keys) { $0.below(keys) }
+        var steps = 0
+        while (store.engine.space.underWay?.next ?? 0) == 0, steps < 1000 {
+            try store.engine.space.makeStepAhead()
+            steps += 1
+        }
+        let victim = try #require(store.engine.space.underWay?.extent)
+        try store.close()
+        store = try pool.open()
+        #expect(store.engine.log.segments.phase(victim) == .free)
+        #expect(try store.structure().miscountedExtents == 0)
+    }
+
     /// Compaction ran at the last free segment only, whole extents at a time, and read the
     /// summaries of all extents before: every few thousand overwrites one took a hundred
     /// milliseconds. Writers alone now keep segments free, and copy little more than they must: by
