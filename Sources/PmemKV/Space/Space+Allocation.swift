@@ -35,8 +35,15 @@ extension Space {
                 throw outOfSpace(largest: largestRest())
             }
             isPossible = true
-            guard try makeRoom(span: span, reserve: reserve, units: units, windows: &windows)
-            else { throw outOfSpace(largest: largestValue(in: 0)) }
+            if try makeRoom(span: span, reserve: reserve, units: units, windows: &windows) {
+                continue
+            }
+            // There may be no extent from which much is to be gained, and enough in all of them.
+            if span == 1 {
+                if try compactOne(minimumGain: Units(1), minimumSlack: Units(1)) { continue }
+                if try pack(freeing: 1 + reserve - segments.freeCount) { continue }
+            }
+            throw outOfSpace(largest: largestValue(in: 0))
         }
     }
 

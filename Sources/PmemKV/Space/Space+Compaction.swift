@@ -52,11 +52,10 @@ extension Space {
     /// Moves records together so that so many segments become free. Returns whether there was a way
     /// to; if not, nothing has changed. Compaction lock held.
     func pack(freeing count: Int) throws(StoreError) -> Bool {
-        let extents = extentsToPack(freeing: count)
-        guard !extents.isEmpty else { return false }
         let head = log.compactionHead.own()
-        // The way was found for records that begin a segment.
-        try log.seal(head)
+        let (extents, sealsHead) = extentsToPack(head, freeing: count)
+        guard !extents.isEmpty else { return false }
+        if sealsHead { try log.seal(head) }
         return try compact(extents, into: head)
     }
 

@@ -41,7 +41,8 @@ extension Space {
     func largestSpan(sure: Int) -> Int {
         guard sure == 0 else { return sure }
         let missing = 1 + reserve(for: .records) - segments.freeCount - limbo.count
-        return missing <= 0 || !extentsToPack(freeing: missing).isEmpty ? 1 : 0
+        guard missing > 0 else { return 1 }
+        return extentsToPack(log.compactionHead.own(), freeing: missing).extents.isEmpty ? 0 : 1
     }
 
     /// Whether compaction surely makes a segment free, going by sums: no summary is read. What is

@@ -113,11 +113,16 @@ extension Space {
         return []
     }
 
-    /// The same for whoever cannot count on room in the compaction head: a store that is open for
-    /// reading has none.
-    func extentsToPack(freeing count: Int) -> [SegmentNumber] {
-        chooseMergers(
-            into: ExtentRoom(capacity: .zero), minimumSlack: Units(1), freeing: count)
+    /// Extents of which so many segments become free when they are moved behind what is in the
+    /// compaction head, or into segments of their own, when it is sealed first; none when there are
+    /// no such.
+    func extentsToPack(
+        _ head: borrowing OwnedHead, freeing count: Int
+    ) -> (extents: [SegmentNumber], sealsHead: Bool) {
+        let behind = chooseMergers(into: head.room, minimumSlack: Units(1), freeing: count)
+        if !behind.isEmpty { return (behind, false) }
+        let room = ExtentRoom(capacity: .zero)
+        return (chooseMergers(into: room, minimumSlack: Units(1), freeing: count), true)
     }
 
     /// Makes `span` neighbouring segments free by compacting what lies in the window that holds
