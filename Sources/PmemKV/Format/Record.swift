@@ -39,6 +39,9 @@ enum RecordLayout {
         Units(roundingUp: headerSize + keyLength + valueLength)
     }
 
+    /// Lines to ask for ahead of a look at a record: a short one is then wholly on its way.
+    static let shortLines = 4
+
     /// Bytes of a key that a record longer than a segment has room for in any case, so that how
     /// long a value may be does not depend on its key.
     static let keyAllowance = 64

@@ -59,9 +59,8 @@ extension Space {
         guard !gate.isClosed, !gate.isFailed else { return false }
         try reclaimLimbo()
         if underWay == nil { return try beginAhead(until: mark) }
-        let progress = try step(
-            into: log.compactionHead.own(), StepBudget(self.budget(budget)))
-        return progress != .stuck
+        let budget = StepBudget(self.budget(budget))
+        return try step(into: log.compactionHead.own(), budget) != .stuck
     }
 
     /// Extents in limbo from which on no other is emptied ahead of need.

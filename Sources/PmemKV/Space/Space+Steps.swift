@@ -122,8 +122,6 @@ extension Space {
     /// Entries ahead whose buckets are on their way to the processor, and records that are.
     private static let bucketLookahead = 24
     private static let recordsAtOnce = 32
-    /// A short record is wholly on its way before it is copied.
-    private static let linesAhead = 4
 
     /// Takes the next entries off the victim and collects those whose records are needed, which
     /// are on their way to the processor from then on.
@@ -140,7 +138,8 @@ extension Space {
                 continue
             }
             budget.copy(entry.units)
-            log.prefetchRecord(at: location, lines: min(entry.units.count, Self.linesAhead))
+            log.prefetchRecord(
+                at: location, lines: min(entry.units.count, RecordLayout.shortLines))
             needed.append(entry)
         }
     }

@@ -46,8 +46,6 @@ extension Engine {
     // MARK: Showing
 
     private static let lookahead = 6
-    /// A short record is wholly on its way before it is looked at.
-    private static let lines = 4
     /// Keys whose buckets are on their way at once.
     private static let keysAtOnce = 64
 
@@ -64,7 +62,8 @@ extension Engine {
             load(keys, start..<(start + count), into: &hashes)
             for number in 0..<count {
                 if number + Self.lookahead < count {
-                    records.prefetchRecord(hashes[number + Self.lookahead], lines: Self.lines)
+                    records.prefetchRecord(
+                        hashes[number + Self.lookahead], lines: RecordLayout.shortLines)
                 }
                 let goOn = try keys.withKey(start + number) { key throws(StoreError) -> Bool? in
                     try show(key, hashes[number], in: frame, body)
@@ -87,7 +86,7 @@ extension Engine {
             index.prefetch(hash)
         }
         for hash in hashes.prefix(Self.lookahead) {
-            records.prefetchRecord(hash, lines: Self.lines)
+            records.prefetchRecord(hash, lines: RecordLayout.shortLines)
         }
     }
 

@@ -37,9 +37,6 @@ struct OrderedScan: ~Copyable {
     /// The extent that is pinned for a body, or was for the last one.
     var pinned: SegmentNumber?
 
-    /// Lines of each record that are loaded ahead: a short one is wholly on its way.
-    private static let lines = 4
-
     typealias Body = (_ key: RawSpan, _ value: RawSpan) -> Bool
 
     init(_ ordered: OrderedIndex, _ range: KeyRange, reverse: Bool, limit: Int) {
@@ -189,7 +186,7 @@ struct OrderedScan: ~Copyable {
         }
         for number in start..<(start &+ ScanCopies.most) {
             guard let offset = offset(ofAhead: number) else { break }
-            for line in 1..<Self.lines {
+            for line in 1..<RecordLayout.shortLines {
                 unsafe cpmem_prefetch(base + offset + line &* Geometry.line)
             }
         }

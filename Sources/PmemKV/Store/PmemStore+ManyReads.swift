@@ -60,8 +60,6 @@ struct ManyReads: ~Copyable {
     @usableFromInline static let buckets = 16
     /// Keys whose records are on their way, too.
     @usableFromInline static let records = 8
-    /// A short record is wholly on its way before it is looked at.
-    private static let lines = 4
 
     private let engine: Engine
     private let records: RecordIndex
@@ -94,7 +92,7 @@ struct ManyReads: ~Copyable {
 
     @usableFromInline
     func prefetchRecord(_ number: Int) {
-        records.prefetchRecord(hash(number), lines: Self.lines)
+        records.prefetchRecord(hash(number), lines: RecordLayout.shortLines)
     }
 
     @usableFromInline
