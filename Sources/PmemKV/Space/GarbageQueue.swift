@@ -45,11 +45,11 @@ struct GarbageQueue: ~Copyable {
     /// `capacity`; takes it out when it has no garbage.
     mutating func place(
         _ extent: SegmentNumber, garbage: Units, live: Units, dead: Units, capacity: Units,
-        at now: SequenceNumber
+        at now: SequenceNumber, step: Units
     ) {
         remove(extent)
         guard garbage > .zero else { return }
-        note(extent, live: live, dead: dead, at: now)
+        note(extent, live: live, dead: dead, at: now, step: step)
         let row = min(Self.rows - 1, garbage.count * Self.rows / max(1, capacity.count))
         append(Int32(extent.rawValue), to: row)
     }
@@ -90,12 +90,16 @@ struct GarbageQueue: ~Copyable {
     }
 
     private mutating func note(
-        _ extent: SegmentNumber, live: Units, dead: Units, at now: SequenceNumber
+        _ extent: SegmentNumber, live: Units, dead: Units, at now: SequenceNumber, step: Units
     ) {
         let node = nodes[extent.rawValue]
-        if node.moment > 0, now.rawValue > node.moment, dead.count > Int(node.dead) {
-            let units = Double(dead.count - Int(node.dead))
-            let rate = units / Double(now.rawValue - node.moment) / Double(max(1, live.count))
+        if node.moment > 0 {
+            let died = dead.count - Int(node.dead)
+            // What died lived for half of the time.
+            let lived = Double(live.count) + Double(died) / 2
+            // Few deaths tell nothing: the first two may follow each other at once.
+            guard died >= step.count / 2, now.rawValue > node.moment else { return }
+            let rate = Double(died) / Double(now.rawValue - node.moment) / lived
             nodes[extent.rawValue].rate = node.rate < 0 ? rate : (node.rate + rate) / 2
         }
         nodes[extent.rawValue].dead = Int32(truncatingIfNeeded: dead.count)
@@ -124,6 +128,8 @@ struct GarbageQueue: ~Copyable {
                 let extent = SegmentNumber(Int(number))
                 number = node.next
                 guard let (garbage, live) = worth(extent) else { continue }
+                // Nothing is to be copied, and nothing to be waited for.
+                if live == .zero { return extent }
                 // It has not lost another step since.
                 let waited = Double(now.rawValue &- node.moment) + 1
                 let most = Double(step.count) / waited / Double(max(1, live.count))

@@ -76,7 +76,7 @@ extension Space {
         garbage.place(
             extent, garbage: hasGarbage ? capacity - liveness.keptUnits(extent) : .zero,
             live: live, dead: segments.appendedUnits(extent, .put) - live, capacity: capacity,
-            at: now)
+            at: now, step: liveness.garbageStep)
     }
 
     /// Extents whose records leave so many segments free when they are moved together in this

@@ -48,10 +48,11 @@ struct SustainedGoals {
     private func measure(_ level: Level) throws -> [GoalMeasurement] {
         let pool = try StorePool(
             in: place.subdirectory(), data, fullness: Double(level.percent) / 100)
-        let overwrites = stream(zipfian: level.isZipfian)
+        var keys = KeyChoice(data, isZipfian: level.isZipfian)
         for stream in data.laps(.fillrandom, rounds: 1) { _ = try pool.runner.lap(stream) }
         // Until the segments are as they stay: at half full each has been reused several times.
-        for _ in 0..<(plan.isQuick ? 2 : 5) { _ = try pool.runner.lap(overwrites) }
+        for _ in 0..<(plan.isQuick ? 2 : 5) { _ = try pool.runner.lap(keys.lap()) }
+        let overwrites = keys.lap()
         let quiet = Hiccups.watch(seconds: 0.5)
         let before = pool.store.statistics
         let lap = Lap(
@@ -89,15 +90,27 @@ struct SustainedGoals {
         }
         return found
     }
+}
 
-    /// As many overwrites as there are keys.
-    private func stream(zipfian: Bool) -> OperationStream {
+/// Laps of as many overwrites as there are keys, each key chosen for itself. No two laps are alike:
+/// were one repeated, records would die in the order in which they were written, and compaction
+/// would have nothing to copy.
+private struct KeyChoice {
+    private let data: DataSet
+    private let ranks: Zipfian?
+    private var random: SplitMix
+
+    init(_ data: DataSet, isZipfian: Bool) {
+        self.data = data
+        ranks = isZipfian ? Zipfian(items: data.keys) : nil
+        random = SplitMix(seed: data.seed)
+    }
+
+    mutating func lap() -> OperationStream {
         var stream = data.laps(.overwrite, rounds: 1, lap: data.keys, seed: 1)[0]
-        guard zipfian else { return stream }
-        let ranks = Zipfian(items: data.keys)
-        var random = SplitMix(seed: data.seed)
         for at in stream.operations.indices {
-            stream.operations[at].index = UInt32(ranks.scrambled(&random))
+            stream.operations[at].index = UInt32(
+                ranks.map { $0.scrambled(&random) } ?? random.below(data.keys))
         }
         return stream
     }

@@ -1,0 +1,56 @@
+import Testing
+
+@testable import PmemKV
+
+@Suite struct GarbageQueueTests {
+    private static let capacity = Units(1000)
+    private static let step = Units(20)
+    private let early = SegmentNumber(1)
+    private let late = SegmentNumber(2)
+
+    private func makeQueue() throws -> GarbageQueue {
+        GarbageQueue(try Geometry(poolSize: 1 << 20, segmentSize: 64 << 10))
+    }
+
+    /// Tells the queue how much of an extent lives at a moment.
+    private func place(
+        _ extent: SegmentNumber, live: Units, at moment: UInt64, in queue: inout GarbageQueue
+    ) {
+        queue.place(
+            extent, garbage: Self.capacity - live, live: live, dead: Self.capacity - live,
+            capacity: Self.capacity, at: SequenceNumber(moment), step: Self.step)
+    }
+
+    private func best(
+        of live: [SegmentNumber: Units], at moment: UInt64, in queue: borrowing GarbageQueue
+    ) -> SegmentNumber? {
+        queue.best(SequenceNumber(moment), step: Self.step) { extent in
+            live[extent].map {
+                (Double((Self.capacity - $0).count) / Double(Self.capacity.count), $0)
+            }
+        }
+    }
+
+    /// The last records of an extent seemed to die so fast, few as they were, that an extent
+    /// without any live record was never worth emptying: half of a pool that was half full were such
+    /// extents, and three bytes were written for each.
+    @Test func anExtentWithNothingAliveComesFirst() throws {
+        var queue = try makeQueue()
+        place(early, live: Units(40), at: 1000, in: &queue)
+        place(late, live: Units(700), at: 1000, in: &queue)
+        place(early, live: Units(0), at: 1001, in: &queue)
+        #expect(best(of: [early: Units(0), late: Units(700)], at: 9000, in: queue) == early)
+    }
+
+    /// Two deaths right after one another, the first of which happened to fill a step, made an
+    /// extent one whose records die fast, whatever else was seen of it.
+    @Test func fewDeathsTellNothingOfTheRate() throws {
+        var queue = try makeQueue()
+        for (extent, live) in [(early, 500), (late, 680)] {
+            place(extent, live: Units(live + 100), at: 1000, in: &queue)
+            place(extent, live: Units(live), at: 2000, in: &queue)
+        }
+        place(early, live: Units(499), at: 2001, in: &queue)
+        #expect(best(of: [early: Units(499), late: Units(680)], at: 2002, in: queue) == early)
+    }
+}
