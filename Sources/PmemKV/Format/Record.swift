@@ -145,8 +145,8 @@ struct RecordView {
 @safe
 struct RecordDraft {
     private var header: cpmem_record
-    private let key: ByteView
-    private let value: ByteView
+    let key: ByteView
+    let value: ByteView
 
     @inline(__always)
     init(
@@ -156,7 +156,7 @@ struct RecordDraft {
         self.key = key
         self.value = value
         header = cpmem_record(
-            header_checksum: 0, value_checksum: value.checksum, sequence: sequence.rawValue,
+            header_checksum: 0, value_checksum: 0, sequence: sequence.rawValue,
             durable_units: 0, batch_remaining: batchRemaining,
             shape: cpmem_shape(kind.rawValue, UInt32(key.count), UInt64(value.count)))
     }
@@ -164,9 +164,12 @@ struct RecordDraft {
     /// Whether no other record of the same batch follows.
     var isLastOfBatch: Bool { header.batch_remaining == 0 }
 
-    /// Fixes the place: the checksum holds at this location in this life only.
+    /// Fixes the value and the place: the checksum holds at this location in this life only.
     @inline(__always)
-    mutating func seal(at location: Location, salt: UInt64, durableEnd: Units) {
+    mutating func seal(
+        at location: Location, salt: UInt64, durableEnd: Units, valueChecksum: UInt32
+    ) {
+        header.value_checksum = valueChecksum
         header.durable_units = UInt32(truncatingIfNeeded: durableEnd.count)
         header.header_checksum = unsafe withUnsafePointer(to: header) {
             unsafe cpmem_header_checksum(
@@ -187,11 +190,9 @@ struct RecordDraft {
         unsafe Self.copy(value, to: staging + (end &+ key.count))
     }
 
-    /// Gives header, key and value to body, one after the other.
-    func forEachPart(_ body: (ByteView) -> Void) {
+    /// Gives the header's bytes to body.
+    func withHeader(_ body: (ByteView) -> Void) {
         unsafe withUnsafeBytes(of: header) { unsafe body(ByteView($0)) }
-        body(key)
-        body(value)
     }
 
     @inline(__always)

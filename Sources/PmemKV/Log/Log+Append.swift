@@ -40,12 +40,16 @@ extension Log {
         }
         let location = head.location
         assert(head.fits(units: units, entries: 1))
-        draft.seal(at: location, salt: head.salt, durableEnd: head.durableEnd)
         if units.bytes <= OwnedHead.stagingBytes {
+            draft.seal(
+                at: location, salt: head.salt, durableEnd: head.durableEnd,
+                valueChecksum: source.value.checksum)
             unsafe draft.write(to: head.staging, units: units)
             emit(unsafe ByteView(base: head.staging, count: units.bytes), location, site, deferred)
         } else {
-            writeInParts(draft, at: location, head, site: site, deferred: deferred)
+            stream(
+                &draft, at: location, salt: head.salt, durableEnd: head.durableEnd, through: head,
+                site, deferred: deferred)
         }
         if let extent = head.extent { segments.noteAppended(extent, source.kind, units) }
         head.advance(source.hash, sequence, units, source.kind)
@@ -64,17 +68,23 @@ extension Log {
         }
     }
 
-    /// A record longer than the staging buffer: its edges go through the buffer, whole lines of
-    /// the value straight from the caller's memory.
+    /// Writes a record longer than the staging buffer, in pieces: while the processor works out the
+    /// checksum of one, the one before is on its way to the medium. The header, which needs all of
+    /// them, comes last.
     @inline(never)
-    func writeInParts(
-        _ draft: RecordDraft, at location: Location, _ head: borrowing OwnedHead,
-        site: PersistSite, deferred: Bool
+    func stream(
+        _ draft: inout RecordDraft, at location: Location, salt: UInt64, durableEnd: Units,
+        through head: borrowing OwnedHead, _ site: PersistSite, deferred: Bool
     ) {
-        var writer = unsafe LineWriter(staging: head.staging, location: location)
         let emit = { self.emit($0, $1, site, deferred) }
-        draft.forEachPart { writer.write($0, emit) }
-        writer.finish(emit)
+        var stream = unsafe RecordStream(
+            staging: head.staging, location: location, piece: medium.copyPiece)
+        stream.write(draft.key, emit) { _ in }
+        var checksum = RunningChecksum()
+        stream.write(draft.value, emit) { checksum.update($0) }
+        draft.seal(
+            at: location, salt: salt, durableEnd: durableEnd, valueChecksum: checksum.value)
+        draft.withHeader { stream.finish(header: $0, emit) }
     }
 
     /// Makes what was appended durable, unless it is relaxed, and gives the head back; the other
@@ -105,59 +115,5 @@ extension Log {
         // deadlock: this thread holds a shard, and the head's owner may be waiting for that shard.
         guard let again = head.tryOwn() else { return }
         if again.extent == extent, again.salt == salt { again.noteDurable(upTo: end) }
-    }
-}
-
-/// Writes a stream of bytes in whole lines.
-@safe
-private struct LineWriter {
-    private let staging: UnsafeMutableRawPointer
-    private var location: Location
-    private var staged = 0
-
-    init(staging: UnsafeMutableRawPointer, location: Location) {
-        unsafe self.staging = staging
-        self.location = location
-    }
-
-    mutating func write(_ bytes: ByteView, _ emit: (ByteView, Location) -> Void) {
-        var rest = bytes
-        while !rest.isEmpty {
-            if staged & 63 == 0, rest.count >= OwnedHead.stagingBytes {
-                flush(emit)
-                let lines = rest.count & ~63
-                pass(rest.prefix(lines), emit)
-                rest = rest.dropFirst(lines)
-                continue
-            }
-            // Up to the next line when whole lines can follow, else as much as fits.
-            let room = OwnedHead.stagingBytes - staged
-            let toLine = 64 - staged & 63
-            let count = min(rest.count, rest.count >= OwnedHead.stagingBytes ? toLine : room)
-            unsafe (staging + staged).copyMemory(
-                from: rest.baseAddress.unsafelyUnwrapped, byteCount: count)
-            staged += count
-            rest = rest.dropFirst(count)
-            if staged == OwnedHead.stagingBytes { flush(emit) }
-        }
-    }
-
-    mutating func finish(_ emit: (ByteView, Location) -> Void) {
-        let whole = Units(roundingUp: staged).bytes
-        unsafe (staging + staged).initializeMemory(
-            as: UInt8.self, repeating: 0, count: whole - staged)
-        staged = whole
-        flush(emit)
-    }
-
-    private mutating func flush(_ emit: (ByteView, Location) -> Void) {
-        guard staged > 0 else { return }
-        pass(unsafe ByteView(base: staging, count: staged), emit)
-        staged = 0
-    }
-
-    private mutating func pass(_ bytes: ByteView, _ emit: (ByteView, Location) -> Void) {
-        emit(bytes, location)
-        location = location + Units(roundingUp: bytes.count)
     }
 }

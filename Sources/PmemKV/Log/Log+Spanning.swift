@@ -82,8 +82,9 @@ extension Log {
         let extent = head.spanning.alone.remove(at: place)
         let location = geometry.firstLocation(of: extent)
         var draft = draft
-        draft.seal(at: location, salt: segments.salt(extent), durableEnd: .zero)
-        writeInParts(draft, at: location, head, site: site, deferred: false)
+        stream(
+            &draft, at: location, salt: segments.salt(extent), durableEnd: .zero, through: head,
+            site, deferred: false)
         segments.noteAppended(extent, source.kind, source.units)
         let filled = FilledExtent(extent: extent, end: source.units)
         let entry = SummaryEntry(

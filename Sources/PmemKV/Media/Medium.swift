@@ -73,6 +73,14 @@ package final class Medium: @unchecked Sendable {
         }
     }
 
+    /// Bytes that a long copy is best made in: here it goes on while its caller works out what
+    /// else there is to know of the next piece; elsewhere each copy has a price.
+    var copyPiece: Int { unsafe direct != nil ? Self.directPiece : .max }
+
+    /// About half of what a processor's store buffer holds, and what CRC32C goes through in one
+    /// round of its three lanes.
+    private static let directPiece = 3072
+
     func copyDeferred(_ source: ByteView, to offset: Int, site: PersistSite) {
         assert(offset >= 0 && offset + source.count <= size)
         guard let direct = unsafe direct else {
