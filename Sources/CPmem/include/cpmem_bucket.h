@@ -37,7 +37,7 @@ static inline uint32_t cpmem_bucket_match(const void *bucket, uint16_t tag) {
 /// holds: nothing that comes after is guessed before the bucket has arrived.
 static inline uint64_t cpmem_bucket_first(const void *bucket, uint16_t tag) {
     int slot = __builtin_ctz(cpmem_bucket_match(bucket, tag) | 0x80);
-    return __atomic_load_n((const uint64_t *)bucket + slot, __ATOMIC_RELAXED);
+    return __atomic_load_n((const uint64_t *)bucket + slot, __ATOMIC_ACQUIRE);
 }
 
 #endif

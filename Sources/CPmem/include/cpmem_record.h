@@ -27,9 +27,9 @@ static inline uint64_t cpmem_salt(uint64_t pool_id, uint32_t segment, uint32_t g
 
 /// CRC32C over salt, location (64-byte units from the start of the pool), header bytes 4 to 31
 /// and key.
-static inline uint32_t cpmem_header_checksum(const struct cpmem_record *header, const void *key,
-                                             uint32_t key_length, uint64_t salt,
-                                             uint64_t location) {
+__attribute__((always_inline)) static inline uint32_t
+cpmem_header_checksum(const struct cpmem_record *header, const void *key, uint32_t key_length,
+                      uint64_t salt, uint64_t location) {
     const char *bytes = (const char *)header;
 #if defined(__x86_64__) || defined(__aarch64__)
     if (__builtin_expect(cpmem_has_crc32_instruction && key_length < cpmem_crc32c_lanes_from, 1)) {
@@ -60,6 +60,13 @@ static inline bool cpmem_same_bytes(const void *a, const void *b, size_t count) 
                cpmem_read64((const char *)a + 8) == cpmem_read64((const char *)b + 8);
     return memcmp(a, b, count) == 0;
 }
+
+/// Whether header, key and value of a record that lies inside its extent are what was written
+/// there.
+bool cpmem_record_verifies(const struct cpmem_record *record, uint64_t salt, uint64_t location);
+/// The same, and whether it is one of this key.
+bool cpmem_record_answers(const struct cpmem_record *record, const void *key, size_t key_length,
+                          uint64_t salt, uint64_t location);
 
 /// Bytewise order of two byte ranges: below, equal to or above zero.
 static inline int cpmem_compare(const void *a, size_t a_count, const void *b, size_t b_count) {

@@ -130,10 +130,9 @@ package struct Geometry: Sendable, Equatable {
     /// The segment a byte of the pool lies in; nil outside the segments.
     @inline(__always)
     func segment(ofOffset offset: Int) -> SegmentNumber? {
-        let offset = offset &- dataOffset
-        guard offset >= 0 else { return nil }
-        let segment = offset &>> segmentShift
-        return segment < segmentCount ? SegmentNumber(segment) : nil
+        // One comparison for both ends: what lies before the first segment becomes very large.
+        let segment = UInt(bitPattern: offset &- dataOffset) &>> UInt(bitPattern: segmentShift)
+        return segment < UInt(bitPattern: segmentCount) ? SegmentNumber(Int(segment)) : nil
     }
 
     /// Bytes of the segment table.

@@ -70,9 +70,11 @@ struct IndexShape {
 
     @inline(__always)
     private func bucket(address: UInt64, _ word: ShardWord) -> Int {
-        let local = Int(truncatingIfNeeded: address &>> UInt64(truncatingIfNeeded: shardBits))
-        var number = local & ((1 &<< word.level) &- 1)
-        if number < word.split { number = local & ((2 &<< word.level) &- 1) }
-        return bucket(number, of: ShardNumber(Int(truncatingIfNeeded: address & shardMask)))
+        // The bits of the shard, which are the lowest ones of both, stay where they are.
+        let address = Int(truncatingIfNeeded: address)
+        let mask = ~(~0 &<< (word.level &+ shardBits))
+        let number = address & mask
+        let isSplit = number < word.split &<< shardBits
+        return isSplit ? address & (mask &<< 1 | 1) : number
     }
 }

@@ -50,7 +50,10 @@ struct IndexSlot: Equatable {
     var fingerprint: UInt64 { rawValue &>> Self.fingerprintShift }
 
     @inline(__always)
-    func matches(_ hash: KeyHash) -> Bool { isItem && fingerprint == hash.fingerprint }
+    func matches(_ hash: KeyHash) -> Bool {
+        // The fingerprint, and no link.
+        !isEmpty && rawValue &>> (Self.fingerprintShift - 1) == hash.fingerprint &<< 1
+    }
 }
 
 extension KeyHash {

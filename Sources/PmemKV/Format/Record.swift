@@ -126,7 +126,6 @@ struct RecordView {
     }
 
     /// Whether the value, which fits, is what the header says.
-    @inline(__always)
     func verifyValue() -> Bool { value.checksum == header.value_checksum }
 
     /// Whether the record can tell its key: lengths, header and key are what was written.
@@ -135,7 +134,20 @@ struct RecordView {
 
     /// Whether lengths, header, key and value are what was written.
     @inline(__always)
-    var isSound: Bool { knowsKey && verifyValue() }
+    var isSound: Bool {
+        unsafe fits
+            && cpmem_record_verifies(
+                base.assumingMemoryBound(to: cpmem_record.self), extent.salt, location.units)
+    }
+
+    /// Whether the record is one of this key, and is what was written. The same as both in turn.
+    @inline(__always)
+    func isSound(ofKey key: ByteView) -> Bool {
+        unsafe fits
+            && cpmem_record_answers(
+                base.assumingMemoryBound(to: cpmem_record.self), key.baseAddress, key.count,
+                extent.salt, location.units)
+    }
 
     @inline(__always)
     func hasKey(_ other: ByteView) -> Bool { key.hasSameBytes(as: other) }

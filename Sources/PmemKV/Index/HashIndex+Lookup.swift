@@ -91,6 +91,18 @@ extension HashIndex {
         }
     }
 
+    /// The item of a hash where most are found, first of their tag in their bucket; nil when it is
+    /// not there, which says nothing. Takes no lock; the caller is inside an epoch.
+    @inline(__always)
+    func likelyItem(of hash: KeyHash) -> IndexSlot? {
+        let word = word(of: shape.shard(of: hash))
+        SchedulingPoint.pass()
+        guard !word.isPublishing else { return nil }
+        let slot = buckets[shape.bucket(of: hash, word)].likelySlot(hash.tag)
+        SchedulingPoint.pass()
+        return slot.matches(hash) ? slot : nil
+    }
+
     /// Where the record of a hash most likely lies, if there is one: a hint that may be anywhere.
     @inline(__always)
     func likelyLocation(of hash: KeyHash) -> Location {

@@ -43,31 +43,52 @@ final class RecordIndex: Sendable {
         }
         return try epochs.reading { () throws(StoreError) -> R? in
             try gate.checkReadable()
-            var doubt: Location?
-            let result = try index.find(hash) { location throws(StoreError) -> R? in
-                // Where its lines are is not known before its first one has come.
-                unsafe cpmem_prefetch_record(base + location.offset)
-                guard let extent = self.log.bounds(of: location) else { return nil }
-                let record = unsafe RecordView(
-                    base: base + location.offset, location: location, in: extent)
-                guard self.isRecord(record, of: key, &doubt) else { return nil }
-                // That it fits has been seen.
-                if self.verifiesReads, !record.verifyHeader() || !record.verifyValue() {
-                    throw self.log.damage(at: location)
-                }
-                let result = try body(record)
-                try self.checkStillThere(record)
-                return result
-            }
-            if result == nil, let doubt { throw log.damage(at: doubt) }
+            var found = unsafe likelyRecord(key, hash, over: base)
+            if found == nil { found = try unsafe findRecord(key, hash, over: base) }
+            guard let found else { return nil }
+            let result = try body(found)
+            try self.checkStillThere(found)
             return result
         }
+    }
+
+    /// The record of a key, verified, where most are found; nil when it is not there, which says
+    /// nothing. Straight on, without loops: what a read costs is decided by how many others the
+    /// processor can begin while this one waits for its two lines.
+    @unsafe @inline(__always)
+    private func likelyRecord(
+        _ key: ByteView, _ hash: KeyHash, over base: UnsafeRawPointer
+    ) -> RecordView? {
+        guard let location = index.likelyItem(of: hash)?.location else { return nil }
+        // Where its lines are is not known before its first one has come.
+        unsafe cpmem_prefetch_record(base + location.offset)
+        guard let record = unsafe log.record(at: location, over: base) else { return nil }
+        let isRight =
+            verifiesReads ? record.isSound(ofKey: key) : record.fits && record.hasKey(key)
+        return isRight ? record : nil
+    }
+
+    /// The record of a key, verified; nil when there is no such key.
+    @unsafe @inline(never)
+    private func findRecord(
+        _ key: ByteView, _ hash: KeyHash, over base: UnsafeRawPointer
+    ) throws(StoreError) -> RecordView? {
+        var doubt: Location?
+        let found = try index.find(hash) { location throws(StoreError) -> RecordView? in
+            guard let record = unsafe self.log.record(at: location, over: base),
+                self.isRecord(record, of: key, &doubt)
+            else { return nil }
+            guard self.mayBeShown(record) else { throw self.log.damage(at: location) }
+            return record
+        }
+        if found == nil, let doubt { throw log.damage(at: doubt) }
+        return found
     }
 
     /// Whether a record that belongs to its key is what was written, as far as reads verify that.
     @inline(__always)
     func mayBeShown(_ record: RecordView) -> Bool {
-        record.fits && (!verifiesReads || record.verifyHeader() && record.verifyValue())
+        verifiesReads ? record.isSound : record.fits
     }
 
     /// Whether any pool of the process has lost a page since this one was opened, as far as what
@@ -82,13 +103,14 @@ final class RecordIndex: Sendable {
     /// fault at all since the store was opened, in this pool or another, it is verified again.
     @inline(__always)
     func checkStillThere(_ record: RecordView) throws(StoreError) {
-        if hadFaults { try verifyAgain(record) }
+        if hadFaults { try verifyAgain(at: record.location) }
     }
 
     /// A page that was lost stays lost: what is sound now was sound all the time.
     @inline(never)
-    private func verifyAgain(_ record: RecordView) throws(StoreError) {
-        if !record.isSound { throw Self.lostPage }
+    private func verifyAgain(at location: Location) throws(StoreError) {
+        let isSound = try log.withRecord(at: location) { $0.isSound }
+        guard isSound == true else { throw Self.lostPage }
     }
 
     /// The same where reading takes a system call.

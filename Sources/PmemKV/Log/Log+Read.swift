@@ -5,8 +5,7 @@ extension Log {
     /// The extent that a location lies in; nil outside the segments.
     @inline(__always)
     func bounds(of location: Location) -> ExtentBounds? {
-        guard let segment = geometry.segment(of: location) else { return nil }
-        return segments.bounds(ofExtent: segments.role(segment).first)
+        geometry.segment(of: location).map(segments.bounds(ofExtentWith:))
     }
 
     func damage(_ record: RecordView) -> StoreError { damage(at: record.location) }
@@ -30,9 +29,16 @@ extension Log {
         guard let base = unsafe medium.base else {
             return try withUnmappedRecord(at: location, body)
         }
+        guard let record = unsafe record(at: location, over: base) else { return nil }
+        return try body(record)
+    }
+
+    /// The record at a location of a medium that is mapped, nothing checked but that its header is
+    /// inside the segments; nil when it is not.
+    @unsafe @inline(__always)
+    func record(at location: Location, over base: UnsafeRawPointer) -> RecordView? {
         guard let extent = bounds(of: location) else { return nil }
-        return try body(
-            unsafe RecordView(base: base + location.offset, location: location, in: extent))
+        return unsafe RecordView(base: base + location.offset, location: location, in: extent)
     }
 
     /// What most records fit in.

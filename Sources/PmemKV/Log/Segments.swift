@@ -45,7 +45,9 @@ final class Segments: @unchecked Sendable {
     // MARK: Words
 
     private enum Word: Int {
-        case role, salt, life, sealedEnd, provenEnd, retiredEpoch, isPrepared
+        case role, life, sealedEnd, provenEnd, retiredEpoch, isPrepared
+        /// Those of the extent, in the lines of all its segments.
+        case salt, end
     }
 
     @inline(__always)
@@ -71,7 +73,7 @@ final class Segments: @unchecked Sendable {
 
     func capacity(_ segment: SegmentNumber) -> Units { geometry.units(ofSpan: span(segment)) }
 
-    /// What the checksums of an extent's records begin with, by its first segment.
+    /// What the checksums of the records begin with in the extent that a segment belongs to.
     @inline(__always)
     func salt(_ segment: SegmentNumber) -> UInt64 { self[segment, .salt].loadRelaxed() }
 
@@ -112,12 +114,11 @@ final class Segments: @unchecked Sendable {
             sealedEnd: isSealed ? sealedEnd(segment) : nil, provenEnd: provenEnd(segment))
     }
 
-    /// What a record needs to know of the extent that begins with a segment.
+    /// What a record needs to know of the extent that a segment belongs to.
     @inline(__always)
-    func bounds(ofExtent first: SegmentNumber) -> ExtentBounds {
+    func bounds(ofExtentWith segment: SegmentNumber) -> ExtentBounds {
         ExtentBounds(
-            salt: salt(first),
-            end: geometry.offset(of: first) &+ span(first) &* geometry.segmentSize)
+            salt: salt(segment), end: Int(truncatingIfNeeded: self[segment, .end].loadRelaxed()))
     }
 
     /// The first segment of the extent that a record lies in.
@@ -193,9 +194,13 @@ final class Segments: @unchecked Sendable {
     /// A continuation keeps its own life word: the extent's first segment speaks for it, and its
     /// own next life goes on from it.
     private func begin(_ segment: SegmentNumber, _ life: LifeWord, _ phase: SegmentPhase) {
+        let salt = life.salt(poolID: poolID, segment: segment)
+        let end = UInt64(geometry.offset(of: segment) + life.span * geometry.segmentSize)
         for inner in segment..<(segment + life.span) {
             assert(self.phase(inner) == .free)
             free.remove(inner.rawValue)
+            self[inner, .salt].storeRelaxed(salt)
+            self[inner, .end].storeRelaxed(end)
             setRole(
                 inner,
                 SegmentRole(
@@ -203,7 +208,6 @@ final class Segments: @unchecked Sendable {
                     span: inner == segment ? life.span : 1))
         }
         self[segment, .life].storeRelaxed(life.rawValue)
-        self[segment, .salt].storeRelaxed(life.salt(poolID: poolID, segment: segment))
         self[segment, .sealedEnd].storeRelaxed(0)
         self[segment, .provenEnd].storeRelaxed(0)
         assert(appendedUnits(segment, .put) == .zero)

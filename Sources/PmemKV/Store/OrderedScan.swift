@@ -147,7 +147,7 @@ struct OrderedScan: ~Copyable {
         guard ordered.isTrusted(entry.location),
             let segment = geometry.segment(of: entry.location)
         else { return nil }
-        let bounds = segments.bounds(ofExtent: segments.role(segment).first)
+        let bounds = segments.bounds(ofExtentWith: segment)
         return bounds.salt == entry.salt ? bounds : nil
     }
 

@@ -32,8 +32,8 @@ import Testing
     }
 
     /// The last records of an extent seemed to die so fast, few as they were, that an extent
-    /// without any live record was never worth emptying: half of a pool that was half full were such
-    /// extents, and three bytes were written for each.
+    /// without any live record was never worth emptying: half of a pool that was half full were
+    /// such extents, and three bytes were written for each.
     @Test func anExtentWithNothingAliveComesFirst() throws {
         var queue = try makeQueue()
         place(early, live: Units(40), at: 1000, in: &queue)
