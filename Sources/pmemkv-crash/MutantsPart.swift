@@ -10,18 +10,19 @@ struct MutantsPart: Sendable {
         let suite = MutationSuite(seed: plan.seed)
         let mutants = suite.mutants()
         let survivors = Survivors()
-        // The engine as it is has to pass what mutants are to fail.
-        Workers.run(mutants.count + 1, threads: plan.threads) { number in
-            if number == mutants.count {
+        // The engine as it is has to pass what mutants are to fail. First, since it takes longest.
+        Workers.run(1 + mutants.count, threads: plan.threads) { number in
+            guard number > 0 else {
                 if let problem = suite.kill(nil) { findings.fail("without a mutant: \(problem)") }
                 return
             }
-            let how = suite.kill(mutants[number])
+            let mutant = mutants[number - 1]
+            let how = suite.kill(mutant)
             if how == nil {
                 survivors.add()
-                findings.fail("nothing notices the mutant '\(mutants[number])'")
+                findings.fail("nothing notices the mutant '\(mutant)'")
             } else if plan.isLong {
-                findings.say("mutant '\(mutants[number])': \(how!)")
+                findings.say("mutant '\(mutant)': \(how!)")
             }
         }
         return (mutants.count - survivors.count, mutants.count)
