@@ -88,6 +88,9 @@ struct RecordView {
     var sequence: SequenceNumber { SequenceNumber(header.sequence) }
     /// How far the extent was durable when this record was written.
     var durableEnd: Units { Units(Int(header.durable_units)) }
+    /// What the value has to be, by the header.
+    @inline(__always)
+    var valueChecksum: UInt32 { header.value_checksum }
     /// Records of the same batch that follow.
     var batchRemaining: UInt32 { header.batch_remaining }
     @inline(__always)
@@ -127,7 +130,7 @@ struct RecordView {
 
     /// Whether the value, which fits, is what the header says.
     @inline(__always)
-    func verifyValue() -> Bool { value.checksum == header.value_checksum }
+    func verifyValue() -> Bool { value.checksum == valueChecksum }
 
     /// Whether the record can tell its key: lengths, header and key are what was written.
     @inline(__always)
@@ -148,16 +151,17 @@ struct RecordDraft {
     private let key: ByteView
     private let value: ByteView
 
+    /// - Parameter valueChecksum: that of the value, where it is known.
     @inline(__always)
     init(
-        kind: RecordKind, key: ByteView, value: ByteView, sequence: SequenceNumber,
-        batchRemaining: UInt32
+        kind: RecordKind, key: ByteView, value: ByteView, valueChecksum: UInt32? = nil,
+        sequence: SequenceNumber, batchRemaining: UInt32
     ) {
         self.key = key
         self.value = value
         header = cpmem_record(
-            header_checksum: 0, value_checksum: value.checksum, sequence: sequence.rawValue,
-            durable_units: 0, batch_remaining: batchRemaining,
+            header_checksum: 0, value_checksum: valueChecksum ?? value.checksum,
+            sequence: sequence.rawValue, durable_units: 0, batch_remaining: batchRemaining,
             shape: cpmem_shape(kind.rawValue, UInt32(key.count), UInt64(value.count)))
     }
 

@@ -26,15 +26,18 @@ extension Log {
     ///
     /// The record is not durable before the next drain, and not visible before the index says so.
     /// All lines are written whole: zeroes fill the last one, so that no line has to be read in.
+    ///
+    /// - Parameter valueChecksum: that of the value, where it is known.
     @inline(__always)
     func append(
         _ source: RecordSource, sequence: SequenceNumber, batchRemaining: UInt32 = 0,
-        to head: borrowing OwnedHead, site: PersistSite = .record, deferred: Bool = false
+        to head: borrowing OwnedHead, site: PersistSite = .record, deferred: Bool = false,
+        valueChecksum: UInt32? = nil
     ) -> Location {
         let units = source.units
         var draft = RecordDraft(
-            kind: source.kind, key: source.key, value: source.value, sequence: sequence,
-            batchRemaining: batchRemaining)
+            kind: source.kind, key: source.key, value: source.value, valueChecksum: valueChecksum,
+            sequence: sequence, batchRemaining: batchRemaining)
         if head.isSpanning, isAlone(room(for: source)) {
             return appendAlone(draft, source, sequence, to: head, site)
         }

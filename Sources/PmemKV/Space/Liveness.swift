@@ -122,15 +122,21 @@ final class Liveness: Sendable {
 
     // MARK: Records
 
-    /// Whether a record of a sealed extent has to be kept when that is emptied: one that readers
-    /// can find when the index points at it, a tombstone when there is something it may hide. All
+    /// A record of a sealed extent, if it has to be kept when that is emptied: one that readers can
+    /// find when the index points at it, a tombstone when there is something it may hide. All
     /// shards have been seen free since the extent was sealed, or the answer is a guess.
     @inline(__always)
-    func isNeeded(
-        _ entry: SummaryEntry, at location: Location, in extent: SegmentNumber, _ horizon: Horizon
-    ) -> Bool {
-        guard entry.kind.isFound else { return !horizon.letsGo(entry.number, in: extent) }
-        return index.holds(entry.hash, location)
+    func need(
+        for entry: SummaryEntry, at location: Location, in extent: SegmentNumber,
+        _ horizon: Horizon, _ index: HashIndex
+    ) -> Move? {
+        if entry.kind.isFound {
+            return index.placeSeen(of: entry.hash, holding: location).map {
+                Move(entry: entry, old: location, seen: $0)
+            }
+        }
+        return horizon.letsGo(entry.number, in: extent)
+            ? nil : Move(entry: entry, old: location, seen: nil)
     }
 
     /// Whether a tombstone is superfluous because a newer record of its key is in the index. Takes
