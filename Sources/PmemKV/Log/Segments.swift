@@ -13,9 +13,9 @@ final class Segments: @unchecked Sendable {
     private let medium: Medium
     /// One line a segment; see ``Word``.
     private let lines: SharedLines
-    /// Two words an extent, at its first segment: what was appended, by kind. Away from the lines
-    /// that readers look at, since every put writes here.
-    private let appended: SharedLines
+    /// What was appended to each extent, by kind. Away from the lines that readers look at, since
+    /// every put writes here.
+    private let appended: ExtentWords
     /// The lock's word, then those of ``freeCount`` and ``longestRecord``.
     private let shared = SharedLines(1)
     var lock: SpinLock { SpinLock(shared[0]) }
@@ -39,7 +39,7 @@ final class Segments: @unchecked Sendable {
         free = NumberSet(capacity: geometry.segmentCount)
         changed = NumberSet(capacity: geometry.segmentCount)
         lines = SharedLines(geometry.segmentCount)
-        appended = SharedLines(geometry.segmentCount / 4 + 1)
+        appended = ExtentWords(geometry)
     }
 
     // MARK: Words
@@ -151,7 +151,7 @@ final class Segments: @unchecked Sendable {
     /// alone, so that a put pays no locked instruction for it.
     @inline(__always)
     private func appendedWord(_ segment: SegmentNumber, _ kind: RecordKind) -> AtomicWord {
-        appended[segment.rawValue &* 2 &+ (kind.isFound ? 0 : 1)]
+        appended[segment, kind.isFound ? 0 : 1]
     }
 
     @inline(__always)

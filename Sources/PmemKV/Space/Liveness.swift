@@ -21,9 +21,9 @@ final class Liveness: Sendable {
     let segments: Segments
     private let records: RecordIndex
     private var index: HashIndex { records.index }
-    /// Two words an extent, at its first segment: units of puts that are no longer the newest of
-    /// their key, and the lowest sequence number of them.
-    private let dead: SharedLines
+    /// Of each extent: units of puts that are no longer the newest of their key, and the lowest
+    /// sequence number of them.
+    private let dead: ExtentWords
     /// A word for each group of extents.
     private let groups: SharedLines
     /// The logarithm of ``garbageStep``, in units.
@@ -34,7 +34,7 @@ final class Liveness: Sendable {
         segments = records.log.segments
         let step = max(1, segments.geometry.segmentUnits.count / 64)
         garbageShift = UInt64(step.trailingZeroBitCount)
-        dead = SharedLines(segments.geometry.segmentCount / 4 + 1)
+        dead = ExtentWords(segments.geometry)
         let count = segments.geometry.segmentCount
         groups = SharedLines((count / Self.groupSize + 1) / SharedLines.wordsPerLine + 1)
         for segment in segments.geometry.segments { setDead(segment, oldest: .none) }
@@ -45,12 +45,12 @@ final class Liveness: Sendable {
 
     @inline(__always)
     private func deadUnits(_ extent: SegmentNumber) -> AtomicWord {
-        dead[extent.rawValue &* 2]
+        dead[extent, 0]
     }
 
     @inline(__always)
     private func oldestDead(_ extent: SegmentNumber) -> AtomicWord {
-        dead[extent.rawValue &* 2 &+ 1]
+        dead[extent, 1]
     }
 
     // MARK: Counting
