@@ -28,14 +28,14 @@ final class Segments: @unchecked Sendable {
     var searchStart = 0
     /// Prepares segments, so that no writer waits for page faults: the first touch of a page costs
     /// a fault, and where the file system had not written its blocks yet a journal commit besides,
-    /// milliseconds for a segment.
+    /// milliseconds for a segment, or a round of the disk in which that happens.
     let prefaulter: BackgroundWorker?
 
     init(geometry: Geometry, poolID: UInt64, medium: Medium) {
         self.geometry = geometry
         self.poolID = poolID
         self.medium = medium
-        prefaulter = medium.firstTouchIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
+        prefaulter = medium.firstUseIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
         free = NumberSet(capacity: geometry.segmentCount)
         changed = NumberSet(capacity: geometry.segmentCount)
         lines = SharedLines(geometry.segmentCount)
@@ -99,9 +99,11 @@ final class Segments: @unchecked Sendable {
         self[segment, .isPrepared].loadRelaxed() != 0
     }
 
-    /// Whether nobody has prepared the segment since the pool was opened; then the caller is to.
+    /// Whether the segment, which is free, needs to be prepared, and nobody has done so since the
+    /// pool was opened; then the caller is to.
     func claimPreparation(_ segment: SegmentNumber) -> Bool {
-        self[segment, .isPrepared].compareExchange(0, 1)
+        (medium.firstTouchIsSlow || life(segment).generation == 0)
+            && self[segment, .isPrepared].compareExchange(0, 1)
     }
 
     /// An extent as a reader of its records needs it.
@@ -259,9 +261,9 @@ final class Segments: @unchecked Sendable {
         let life = LifeWord(
             poolID: poolID, segment: segment, generation: life(segment).generation + 1, span: span,
             state: state)
+        let unprepared = (segment..<(segment + span)).filter(claimPreparation)
         begin(segment, life, state == .log ? .open : .checkpoint)
         searchStart = segment.rawValue + span
-        let unprepared = (segment..<(segment + span)).filter(claimPreparation)
         lock.unlock()
         unprepared.forEach(prepare)
         prefaulter?.ask(prepareNext)
