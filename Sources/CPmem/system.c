@@ -43,6 +43,15 @@ int cpmem_populate_write(void *base, size_t length) {
     return madvise(base, length, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
 }
 
+int cpmem_populate_file(int file, int64_t offset, size_t length) {
+    void *base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, offset);
+    if (base == MAP_FAILED)
+        return errno;
+    int error = cpmem_populate_write(base, length);
+    munmap(base, length);
+    return error;
+}
+
 static const uint32_t *low_half(const void *word) {
     return (const uint32_t *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }

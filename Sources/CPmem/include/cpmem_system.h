@@ -17,6 +17,8 @@ static inline uint64_t cpmem_fork_count(void) {
 }
 /// Faults in the pages of a writable mapping, reporting errors. 0 or an errno.
 int cpmem_populate_write(void *base, size_t length);
+/// The same for a range of a file that is not mapped; offset and length are multiples of a page.
+int cpmem_populate_file(int file, int64_t offset, size_t length);
 /// Sleeps while the low half of the 64-bit word is value, until cpmem_wake or a signal.
 void cpmem_sleep(const void *word, uint32_t value);
 /// Wakes so many of those that sleep on the word.

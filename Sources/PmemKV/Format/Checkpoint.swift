@@ -122,9 +122,12 @@ struct CheckpointLayout {
     /// CRC32C over the salt, the head (everything before the buckets) without the checksum in it,
     /// the buckets and the overflow buckets.
     static func checksum(salt: UInt64, head: ByteView, _ index: IndexImage) -> UInt32 {
-        SaltedChecksum.of(
-            [head, index.buckets, index.overflow], salt,
-            leavingOutAt: MemoryLayout<cpmem_checkpoint>.offset(of: \.checksum)!)
+        var checksum = RunningChecksum(salt: salt)
+        checksum.add(
+            head, leavingOutAt: MemoryLayout<cpmem_checkpoint>.offset(of: \.checksum)!)
+        checksum.add(index.buckets)
+        checksum.add(index.overflow)
+        return checksum.value
     }
 }
 

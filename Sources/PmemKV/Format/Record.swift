@@ -88,6 +88,9 @@ struct RecordView {
     var sequence: SequenceNumber { SequenceNumber(header.sequence) }
     /// How far the extent was durable when this record was written.
     var durableEnd: Units { Units(Int(header.durable_units)) }
+    /// What the value has to be, by the header.
+    @inline(__always)
+    var valueChecksum: UInt32 { header.value_checksum }
     /// Records of the same batch that follow.
     var batchRemaining: UInt32 { header.batch_remaining }
     @inline(__always)
@@ -126,7 +129,7 @@ struct RecordView {
     }
 
     /// Whether the value, which fits, is what the header says.
-    func verifyValue() -> Bool { value.checksum == header.value_checksum }
+    func verifyValue() -> Bool { value.checksum == valueChecksum }
 
     /// Whether the record can tell its key: lengths, header and key are what was written.
     @inline(__always)

@@ -33,9 +33,9 @@ extension SummaryEntry {
 
 /// The summary behind the last record of a sealed extent.
 enum Summary {
-    private static let headerSize = MemoryLayout<cpmem_summary>.size
+    fileprivate static let headerSize = MemoryLayout<cpmem_summary>.size
     static let entrySize = MemoryLayout<SummaryEntry>.size
-    private static let checksumOffset = MemoryLayout<cpmem_summary>.offset(of: \.checksum)!
+    fileprivate static let checksumOffset = MemoryLayout<cpmem_summary>.offset(of: \.checksum)!
 
     /// Units of a summary with this many entries.
     @inline(__always)
@@ -73,23 +73,89 @@ enum Summary {
     /// The entries of the summary in these bytes; nil when it is not a whole one of this life, or
     /// says what no extent with records up to `end` could hold.
     static func entries(in bytes: ByteView, salt: UInt64, end: Units) -> [SummaryEntry]? {
-        guard bytes.count >= headerSize else { return nil }
-        let header = bytes.load(cpmem_summary.self, at: 0)
-        let count = Int(header.count)
-        guard header.magic == CPMEM_SUMMARY_MAGIC, units(entries: count).bytes <= bytes.count,
-            checksum(bytes, count: count, salt: salt) == header.checksum
-        else { return nil }
-        let listed = bytes.dropFirst(headerSize)
-        let entries = (0..<count).map { listed.load(SummaryEntry.self, at: $0 * entrySize) }
-        let arePossible = entries.allSatisfy {
-            $0.units > .zero && $0.offset + $0.units <= end && $0.number < .end
+        guard var reader = SummaryReader(bytes, room: bytes.count, salt: salt, end: end) else {
+            return nil
         }
-        return arePossible ? entries : nil
+        reader.read(bytes.slice(reader.piece(entries: .max)))
+        return reader.entries
     }
 
     /// CRC32C over salt, the header without its checksum, and the entries.
     private static func checksum(_ bytes: ByteView, count: Int, salt: UInt64) -> UInt32 {
-        let length = headerSize + count * entrySize
-        return SaltedChecksum.of([bytes.prefix(length)], salt, leavingOutAt: checksumOffset)
+        var checksum = RunningChecksum(salt: salt)
+        checksum.add(
+            bytes.prefix(headerSize + count * entrySize), leavingOutAt: checksumOffset)
+        return checksum.value
+    }
+}
+
+/// Reads a summary piece by piece. What was read counts when all was.
+struct SummaryReader {
+    private let header: cpmem_summary
+    private let end: Units
+    private var checksum: RunningChecksum
+    private var arePossible = true
+    private var list: [SummaryEntry] = []
+    /// Whether there are tombstones among the entries read so far.
+    private(set) var hasTombstones = false
+
+    private var count: Int { Int(header.count) }
+
+    /// Where the header stands, in bytes from the beginning of the summary.
+    static let headerBytes = 0..<Summary.headerSize
+
+    /// Begins with the header; nil when these bytes are none, or it states more entries than there
+    /// is room for.
+    ///
+    /// - Parameters:
+    ///   - bytes: the summary, or the beginning of it.
+    ///   - room: bytes from where it begins to the end of its extent.
+    ///   - end: where the records of the extent end.
+    init?(_ bytes: ByteView, room: Int, salt: UInt64, end: Units) {
+        guard bytes.count >= Summary.headerSize else { return nil }
+        header = bytes.load(cpmem_summary.self, at: 0)
+        guard header.magic == CPMEM_SUMMARY_MAGIC,
+            Summary.units(entries: Int(header.count)).bytes <= room
+        else { return nil }
+        self.end = end
+        checksum = RunningChecksum(salt: salt)
+        checksum.add(
+            bytes.prefix(Summary.headerSize), leavingOutAt: Summary.checksumOffset)
+        list.reserveCapacity(count)
+    }
+
+    var isDone: Bool { list.count == count }
+    var entriesRead: Int { list.count }
+
+    /// Where the next so many entries stand, in bytes from the beginning of the summary.
+    func piece(entries most: Int) -> Range<Int> {
+        let start = Summary.headerSize + list.count * Summary.entrySize
+        return start..<start + min(most, count - list.count) * Summary.entrySize
+    }
+
+    /// Goes on with the bytes of the next ``piece(entries:)``.
+    mutating func read(_ bytes: ByteView) {
+        checksum.add(bytes)
+        let read = list.count
+        let size = Summary.entrySize
+        list.append(
+            contentsOf: (0..<bytes.count / size).lazy.map {
+                bytes.load(SummaryEntry.self, at: $0 &* size)
+            })
+        var arePossible = arePossible
+        var hasTombstones = hasTombstones
+        for entry in list[read...] {
+            let isPossible =
+                entry.units > .zero && entry.offset + entry.units <= end && entry.number < .end
+            arePossible = arePossible && isPossible
+            hasTombstones = hasTombstones || !entry.kind.isFound
+        }
+        self.arePossible = arePossible
+        self.hasTombstones = hasTombstones
+    }
+
+    /// All entries; nil when they are not what was written, or no extent could hold them.
+    var entries: [SummaryEntry]? {
+        isDone && arePossible && checksum.value == header.checksum ? list : nil
     }
 }

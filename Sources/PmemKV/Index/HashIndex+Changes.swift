@@ -19,6 +19,19 @@ extension HashIndex {
         place.store(IndexSlot(hash: hash, location: location))
     }
 
+    /// Lets the item that names one location name another. False when no item names the old one.
+    ///
+    /// - Parameter seen: where the item stood a while ago: one that names the location now is it,
+    ///   since a slot that is not in use is empty.
+    func move(
+        _ hash: KeyHash, from old: Location, to new: Location, seen: IndexPlace
+    ) -> Bool {
+        let isThere = seen.load() == IndexSlot(hash: hash, location: old)
+        guard let place = isThere ? seen : place(of: hash, holding: old) else { return false }
+        replace(place, of: hash, by: new)
+        return true
+    }
+
     /// Takes the item at a place out, and gives back an overflow bucket that this makes
     /// superfluous. O(1).
     func remove(_ place: IndexPlace, of hash: KeyHash) {

@@ -56,21 +56,38 @@ extension HashIndex {
 
     /// The place of the item that names exactly this location, if there still is one. Shard locked.
     func place(of hash: KeyHash, holding location: Location) -> IndexPlace? {
-        search(hash, word(of: shape.shard(of: hash))) { $0 == location }
+        let item = IndexSlot(hash: hash, location: location)
+        return search(hash, word(of: shape.shard(of: hash)), for: item)
     }
 
-    /// Whether an item names exactly this location. Takes no lock.
+    /// The same without a lock, so that the item may stand elsewhere, or be gone, by the time this
+    /// returns.
     ///
     /// - Complexity: O(1).
-    func holds(_ hash: KeyHash, _ location: Location) -> Bool {
+    @inline(__always)
+    func placeSeen(of hash: KeyHash, holding location: Location) -> IndexPlace? {
         let shard = shape.shard(of: hash)
+        let item = IndexSlot(hash: hash, location: location)
         while true {
             let word = word(of: shard)
             SchedulingPoint.pass()
-            if search(hash, word, { $0 == location }) != nil { return true }
+            if let place = search(hash, word, for: item) { return place }
             SchedulingPoint.pass()
             cpmem_fence_acquire()
-            if self.word(of: shard) == word { return false }
+            if self.word(of: shard) == word { return nil }
+        }
+    }
+
+    /// The place in a hash's chain where exactly this item stands.
+    @inline(__always)
+    private func search(_ hash: KeyHash, _ word: ShardWord, for item: IndexSlot) -> IndexPlace? {
+        var bucket = buckets[shape.bucket(of: hash, word)]
+        while true {
+            for number in bucket.slots(tagged: hash.tag) where bucket[number].load() == item {
+                return bucket[number]
+            }
+            guard let link = bucket.link else { return nil }
+            bucket = overflow[link]
         }
     }
 

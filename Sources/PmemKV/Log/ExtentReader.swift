@@ -22,6 +22,35 @@ struct ExtentReader {
         return contents
     }
 
+    /// Begins to read the summary of a sealed extent; nil when it is damaged.
+    func beginSummary(_ extent: Extent) throws(StoreError) -> SummaryReader? {
+        try withSummary(extent, SummaryReader.headerBytes) { bytes, room, end in
+            SummaryReader(bytes, room: room, salt: extent.salt, end: end)
+        }
+    }
+
+    /// Reads so many of its entries.
+    func goOn(
+        with summary: inout SummaryReader, of extent: Extent, entries most: Int
+    ) throws(StoreError) {
+        let piece = summary.piece(entries: most)
+        _ = try withSummary(extent, piece) { bytes, _, _ -> Void? in summary.read(bytes) }
+    }
+
+    /// Gives body a part of a summary, the bytes that there are for it, and where it begins; nil
+    /// when the extent has none.
+    private func withSummary<R>(
+        _ extent: Extent, _ part: Range<Int>, _ body: (ByteView, Int, Units) -> R?
+    ) throws(StoreError) -> R? {
+        guard let end = extent.sealedEnd else { return nil }
+        let room = (geometry.units(ofSpan: extent.span) - end).bytes
+        guard part.upperBound <= room else { return nil }
+        let offset = geometry.offset(of: extent.first) + end.bytes
+        return try medium.withBytes(at: offset + part.lowerBound, count: part.count) {
+            body($0, room, end)
+        }
+    }
+
     /// Walks an extent from some record on, up to where its last committed record ends.
     func walk(_ extent: Extent, from first: Units = .zero) throws(StoreError) -> ExtentContents {
         let length = extent.sealedEnd ?? geometry.units(ofSpan: extent.span)
@@ -56,11 +85,16 @@ struct ExtentReader {
 }
 
 extension Log {
+    /// - Parameter seed: of the key hash.
+    func extentReader(seed: UInt64) -> ExtentReader {
+        ExtentReader(medium: medium, geometry: geometry, seed: seed)
+    }
+
     /// The records of a sealed extent that is all readable.
     func sealedEntries(
         _ extent: SegmentNumber, seed: UInt64
     ) throws(StoreError) -> [SummaryEntry] {
-        let reader = ExtentReader(medium: medium, geometry: geometry, seed: seed)
+        let reader = extentReader(seed: seed)
         let contents = try reader.sealed(segments.extent(extent))
         if let lost = contents.lost.first { throw reader.lostRecord(extent, at: lost).refusal }
         return contents.entries

@@ -26,10 +26,13 @@ extension Log {
     ///
     /// The record is not durable before the next drain, and not visible before the index says so.
     /// All lines are written whole: zeroes fill the last one, so that no line has to be read in.
+    ///
+    /// - Parameter valueChecksum: that of the value, where it is known.
     @inline(__always)
     func append(
         _ source: RecordSource, sequence: SequenceNumber, batchRemaining: UInt32 = 0,
-        to head: borrowing OwnedHead, site: PersistSite = .record, deferred: Bool = false
+        to head: borrowing OwnedHead, site: PersistSite = .record, deferred: Bool = false,
+        valueChecksum: UInt32? = nil
     ) -> Location {
         let units = source.units
         var draft = RecordDraft(
@@ -43,13 +46,13 @@ extension Log {
         if units.bytes <= OwnedHead.stagingBytes {
             draft.seal(
                 at: location, salt: head.salt, durableEnd: head.durableEnd,
-                valueChecksum: source.value.checksum)
+                valueChecksum: valueChecksum ?? source.value.checksum)
             unsafe draft.write(to: head.staging, units: units)
             emit(unsafe ByteView(base: head.staging, count: units.bytes), location, site, deferred)
         } else {
             stream(
-                &draft, at: location, salt: head.salt, durableEnd: head.durableEnd, through: head,
-                site, deferred: deferred)
+                &draft, at: location, salt: head.salt, durableEnd: head.durableEnd,
+                valueChecksum: valueChecksum, through: head, site, deferred: deferred)
         }
         if let extent = head.extent { segments.noteAppended(extent, source.kind, units) }
         head.advance(source.hash, sequence, units, source.kind)
@@ -74,16 +77,18 @@ extension Log {
     @inline(never)
     func stream(
         _ draft: inout RecordDraft, at location: Location, salt: UInt64, durableEnd: Units,
-        through head: borrowing OwnedHead, _ site: PersistSite, deferred: Bool
+        valueChecksum known: UInt32?, through head: borrowing OwnedHead, _ site: PersistSite,
+        deferred: Bool
     ) {
         let emit = { self.emit($0, $1, site, deferred) }
         var stream = unsafe RecordStream(
             staging: head.staging, location: location, piece: medium.copyPiece)
         stream.write(draft.key, emit) { _ in }
         var checksum = RunningChecksum()
-        stream.write(draft.value, emit) { checksum.update($0) }
+        stream.write(draft.value, emit) { if known == nil { checksum.add($0) } }
         draft.seal(
-            at: location, salt: salt, durableEnd: durableEnd, valueChecksum: checksum.value)
+            at: location, salt: salt, durableEnd: durableEnd,
+            valueChecksum: known ?? checksum.value)
         draft.withHeader { stream.finish(header: $0, emit) }
     }
 

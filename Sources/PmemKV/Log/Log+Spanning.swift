@@ -83,8 +83,8 @@ extension Log {
         let location = geometry.firstLocation(of: extent)
         var draft = draft
         stream(
-            &draft, at: location, salt: segments.salt(extent), durableEnd: .zero, through: head,
-            site, deferred: false)
+            &draft, at: location, salt: segments.salt(extent), durableEnd: .zero,
+            valueChecksum: nil, through: head, site, deferred: false)
         segments.noteAppended(extent, source.kind, source.units)
         let filled = FilledExtent(extent: extent, end: source.units)
         let entry = SummaryEntry(

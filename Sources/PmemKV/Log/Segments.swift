@@ -13,9 +13,9 @@ final class Segments: @unchecked Sendable {
     private let medium: Medium
     /// One line a segment; see ``Word``.
     private let lines: SharedLines
-    /// Two words an extent, at its first segment: what was appended, by kind. Away from the lines
-    /// that readers look at, since every put writes here.
-    private let appended: SharedLines
+    /// What was appended to each extent, by kind. Away from the lines that readers look at, since
+    /// every put writes here.
+    private let appended: ExtentWords
     /// The lock's word, then those of ``freeCount`` and ``longestRecord``.
     private let shared = SharedLines(1)
     var lock: SpinLock { SpinLock(shared[0]) }
@@ -28,18 +28,18 @@ final class Segments: @unchecked Sendable {
     var searchStart = 0
     /// Prepares segments, so that no writer waits for page faults: the first touch of a page costs
     /// a fault, and where the file system had not written its blocks yet a journal commit besides,
-    /// milliseconds for a segment.
+    /// milliseconds for a segment, or a round of the disk in which that happens.
     let prefaulter: BackgroundWorker?
 
     init(geometry: Geometry, poolID: UInt64, medium: Medium) {
         self.geometry = geometry
         self.poolID = poolID
         self.medium = medium
-        prefaulter = medium.firstTouchIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
+        prefaulter = medium.firstUseIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
         free = NumberSet(capacity: geometry.segmentCount)
         changed = NumberSet(capacity: geometry.segmentCount)
         lines = SharedLines(geometry.segmentCount)
-        appended = SharedLines(geometry.segmentCount / 4 + 1)
+        appended = ExtentWords(geometry)
     }
 
     // MARK: Words
@@ -101,9 +101,11 @@ final class Segments: @unchecked Sendable {
         self[segment, .isPrepared].loadRelaxed() != 0
     }
 
-    /// Whether nobody has prepared the segment since the pool was opened; then the caller is to.
+    /// Whether the segment, which is free, needs to be prepared, and nobody has done so since the
+    /// pool was opened; then the caller is to.
     func claimPreparation(_ segment: SegmentNumber) -> Bool {
-        self[segment, .isPrepared].compareExchange(0, 1)
+        (medium.firstTouchIsSlow || life(segment).generation == 0)
+            && self[segment, .isPrepared].compareExchange(0, 1)
     }
 
     /// An extent as a reader of its records needs it.
@@ -152,7 +154,7 @@ final class Segments: @unchecked Sendable {
     /// alone, so that a put pays no locked instruction for it.
     @inline(__always)
     private func appendedWord(_ segment: SegmentNumber, _ kind: RecordKind) -> AtomicWord {
-        appended[segment.rawValue &* 2 &+ (kind.isFound ? 0 : 1)]
+        appended[segment, kind.isFound ? 0 : 1]
     }
 
     @inline(__always)
@@ -263,9 +265,9 @@ final class Segments: @unchecked Sendable {
         let life = LifeWord(
             poolID: poolID, segment: segment, generation: life(segment).generation + 1, span: span,
             state: state)
+        let unprepared = (segment..<(segment + span)).filter(claimPreparation)
         begin(segment, life, state == .log ? .open : .checkpoint)
         searchStart = segment.rawValue + span
-        let unprepared = (segment..<(segment + span)).filter(claimPreparation)
         lock.unlock()
         unprepared.forEach(prepare)
         prefaulter?.ask(prepareNext)

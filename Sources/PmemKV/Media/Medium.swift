@@ -133,7 +133,9 @@ package final class Medium: @unchecked Sendable {
         unsafe direct == nil ? called.writeFailure : nil
     }
 
-    /// Whether ``prepare(at:count:)`` has something to do.
+    /// Whether ``prepare(at:count:)`` has something to do, for room that was never used at least.
+    var firstUseIsSlow: Bool { unsafe direct != nil || called.firstUseIsSlow }
+    /// Whether it has something to do for room that was used before this process, too.
     var firstTouchIsSlow: Bool { unsafe direct != nil }
 
     func prepare(at offset: Int, count: Int) {

@@ -66,7 +66,13 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
 
     func awaitDrain() { group.awaitRound() }
 
-    func prepare(at offset: Int, count: Int) {}
+    var firstUseIsSlow: Bool { true }
+
+    /// All blocks become the file's with the next round, instead of some with each.
+    func prepare(at offset: Int, count: Int) {
+        if unsafe cpmem_populate_write(pool.address + offset, count) == 0 { note(offset, count) }
+    }
+
     func close() { pool.close() }
 
     private func note(_ offset: Int, _ count: Int) {

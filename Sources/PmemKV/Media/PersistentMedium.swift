@@ -44,7 +44,11 @@ package protocol PersistentMedium: AnyObject, Sendable {
     /// Sleeps until a drain that is under way has returned: whoever holds what this thread wants
     /// waits for it. With ``drainCoversAllThreads``.
     func awaitDrain()
+    /// Whether the first use of room that was never used is slow: the file system then makes the
+    /// blocks its own, one commit of its journal for each drain that meets some.
+    var firstUseIsSlow: Bool { get }
     /// Makes room ready ahead of its use, where that has a cost (page faults, block allocation).
+    /// Changes no byte, so that the room may be in use already.
     func prepare(at offset: Int, count: Int)
     /// Gives up the mapping and the lock. Nothing may use the medium afterwards.
     func close()
@@ -52,6 +56,7 @@ package protocol PersistentMedium: AnyObject, Sendable {
 
 extension PersistentMedium {
     package var writeFailure: StoreError? { nil }
+    package var firstUseIsSlow: Bool { false }
     package func awaitDrain() { SpinWait.giveWay() }
 
     package func readPastCaches(

@@ -21,9 +21,9 @@ final class Liveness: Sendable {
     let segments: Segments
     private let records: RecordIndex
     private var index: HashIndex { records.index }
-    /// Two words an extent, at its first segment: units of puts that are no longer the newest of
-    /// their key, and the lowest sequence number of them.
-    private let dead: SharedLines
+    /// Of each extent: units of puts that are no longer the newest of their key, and the lowest
+    /// sequence number of them.
+    private let dead: ExtentWords
     /// A word for each group of extents.
     private let groups: SharedLines
     /// The logarithm of ``garbageStep``, in units.
@@ -34,7 +34,7 @@ final class Liveness: Sendable {
         segments = records.log.segments
         let step = max(1, segments.geometry.segmentUnits.count / 64)
         garbageShift = UInt64(step.trailingZeroBitCount)
-        dead = SharedLines(segments.geometry.segmentCount / 4 + 1)
+        dead = ExtentWords(segments.geometry)
         let count = segments.geometry.segmentCount
         groups = SharedLines((count / Self.groupSize + 1) / SharedLines.wordsPerLine + 1)
         for segment in segments.geometry.segments { setDead(segment, oldest: .none) }
@@ -45,12 +45,12 @@ final class Liveness: Sendable {
 
     @inline(__always)
     private func deadUnits(_ extent: SegmentNumber) -> AtomicWord {
-        dead[extent.rawValue &* 2]
+        dead[extent, 0]
     }
 
     @inline(__always)
     private func oldestDead(_ extent: SegmentNumber) -> AtomicWord {
-        dead[extent.rawValue &* 2 &+ 1]
+        dead[extent, 1]
     }
 
     // MARK: Counting
@@ -122,15 +122,21 @@ final class Liveness: Sendable {
 
     // MARK: Records
 
-    /// Whether a record of a sealed extent has to be kept when that is emptied: one that readers
-    /// can find when the index points at it, a tombstone when there is something it may hide. All
+    /// A record of a sealed extent, if it has to be kept when that is emptied: one that readers can
+    /// find when the index points at it, a tombstone when there is something it may hide. All
     /// shards have been seen free since the extent was sealed, or the answer is a guess.
     @inline(__always)
-    func isNeeded(
-        _ entry: SummaryEntry, at location: Location, in extent: SegmentNumber, _ horizon: Horizon
-    ) -> Bool {
-        guard entry.kind.isFound else { return !horizon.letsGo(entry.number, in: extent) }
-        return index.holds(entry.hash, location)
+    func need(
+        for entry: SummaryEntry, at location: Location, in extent: SegmentNumber,
+        _ horizon: Horizon, _ index: HashIndex
+    ) -> Move? {
+        if entry.kind.isFound {
+            return index.placeSeen(of: entry.hash, holding: location).map {
+                Move(entry: entry, old: location, seen: $0)
+            }
+        }
+        return horizon.letsGo(entry.number, in: extent)
+            ? nil : Move(entry: entry, old: location, seen: nil)
     }
 
     /// Whether a tombstone is superfluous because a newer record of its key is in the index. Takes

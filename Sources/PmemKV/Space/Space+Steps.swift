@@ -20,32 +20,6 @@ extension Space {
         case stuck
     }
 
-    /// Makes an extent the victim. One that is damaged is put aside: its other records stay
-    /// readable where they are.
-    ///
-    /// - Complexity: O(records in it): its summary is read.
-    func begin(_ extent: SegmentNumber) {
-        assert(underWay == nil && segments.phase(extent) == .sealed)
-        garbage.forget(extent)
-        guard let entries = try? log.sealedEntries(extent, seed: index.seed) else {
-            segments.quarantine(extent)
-            return
-        }
-        awaitPublishers()
-        let hasTombstones = entries.contains { !$0.kind.isFound }
-        underWay = Victim(
-            extent, at: segments.geometry.firstLocation(of: extent), entries,
-            hasTombstones ? liveness.horizon() : Horizon())
-    }
-
-    /// Waits until every writer that had appended before has also published.
-    ///
-    /// A writer gives its head back before it publishes, so an extent can be sealed and chosen
-    /// while the put that a tombstone in it superseded is not yet counted as superseded; the
-    /// tombstone would look droppable, and a record that is about to be published would look dead.
-    /// Writers hold their shard until all is counted.
-    private func awaitPublishers() { index.passThroughAllShards() }
-
     /// Goes on with the victim.
     ///
     /// - Parameter window: segments that are being emptied, where no copy may go.
@@ -57,6 +31,7 @@ extension Space {
         assert(segments.phase(victim.extent) == .sealed)
         // Whatever is thrown on the way leaves a store that writes no more.
         underWay = nil
+        guard victim.isRead else { return read(consume victim, budget) }
         var moves: [Move] = []
         var budget = budget
         let first = victim.next
@@ -95,52 +70,57 @@ extension Space {
         of victim: inout Victim, into head: borrowing OwnedHead, _ budget: inout StepBudget,
         outside window: Range<SegmentNumber>?, _ moves: inout [Move]
     ) throws(StoreError) -> PartEnd {
-        var needed: [SummaryEntry] = []
-        needed.reserveCapacity(Self.recordsAtOnce)
         for number in 0..<Self.bucketLookahead {
             if let entry = victim.ahead(number) { index.prefetch(entry.hash) }
         }
-        while !victim.isDone, !budget.isSpent {
-            needed.removeAll(keepingCapacity: true)
-            survey(&victim, &needed, &budget)
-            for entry in needed {
-                guard try makeReady(head, units: entry.units, outside: window) else {
-                    return .stuck
-                }
-                let location = victim.start + entry.offset
-                switch try copy(entry, at: location, into: head) {
-                case .dead: continue
-                case .moved(let target):
-                    moves.append(Move(entry: entry, old: location, new: target))
-                case .damaged: return .damaged
-                }
+        let (log, seed) = (log, index.seed)
+        var number = 0
+        while true {
+            if number == moves.count {
+                survey(&victim, &moves, &budget, upTo: number + Self.recordsAtOnce)
+                guard number < moves.count else { return .spent }
             }
+            let move = moves[number]
+            guard try makeReady(head, units: move.entry.units, outside: window) else {
+                return .stuck
+            }
+            switch try copy(move.entry, at: move.old, into: head, log, seed: seed) {
+            case .dead: break
+            case .moved(let target): moves[number].new = target
+            case .damaged: return .damaged
+            }
+            number += 1
         }
-        return .spent
     }
 
-    /// Entries ahead whose buckets are on their way to the processor, and records that are.
+    /// Entries ahead whose buckets are on their way to the processor.
     private static let bucketLookahead = 24
+    /// Needed records that are on their way at once. All of them before the first is copied: loads
+    /// between the copies would take the buffers of these, which bypass the cache.
     private static let recordsAtOnce = 32
 
-    /// Takes the next entries off the victim and collects those whose records are needed, which
-    /// are on their way to the processor from then on.
+    /// Takes the next entries off the victim until so many are known whose records are needed.
+    /// These are on their way to the processor from then on.
     private func survey(
-        _ victim: inout Victim, _ needed: inout [SummaryEntry], _ budget: inout StepBudget
+        _ victim: inout Victim, _ moves: inout [Move], _ budget: inout StepBudget, upTo count: Int
     ) {
-        while !victim.isDone, !budget.isSpent, needed.count < Self.recordsAtOnce {
+        // None of these is to be counted as in use at every entry.
+        let (index, liveness, log) = (index, liveness, log)
+        let isOrdered = ordered != nil
+        while moves.count < count, !victim.isDone, !budget.isSpent {
             if let later = victim.ahead(Self.bucketLookahead) { index.prefetch(later.hash) }
             let entry = victim.takeNext()
-            let location = victim.start + entry.offset
             budget.passEntry()
-            if ordered != nil { budget.passLeaf() }
-            guard liveness.isNeeded(entry, at: location, in: victim.extent, victim.horizon) else {
-                continue
-            }
+            if isOrdered { budget.passLeaf() }
+            guard
+                let move = liveness.need(
+                    for: entry, at: victim.start + entry.offset, in: victim.extent, victim.horizon,
+                    index)
+            else { continue }
             budget.copy(entry.units)
             log.prefetchRecord(
-                at: location, lines: min(entry.units.count, RecordLayout.shortLines))
-            needed.append(entry)
+                at: move.old, lines: min(entry.units.count, RecordLayout.shortLines))
+            moves.append(move)
         }
     }
 
@@ -152,11 +132,13 @@ extension Space {
     }
 
     /// Copies a record that is needed, unless it turns out that it is not.
+    @inline(__always)
     private func copy(
-        _ entry: SummaryEntry, at location: Location, into head: borrowing OwnedHead
+        _ entry: SummaryEntry, at location: Location, into head: borrowing OwnedHead,
+        _ log: Log, seed: UInt64
     ) throws(StoreError) -> Outcome {
         do throws(StoreError) {
-            return try move(entry, at: location, into: head) ?? .damaged
+            return try move(entry, at: location, into: head, log, seed: seed) ?? .damaged
         } catch {
             guard error.code == .corrupt || error.code == .media, !gate.isFailed else {
                 throw error
@@ -167,13 +149,15 @@ extension Space {
 
     /// Copies one record, verified; damage is never propagated under a fresh checksum. The room for
     /// it, its number and its kind come from the summary, so the record has to say the same.
+    @inline(__always)
     private func move(
-        _ entry: SummaryEntry, at location: Location, into head: borrowing OwnedHead
+        _ entry: SummaryEntry, at location: Location, into head: borrowing OwnedHead,
+        _ log: Log, seed: UInt64
     ) throws(StoreError) -> Outcome? {
         try log.withRecord(at: location) { record throws(StoreError) -> Outcome? in
             guard record.isSound, record.units == entry.units,
                 record.sequence == entry.number, record.kind == entry.kind,
-                self.records.hash(record.key) == entry.hash
+                KeyHash(of: record.key, seed: seed) == entry.hash
             else { return .damaged }
             if !entry.kind.isFound,
                 try self.liveness.isSuperseded(tombstone: record.key, entry.hash)
@@ -183,7 +167,9 @@ extension Space {
             let source = RecordSource(
                 kind: entry.kind, hash: entry.hash, key: record.key, value: record.value)
             return .moved(
-                self.log.append(source, sequence: entry.number, to: head, site: .compactionRecord))
+                log.append(
+                    source, sequence: entry.number, to: head, site: .compactionRecord,
+                    valueChecksum: record.valueChecksum))
         }
     }
 
@@ -206,7 +192,7 @@ extension Space {
     private func finish(
         _ moves: [Move], of extent: SegmentNumber, _ head: borrowing OwnedHead
     ) throws(StoreError) {
-        guard !moves.isEmpty else { return }
+        guard moves.contains(where: { $0.new != nil }) else { return }
         try gate.guarded { () throws(StoreError) in
             try log.medium.drain(site: .compactionDrain)
         }
@@ -214,19 +200,22 @@ extension Space {
         var units = Units.zero
         var died = Units.zero
         var oldest = SequenceNumber.none
+        let index = index
         for move in moves {
+            guard let new = move.new else { continue }
             units += move.entry.units
-            guard move.entry.kind.isFound else { continue }
-            index.lock(of: move.entry.hash).withLock {
-                if let place = index.place(of: move.entry.hash, holding: move.old) {
-                    ordered?.distrust(move.old)
-                    index.replace(place, of: move.entry.hash, by: move.new)
-                    died += move.entry.units
-                    oldest = min(oldest, move.entry.number)
-                } else {
-                    // Overwritten or deleted meanwhile: the copy was dead before it was born.
-                    liveness.noteDead(move.new, move.entry.units, move.entry.number)
-                }
+            guard let seen = move.seen else { continue }
+            let hash = move.entry.hash
+            let lock = index.lock(of: hash)
+            lock.lock()
+            defer { lock.unlock() }
+            ordered?.distrust(move.old)
+            if index.move(hash, from: move.old, to: new, seen: seen) {
+                died += move.entry.units
+                oldest = min(oldest, move.entry.number)
+            } else {
+                // Overwritten or deleted meanwhile: the copy was dead before it was born.
+                liveness.noteDead(new, move.entry.units, move.entry.number)
             }
         }
         if died > .zero { liveness.noteDead(in: extent, died, oldest: oldest) }

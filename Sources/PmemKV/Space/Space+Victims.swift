@@ -92,7 +92,7 @@ extension Space {
             segments.span($0) == 1
                 && liveness.keptUnits($0) + minimumSlack <= geometry.segmentUnits
         }
-        let horizon = liveness.horizon()
+        let (horizon, index) = (liveness.horizon(), index)
         var chosen: [SegmentNumber] = []
         var room = room
         var taken = 0
@@ -100,8 +100,10 @@ extension Space {
             // What is damaged is found out, and put aside, by whoever compacts it.
             guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { continue }
             let start = geometry.firstLocation(of: extent)
-            for entry in entries
-            where liveness.isNeeded(entry, at: start + entry.offset, in: extent, horizon) {
+            for entry in entries {
+                let place = start + entry.offset
+                guard liveness.need(for: entry, at: place, in: extent, horizon, index) != nil
+                else { continue }
                 if room.place(entry.units, geometry.segmentUnits) { taken += 1 }
             }
             chosen.append(extent)

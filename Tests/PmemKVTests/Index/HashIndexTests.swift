@@ -55,6 +55,29 @@ struct HashIndexTests {
         #expect(met == model.count)
     }
 
+    /// Compaction looks for an item without a lock, and moves it some hundred records later: by
+    /// then a split may have moved the item elsewhere, or a writer may have replaced it.
+    @Test func movesItemsThatWereSeenElsewhere() throws {
+        let index = try makeIndex(60_000)
+        for number in 0..<100 { try index.insert(hash(number), location(number)) }
+        let seen = try (0..<100).map {
+            try #require(index.placeSeen(of: hash($0), holding: location($0)))
+        }
+        for number in 100..<60_000 { try index.insert(hash(number), location(number)) }
+        let new = Location(units: 7)
+        var stayed = 0
+        for number in 0..<100 {
+            let (h, old) = (hash(number), location(number))
+            if seen[number].load() == IndexSlot(hash: h, location: old) { stayed += 1 }
+            #expect(!index.move(h, from: new, to: old, seen: seen[number]))
+            #expect(index.move(h, from: old, to: new, seen: seen[number]))
+            #expect(index.placeSeen(of: h, holding: old) == nil)
+            #expect(index.placeSeen(of: h, holding: new) != nil)
+        }
+        #expect(stayed > 0 && stayed < 100)
+        #expect(index.count == 60_000)
+    }
+
     /// Memory stays about what the design says, and growth happens a bucket at a time.
     @Test func takesAboutThirteenBytesAKey() throws {
         let index = try makeIndex(1 << 20)

@@ -24,14 +24,26 @@ struct Meter {
     /// `share` divides the count for an operation that consists of many.
     @inline(__always)
     func measure(_ name: String, share: Int = 1, _ body: (Int) throws -> Void) throws {
-        guard wants(name) else { return }
         let length = count / share / Self.turns
+        try measureTurns(name, prepare: { _ in }) { turn in
+            for i in (turn * length)..<((turn + 1) * length) { try body(i) }
+            return length
+        }
+    }
+
+    /// Runs body once for each turn, with the turn's number; it returns how many operations that
+    /// were. What `prepare` does before is not measured.
+    @inline(__always)
+    func measureTurns(
+        _ name: String, prepare: (Int) throws -> Void, _ body: (Int) throws -> Int
+    ) throws {
+        guard wants(name) else { return }
         for turn in 0...Self.turns {
             let label = turn == 0 ? "warm-up" : name
-            let numbers = (turn * length)..<((turn + 1) * length)
+            try prepare(turn)
             hot_path_count_begin()
             let start = Self.processTime
-            for i in numbers { try body(i) }
+            let length = try body(turn)
             let spent = Self.processTime - start
             hot_path_count_end(label)
             print(label, length, spent)

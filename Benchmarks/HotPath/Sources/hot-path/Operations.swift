@@ -10,6 +10,8 @@ struct Operations {
     private static let missingKeys = 1 << 42
     private static let batchSize = 8
     private static let scanLength = 100
+    /// What a record takes.
+    private static let recordBytes = 256
 
     private let store: PmemStore
     /// A power of two.
@@ -87,6 +89,20 @@ struct Operations {
                 return true
             }
             precondition(seen == Self.scanLength && sum > 0, "a scan found too few keys")
+        }
+    }
+
+    /// Compaction of a pool a part of which has died, for each record that it copies.
+    func runCompaction(_ meter: Meter, as name: String) throws {
+        let died = population / 4
+        try meter.measureTurns(name) { turn in
+            for i in (turn * died)..<((turn + 1) * died) {
+                try store.put(value(i), forKey: key(someNumber(i)))
+            }
+        } _: { _ in
+            let before = store.statistics.compactedBytes
+            try store.compact()
+            return (store.statistics.compactedBytes - before) / Self.recordBytes
         }
     }
 
