@@ -33,7 +33,7 @@ extension SummaryEntry {
 
 /// The summary behind the last record of a sealed extent.
 enum Summary {
-    private static let headerSize = MemoryLayout<cpmem_summary>.size
+    fileprivate static let headerSize = MemoryLayout<cpmem_summary>.size
     static let entrySize = MemoryLayout<SummaryEntry>.size
     private static let checksumOffset = MemoryLayout<cpmem_summary>.offset(of: \.checksum)!
 
@@ -73,23 +73,52 @@ enum Summary {
     /// The entries of the summary in these bytes; nil when it is not a whole one of this life, or
     /// says what no extent with records up to `end` could hold.
     static func entries(in bytes: ByteView, salt: UInt64, end: Units) -> [SummaryEntry]? {
-        guard bytes.count >= headerSize else { return nil }
-        let header = bytes.load(cpmem_summary.self, at: 0)
-        let count = Int(header.count)
-        guard header.magic == CPMEM_SUMMARY_MAGIC, units(entries: count).bytes <= bytes.count,
-            checksum(bytes, count: count, salt: salt) == header.checksum
-        else { return nil }
-        let listed = bytes.dropFirst(headerSize)
-        let entries = (0..<count).map { listed.load(SummaryEntry.self, at: $0 * entrySize) }
-        let arePossible = entries.allSatisfy {
-            $0.units > .zero && $0.offset + $0.units <= end && $0.number < .end
-        }
-        return arePossible ? entries : nil
+        SummaryView(bytes, salt: salt, end: end).map { [SummaryEntry]($0) }
+    }
+
+    /// How many entries a summary says it has, at most as many as records up to `end` can be:
+    /// nothing else of it has been looked at.
+    static func claimedCount(in bytes: ByteView, end: Units) -> Int {
+        guard bytes.count >= headerSize else { return 0 }
+        return min(Int(bytes.load(cpmem_summary.self, at: 0).count), end.count)
     }
 
     /// CRC32C over salt, the header without its checksum, and the entries.
-    private static func checksum(_ bytes: ByteView, count: Int, salt: UInt64) -> UInt32 {
+    fileprivate static func checksum(_ bytes: ByteView, count: Int, salt: UInt64) -> UInt32 {
         let length = headerSize + count * entrySize
         return SaltedChecksum.of([bytes.prefix(length)], salt, leavingOutAt: checksumOffset)
+    }
+}
+
+/// The entries of a summary as they lie in memory, checked.
+///
+/// A handle: valid as long as its bytes are.
+struct SummaryView: RandomAccessCollection {
+    let count: Int
+    private let listed: ByteView
+
+    /// Nil when the bytes hold no whole summary of this life, or one that says what no extent with
+    /// records up to `end` could hold.
+    init?(_ bytes: ByteView, salt: UInt64, end: Units) {
+        guard bytes.count >= Summary.headerSize else { return nil }
+        let header = bytes.load(cpmem_summary.self, at: 0)
+        count = Int(header.count)
+        guard header.magic == CPMEM_SUMMARY_MAGIC,
+            Summary.units(entries: count).bytes <= bytes.count,
+            Summary.checksum(bytes, count: count, salt: salt) == header.checksum
+        else { return nil }
+        listed = bytes.dropFirst(Summary.headerSize)
+        let arePossible = allSatisfy {
+            $0.units > .zero && $0.offset + $0.units <= end && $0.number < .end
+        }
+        guard arePossible else { return nil }
+    }
+
+    var startIndex: Int { 0 }
+    var endIndex: Int { count }
+
+    @inline(__always)
+    subscript(number: Int) -> SummaryEntry {
+        listed.load(SummaryEntry.self, at: number &* Summary.entrySize)
     }
 }

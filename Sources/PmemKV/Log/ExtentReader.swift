@@ -7,19 +7,39 @@ struct ExtentReader {
 
     /// The records of a sealed extent: its summary, or a walk when that is damaged.
     func sealed(_ extent: Extent) throws(StoreError) -> ExtentContents {
-        guard let end = extent.sealedEnd else { return try walk(extent) }
-        let offset = geometry.offset(of: extent.first)
-        let capacity = geometry.units(ofSpan: extent.span)
-        let entries = try medium.withBytes(
-            at: offset + end.bytes, count: (capacity - end).bytes
-        ) { Summary.entries(in: $0, salt: extent.salt, end: end) }
-        guard let entries else { return try walk(extent) }
+        guard let entries = try withSummary(of: extent, { [SummaryEntry]($0) }) else {
+            return try walk(extent)
+        }
         var contents = ExtentContents()
         contents.maximumSequence = entries.reduce(.zero) { max($0, $1.number) }
         contents.entries = entries
-        contents.end = end
+        contents.end = extent.sealedEnd ?? .zero
         contents.usedSummary = true
         return contents
+    }
+
+    /// How many records the summary of a sealed extent says it lists; see ``withSummary(of:_:)``.
+    func claimedRecords(of extent: Extent) throws(StoreError) -> Int {
+        guard let end = extent.sealedEnd else { return 0 }
+        let room = geometry.units(ofSpan: extent.span) - end
+        return try medium.withBytes(
+            at: geometry.offset(of: extent.first) + end.bytes,
+            count: min(room, Summary.units(entries: 0)).bytes
+        ) { Summary.claimedCount(in: $0, end: end) }
+    }
+
+    /// Gives the summary of a sealed extent to body, which looks at each entry as often as it
+    /// likes; nil when it is damaged, or its page was lost meanwhile, and for an open extent.
+    func withSummary<R>(
+        of extent: Extent, _ body: (SummaryView) -> R
+    ) throws(StoreError) -> R? {
+        guard let end = extent.sealedEnd else { return nil }
+        let capacity = geometry.units(ofSpan: extent.span)
+        let faults = medium.faultCount
+        let result = try medium.withBytes(
+            at: geometry.offset(of: extent.first) + end.bytes, count: (capacity - end).bytes
+        ) { SummaryView($0, salt: extent.salt, end: end).map(body) }
+        return medium.faultCount == faults ? result : nil
     }
 
     /// Walks an extent from some record on, up to where its last committed record ends.
