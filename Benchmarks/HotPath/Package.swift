@@ -16,6 +16,13 @@ let package = Package(
                 .treatAllWarnings(as: .error),
                 .enableUpcomingFeature("MemberImportVisibility"),
             ]),
+        .executableTarget(
+            name: "shared-lines",
+            dependencies: ["CHotPath", .product(name: "PmemKV", package: "pmemkv")],
+            swiftSettings: [
+                .treatAllWarnings(as: .error),
+                .enableUpcomingFeature("MemberImportVisibility"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -14,6 +14,34 @@ _Static_assert(cpmem_crc32c_lanes_from == 3 * SHORT_LANE, "one round of the shor
 
 static uint32_t byte_table[4][256];
 
+/// The product of two polynomials, reduced; bits reflected.
+static uint32_t product_of(uint32_t a, uint32_t b) {
+    uint32_t product = 0;
+    for (; a != 0; a <<= 1) {
+        product ^= b & -(a >> 31);
+        b = (b >> 1) ^ (0x82F63B78 & -(b & 1));
+    }
+    return product;
+}
+
+/// x to the exponent.
+static uint32_t power_of_x(unsigned exponent) {
+    uint32_t power = UINT32_C(1) << 31;
+    for (; exponent > 0; exponent--)
+        power = (power >> 1) ^ (0x82F63B78 & -(power & 1));
+    return power;
+}
+
+uint32_t cpmem_crc32c_skip(uint32_t state, size_t count) {
+    // One byte's worth, then its squares.
+    for (uint32_t power = power_of_x(8); count > 0; count >>= 1) {
+        if (count & 1)
+            state = product_of(state, power);
+        power = product_of(power, power);
+    }
+    return state;
+}
+
 #if defined(__x86_64__) || defined(__aarch64__)
 /// What a state is multiplied by to go past one lane and past two: powers of x modulo the
 /// polynomial, bits reflected.
@@ -33,23 +61,8 @@ static uint32_t multiply(uint32_t state, uint32_t power) {
 }
 #else
 enum { REDUCTION = 0 };
-static uint32_t multiply(uint32_t state, uint32_t power) {
-    uint32_t product = 0;
-    for (; state != 0; state <<= 1) {
-        product ^= power & -(state >> 31);
-        power = (power >> 1) ^ (0x82F63B78 & -(power & 1));
-    }
-    return product;
-}
+static uint32_t multiply(uint32_t state, uint32_t power) { return product_of(state, power); }
 #endif
-
-/// x to the exponent.
-static uint32_t power_of_x(unsigned exponent) {
-    uint32_t power = UINT32_C(1) << 31;
-    for (; exponent > 0; exponent--)
-        power = (power >> 1) ^ (0x82F63B78 & -(power & 1));
-    return power;
-}
 
 static struct lane_powers lane_powers(unsigned bytes) {
     return (struct lane_powers){power_of_x(8 * bytes - REDUCTION),

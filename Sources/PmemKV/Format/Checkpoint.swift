@@ -59,7 +59,7 @@ struct ExtentCoverage {
 }
 
 /// What a checkpoint knows of a shard besides its buckets.
-struct ShardState {
+struct ShardState: Sendable {
     var word: ShardWord
     var items: UInt64
     var freeList: FreeBucketLink
@@ -82,7 +82,7 @@ struct ShardState {
     }
 }
 
-/// The index as it goes into a checkpoint, and comes out of one.
+/// The index as it goes into a checkpoint.
 ///
 /// A handle: the bytes of the buckets belong to somebody else, who leaves them alone meanwhile.
 struct IndexImage {
@@ -93,7 +93,10 @@ struct IndexImage {
 }
 
 /// Where the parts of a checkpoint lie, in bytes from its start. Every part begins on a line.
-struct CheckpointLayout {
+struct CheckpointLayout: Sendable {
+    let shards: Int
+    let buckets: Int
+    let overflow: Int
     let segmentsOffset: Int
     let shardsOffset: Int
     let bucketsOffset: Int
@@ -104,6 +107,9 @@ struct CheckpointLayout {
         func lines<T>(of type: T.Type, _ count: Int) -> Int {
             Units(roundingUp: count * MemoryLayout<T>.size).bytes
         }
+        self.shards = shards
+        self.buckets = buckets
+        self.overflow = overflow
         segmentsOffset = lines(of: cpmem_checkpoint.self, 1)
         shardsOffset = segmentsOffset + lines(of: cpmem_checkpoint_segment.self, segments)
         bucketsOffset = shardsOffset + lines(of: cpmem_checkpoint_shard.self, shards)
@@ -120,14 +126,13 @@ struct CheckpointLayout {
     }
 
     /// CRC32C over the salt, the head (everything before the buckets) without the checksum in it,
-    /// the buckets and the overflow buckets.
-    static func checksum(salt: UInt64, head: ByteView, _ index: IndexImage) -> UInt32 {
+    /// the buckets and the overflow buckets, or as many of these parts as there are.
+    static func checksum(salt: UInt64, _ parts: [ByteView]) -> RunningChecksum {
         var checksum = RunningChecksum(salt: salt)
         checksum.add(
-            head, leavingOutAt: MemoryLayout<cpmem_checkpoint>.offset(of: \.checksum)!)
-        checksum.add(index.buckets)
-        checksum.add(index.overflow)
-        return checksum.value
+            parts[0], leavingOutAt: MemoryLayout<cpmem_checkpoint>.offset(of: \.checksum)!)
+        for part in parts.dropFirst() { checksum.add(part) }
+        return checksum
     }
 }
 
@@ -174,7 +179,11 @@ struct CheckpointDraft {
             }
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
             header.checksum = CheckpointLayout.checksum(
-                salt: salt, head: unsafe ByteView(UnsafeRawBufferPointer(head)), index)
+                salt: salt,
+                [
+                    unsafe ByteView(UnsafeRawBufferPointer(head)), index.buckets, index.overflow,
+                ]
+            ).value
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
         }
         self.index = index

@@ -1,24 +1,27 @@
 import CPmem
 
-/// A checkpoint that lies on the medium: whole, but hostile until ``isConsistent`` says that it
-/// makes sense. A checksum that fits proves only who wrote it.
-///
-/// A handle: valid as long as its bytes are.
-struct CheckpointView {
-    /// Its words lead to nothing that is not there, once ``isConsistent`` has said so.
-    let index: IndexImage
-    private let layout: CheckpointLayout
-    /// Everything before the buckets.
-    private let head: ByteView
+/// Everything of a checkpoint before the buckets, copied: hostile until
+/// ``isConsistent(with:overflow:)`` says that it makes sense with the buckets behind it.
+struct CheckpointHead: Sendable {
+    let layout: CheckpointLayout
+    let shape: IndexShape
+    let shards: [ShardState]
+    private let bytes: [UInt8]
+    /// The checksum that stands there, and the state of one over the salt and the head.
+    private let checksum: UInt32
+    private let state: UInt32
 
-    /// The checkpoint in these bytes; nil when it is not a whole one for a pool of so many
-    /// segments, in an extent whose life has this salt.
-    init?(_ bytes: ByteView, salt: UInt64, segmentCount: Int) {
-        let count = bytes.count
-        guard count >= MemoryLayout<cpmem_checkpoint>.size else { return nil }
+    static let headerSize = MemoryLayout<cpmem_checkpoint>.size
+
+    /// The layout that a header states; nil when it is none of a checkpoint of so many bytes for a
+    /// pool of so many segments.
+    static func layout(
+        header bytes: ByteView, length: Int, segmentCount: Int
+    ) -> CheckpointLayout? {
+        guard bytes.count >= headerSize else { return nil }
         let header = bytes.load(cpmem_checkpoint.self, at: 0)
-        let mostBuckets = UInt64(count / BucketLayout.bytes)
-        guard header.magic == CPMEM_CHECKPOINT_MAGIC, header.length == UInt64(count),
+        let mostBuckets = UInt64(length / BucketLayout.bytes)
+        guard header.magic == CPMEM_CHECKPOINT_MAGIC, header.length == UInt64(length),
             header.segment_count == UInt64(segmentCount), header.bucket_count <= mostBuckets,
             header.overflow_count <= mostBuckets,
             let shape = IndexShape(baseBits: header.base_bits, shards: header.shard_count)
@@ -26,84 +29,188 @@ struct CheckpointView {
         let layout = CheckpointLayout(
             shards: shape.shards.count, buckets: Int(header.bucket_count),
             overflow: Int(header.overflow_count), segments: segmentCount)
-        guard layout.length == count else { return nil }
-        let states = shape.shards.map { shard in
-            ShardState(bytes.load(cpmem_checkpoint_shard.self, at: layout.offset(ofShard: shard)))
-        }
-        index = IndexImage(
-            shape: shape, shards: states,
-            buckets: bytes.slice(layout.bucketsOffset..<layout.overflowOffset),
-            overflow: bytes.dropFirst(layout.overflowOffset))
-        head = bytes.prefix(layout.bucketsOffset)
+        return layout.length == length ? layout : nil
+    }
+
+    /// - Parameters:
+    ///   - view: the bytes before the buckets.
+    ///   - layout: what the header in them states.
+    ///   - salt: of the life of the extent.
+    init?(_ view: ByteView, _ layout: CheckpointLayout, salt: UInt64) {
+        let header = view.load(cpmem_checkpoint.self, at: 0)
+        guard view.count == layout.bucketsOffset,
+            let shape = IndexShape(baseBits: header.base_bits, shards: header.shard_count),
+            shape.shards.count == layout.shards
+        else { return nil }
         self.layout = layout
-        guard CheckpointLayout.checksum(salt: salt, head: head, index) == header.checksum else {
-            return nil
+        self.shape = shape
+        shards = shape.shards.map { shard in
+            ShardState(view.load(cpmem_checkpoint_shard.self, at: layout.offset(ofShard: shard)))
         }
+        bytes = view.array
+        checksum = header.checksum
+        state = ~CheckpointLayout.checksum(salt: salt, [view]).value
     }
 
     func coverage(of segment: SegmentNumber) -> ExtentCoverage {
-        ExtentCoverage(
-            head.load(cpmem_checkpoint_segment.self, at: layout.offset(ofSegment: segment)))
+        bytes.withByteView {
+            ExtentCoverage(
+                $0.load(cpmem_checkpoint_segment.self, at: layout.offset(ofSegment: segment)))
+        }
     }
 
-    /// Calls body with every item of the buckets, whatever leads to it.
-    func forEachItem(_ body: (IndexSlot) -> Void) {
-        CheckpointBuckets(index.buckets).forEachItem(body)
-        CheckpointBuckets(index.overflow).forEachItem(body)
+    /// Whether the checksum is that of head and buckets, all pieces of which have been looked at.
+    func isWhole(with pieces: [BucketCensus]) -> Bool {
+        let state = pieces.reduce(state) { state, piece in
+            cpmem_crc32c_skip(state, piece.byteCount) ^ piece.state
+        }
+        return ~state == checksum
     }
 
     /// Whether words, links and counts agree with the buckets that are there.
     ///
-    /// - Complexity: O(buckets), one pass.
-    var isConsistent: Bool {
-        let buckets = CheckpointBuckets(index.buckets)
-        let overflow = CheckpointBuckets(index.overflow)
-        return hasSoundWords(buckets: buckets.count)
-            && itemsOfShards(buckets, overflow) == index.shards.map(\.items)
+    /// - Parameters:
+    ///   - pieces: of the buckets; others are passed over.
+    ///   - overflow: the bytes of the overflow buckets.
+    /// - Complexity: O(overflow buckets).
+    func isConsistent(with pieces: [BucketCensus], overflow: ByteView) -> Bool {
+        guard hasSoundWords, pieces.allSatisfy(\.isSound) else { return false }
+        let overflow = CheckpointBuckets(overflow)
+        var counts = [UInt64](repeating: 0, count: shards.count)
+        for piece in pieces {
+            for (shard, items) in piece.items.enumerated() { counts[shard] &+= items }
+        }
+        var isTaken = [Bool](repeating: false, count: overflow.count)
+        for (shard, link) in pieces.lazy.map(\.links).joined() {
+            var link: Int? = link
+            while let next = link {
+                guard next < overflow.count, !isTaken[next],
+                    let linked = overflow.contents(of: next)
+                else { return false }
+                isTaken[next] = true
+                counts[shard] &+= linked.items
+                link = linked.link
+            }
+        }
+        return areSound(freeLists: overflow, &isTaken) && counts == shards.map(\.items)
     }
 
     /// Whether every shard's word leads to buckets that are there.
-    private func hasSoundWords(buckets: Int) -> Bool {
-        let shape = index.shape
-        return index.shards.allSatisfy { shard in
+    private var hasSoundWords: Bool {
+        shards.allSatisfy { shard in
             let word = shard.word
             return !word.isPublishing && word.level >= shape.lowestLevel && word.level <= 32
-                && word.split < 1 << word.level && word.buckets << shape.shardBits <= buckets
+                && word.split < 1 << word.level
+                && word.buckets << shape.shardBits <= layout.buckets
         }
     }
 
-    /// Counts the items of each shard; nil when a link or a list of free buckets leads to an
-    /// overflow bucket that is not there, or to one for the second time (then a chain could have a
-    /// loop).
-    private func itemsOfShards(
-        _ buckets: CheckpointBuckets, _ overflow: CheckpointBuckets
-    ) -> [UInt64]? {
-        let mask = index.shards.count - 1
-        var counts = [UInt64](repeating: 0, count: index.shards.count)
-        var isTaken = [Bool](repeating: false, count: overflow.count)
-        for number in 0..<buckets.count {
-            guard var contents = buckets.contents(of: number) else { return nil }
-            counts[number & mask] &+= contents.items
-            while let next = contents.link {
-                guard next < overflow.count, !isTaken[next],
-                    let linked = overflow.contents(of: next)
-                else { return nil }
-                isTaken[next] = true
-                counts[number & mask] &+= linked.items
-                contents = linked
-            }
-        }
-        for shard in index.shards {
+    /// Whether no list of free buckets leads to an overflow bucket that is not there, or to one
+    /// for the second time (then there could be a loop).
+    private func areSound(freeLists overflow: CheckpointBuckets, _ isTaken: inout [Bool]) -> Bool {
+        for shard in shards {
             var link = shard.freeList
             while let next = link.bucket {
-                guard next < overflow.count, !isTaken[next] else { return nil }
+                guard next < overflow.count, !isTaken[next] else { return false }
                 isTaken[next] = true
                 link = FreeBucketLink(
                     rawValue: overflow.slot(BucketLayout.nextFreeSlot, of: next).rawValue)
             }
         }
-        return counts
+        return true
     }
+}
+
+/// Neighbouring buckets of a checkpoint, or overflow buckets: what is read and checked at once.
+struct CheckpointPiece: Sendable {
+    let areOverflow: Bool
+    let buckets: Range<Int>
+
+    /// Buckets of a piece: it stays in a processor's cache while it is looked at.
+    private static let most = 4096
+
+    /// All of a checkpoint, in its order.
+    static func all(of layout: CheckpointLayout) -> [CheckpointPiece] {
+        [(false, layout.buckets), (true, layout.overflow)].flatMap { areOverflow, count in
+            stride(from: 0, to: count, by: most).map {
+                CheckpointPiece(areOverflow: areOverflow, buckets: $0..<min($0 + most, count))
+            }
+        }
+    }
+
+    /// Where it lies, in bytes from the checkpoint's start.
+    func range(in layout: CheckpointLayout) -> Range<Int> {
+        let start = areOverflow ? layout.overflowOffset : layout.bucketsOffset
+        let first = start + buckets.lowerBound * BucketLayout.bytes
+        return first..<(first + buckets.count * BucketLayout.bytes)
+    }
+}
+
+/// What a piece of a checkpoint holds.
+struct BucketCensus: Sendable {
+    let byteCount: Int
+    /// The state of a checksum that began with it from zero.
+    let state: UInt32
+    /// Items by shard; none of overflow buckets, as which shard's they are their links tell.
+    private(set) var items: [UInt64] = []
+    /// Links out of buckets, with their shards.
+    private(set) var links: [(shard: Int, overflow: Int)] = []
+    /// Whether links stand only where they may.
+    private(set) var isSound = true
+
+    /// - Parameter bytes: those of the piece.
+    init(_ piece: CheckpointPiece, _ bytes: ByteView, shards: Int) {
+        byteCount = bytes.count
+        state = unsafe cpmem_crc32c_update(0, bytes.baseAddress, bytes.count)
+        guard !piece.areOverflow else { return }
+        items = .init(repeating: 0, count: shards)
+        let buckets = CheckpointBuckets(bytes)
+        for number in 0..<buckets.count {
+            guard let contents = buckets.contents(of: number) else {
+                isSound = false
+                return
+            }
+            let shard = (piece.buckets.lowerBound + number) & (shards - 1)
+            items[shard] &+= contents.items
+            if let link = contents.link { links.append((shard, link)) }
+        }
+    }
+}
+
+/// A checkpoint that lies on the medium, whole.
+///
+/// A handle: valid as long as its bytes are.
+struct CheckpointView {
+    let head: CheckpointHead
+    private let buckets: ByteView
+    private let overflow: ByteView
+    private let pieces: [BucketCensus]
+
+    /// The checkpoint in these bytes; nil when it is not a whole one for a pool of so many
+    /// segments, in an extent whose life has this salt.
+    init?(_ bytes: ByteView, salt: UInt64, segmentCount: Int) {
+        guard
+            let layout = CheckpointHead.layout(
+                header: bytes, length: bytes.count, segmentCount: segmentCount),
+            let head = CheckpointHead(bytes.prefix(layout.bucketsOffset), layout, salt: salt)
+        else { return nil }
+        self.head = head
+        buckets = bytes.slice(layout.bucketsOffset..<layout.overflowOffset)
+        overflow = bytes.dropFirst(layout.overflowOffset)
+        pieces = CheckpointPiece.all(of: layout).map {
+            BucketCensus($0, bytes.slice($0.range(in: layout)), shards: head.shards.count)
+        }
+        guard head.isWhole(with: pieces) else { return nil }
+    }
+
+    /// Calls body with every item of the buckets, whatever leads to it.
+    func forEachItem(_ body: (IndexSlot) -> Void) {
+        CheckpointBuckets(buckets).forEachItem(body)
+        CheckpointBuckets(overflow).forEachItem(body)
+    }
+
+    /// See ``CheckpointHead/isConsistent(with:overflow:)``.
+    var isConsistent: Bool { head.isConsistent(with: pieces, overflow: overflow) }
 }
 
 /// Buckets as they lie in a checkpoint.

@@ -57,6 +57,28 @@ struct IndexShape {
         return slot.isItem && slot.fingerprint &>> bit & 1 != 0
     }
 
+    /// Buckets of so many neighbouring addresses, a part of the index, stay in a processor's cache.
+    private static let partShift: UInt64 = 13
+
+    /// Which of `1 << bits` parts the bucket of a hash belongs to, counted again from zero where
+    /// there are more: the bits of its address above those that tell neighbours apart.
+    @inline(__always)
+    func part(of hash: KeyHash, bits: Int) -> Int {
+        Int(truncatingIfNeeded: address(hash.rawValue, hash.fingerprint) &>> Self.partShift)
+            & ((1 &<< bits) &- 1)
+    }
+
+    /// The bits that tell the parts of a shard apart which has grown so far. Two hashes that differ
+    /// in them never have the same bucket, nor does any split bring them together.
+    func partBits(_ word: ShardWord) -> Int {
+        max(0, word.level + shardBits - Int(Self.partShift))
+    }
+
+    /// The most such bits that an index of so many keys has, five of them to a bucket.
+    static func partBits(keys: Int) -> Int {
+        max(0, Int.bitWidth - 1 - (keys / 5).leadingZeroBitCount - Int(partShift))
+    }
+
     /// A shard's bucket by its number within the shard.
     @inline(__always)
     func bucket(_ local: Int, of shard: ShardNumber) -> Int {

@@ -73,11 +73,14 @@ enum Summary {
     /// The entries of the summary in these bytes; nil when it is not a whole one of this life, or
     /// says what no extent with records up to `end` could hold.
     static func entries(in bytes: ByteView, salt: UInt64, end: Units) -> [SummaryEntry]? {
-        guard var reader = SummaryReader(bytes, room: bytes.count, salt: salt, end: end) else {
-            return nil
-        }
-        reader.read(bytes.slice(reader.piece(entries: .max)))
-        return reader.entries
+        SummaryView(bytes, salt: salt, end: end).map { [SummaryEntry]($0) }
+    }
+
+    /// How many entries a summary says it has, at most as many as records up to `end` can be:
+    /// nothing else of it has been looked at.
+    static func claimedCount(in bytes: ByteView, end: Units) -> Int {
+        guard bytes.count >= headerSize else { return 0 }
+        return min(Int(bytes.load(cpmem_summary.self, at: 0).count), end.count)
     }
 
     /// CRC32C over salt, the header without its checksum, and the entries.
@@ -89,17 +92,48 @@ enum Summary {
     }
 }
 
+/// What the header of a summary says of the entries behind it.
+private struct SummaryHeader {
+    let count: Int
+    /// Of salt and header; that of all entries is to come to what the header states.
+    private(set) var checksum: RunningChecksum
+    private let stated: UInt32
+    private let end: Units
+
+    /// Nil when these bytes begin with none, or with one of more entries than there is room for.
+    init?(_ bytes: ByteView, room: Int, salt: UInt64, end: Units) {
+        guard bytes.count >= Summary.headerSize else { return nil }
+        let header = bytes.load(cpmem_summary.self, at: 0)
+        count = Int(header.count)
+        guard header.magic == CPMEM_SUMMARY_MAGIC,
+            Summary.units(entries: count).bytes <= room
+        else { return nil }
+        stated = header.checksum
+        self.end = end
+        checksum = RunningChecksum(salt: salt)
+        checksum.add(bytes.prefix(Summary.headerSize), leavingOutAt: Summary.checksumOffset)
+    }
+
+    /// Goes on with the bytes of the next entries.
+    mutating func add(_ bytes: ByteView) { checksum.add(bytes) }
+
+    /// Whether what was added is what was written.
+    var isRight: Bool { checksum.value == stated }
+
+    /// Whether an extent with records up to the end could hold one like this.
+    @inline(__always)
+    func allows(_ entry: SummaryEntry) -> Bool {
+        entry.units > .zero && entry.offset + entry.units <= end && entry.number < .end
+    }
+}
+
 /// Reads a summary piece by piece. What was read counts when all was.
 struct SummaryReader {
-    private let header: cpmem_summary
-    private let end: Units
-    private var checksum: RunningChecksum
+    private var header: SummaryHeader
     private var arePossible = true
     private var list: [SummaryEntry] = []
     /// Whether there are tombstones among the entries read so far.
     private(set) var hasTombstones = false
-
-    private var count: Int { Int(header.count) }
 
     /// Where the header stands, in bytes from the beginning of the summary.
     static let headerBytes = 0..<Summary.headerSize
@@ -108,34 +142,29 @@ struct SummaryReader {
     /// is room for.
     ///
     /// - Parameters:
-    ///   - bytes: the summary, or the beginning of it.
+    ///   - bytes: the beginning of the summary.
     ///   - room: bytes from where it begins to the end of its extent.
     ///   - end: where the records of the extent end.
     init?(_ bytes: ByteView, room: Int, salt: UInt64, end: Units) {
-        guard bytes.count >= Summary.headerSize else { return nil }
-        header = bytes.load(cpmem_summary.self, at: 0)
-        guard header.magic == CPMEM_SUMMARY_MAGIC,
-            Summary.units(entries: Int(header.count)).bytes <= room
-        else { return nil }
-        self.end = end
-        checksum = RunningChecksum(salt: salt)
-        checksum.add(
-            bytes.prefix(Summary.headerSize), leavingOutAt: Summary.checksumOffset)
-        list.reserveCapacity(count)
+        guard let header = SummaryHeader(bytes, room: room, salt: salt, end: end) else {
+            return nil
+        }
+        self.header = header
+        list.reserveCapacity(header.count)
     }
 
-    var isDone: Bool { list.count == count }
+    var isDone: Bool { list.count == header.count }
     var entriesRead: Int { list.count }
 
     /// Where the next so many entries stand, in bytes from the beginning of the summary.
     func piece(entries most: Int) -> Range<Int> {
         let start = Summary.headerSize + list.count * Summary.entrySize
-        return start..<start + min(most, count - list.count) * Summary.entrySize
+        return start..<start + min(most, header.count - list.count) * Summary.entrySize
     }
 
     /// Goes on with the bytes of the next ``piece(entries:)``.
     mutating func read(_ bytes: ByteView) {
-        checksum.add(bytes)
+        header.add(bytes)
         let read = list.count
         let size = Summary.entrySize
         list.append(
@@ -145,8 +174,7 @@ struct SummaryReader {
         var arePossible = arePossible
         var hasTombstones = hasTombstones
         for entry in list[read...] {
-            let isPossible =
-                entry.units > .zero && entry.offset + entry.units <= end && entry.number < .end
+            let isPossible = header.allows(entry)
             arePossible = arePossible && isPossible
             hasTombstones = hasTombstones || !entry.kind.isFound
         }
@@ -155,7 +183,33 @@ struct SummaryReader {
     }
 
     /// All entries; nil when they are not what was written, or no extent could hold them.
-    var entries: [SummaryEntry]? {
-        isDone && arePossible && checksum.value == header.checksum ? list : nil
+    var entries: [SummaryEntry]? { isDone && arePossible && header.isRight ? list : nil }
+}
+
+/// The entries of a summary as they lie in memory, checked.
+///
+/// A handle: valid as long as its bytes are.
+struct SummaryView: RandomAccessCollection {
+    let count: Int
+    private let listed: ByteView
+
+    /// Nil when the bytes hold no whole summary of this life, or one that says what no extent with
+    /// records up to `end` could hold.
+    init?(_ bytes: ByteView, salt: UInt64, end: Units) {
+        guard var header = SummaryHeader(bytes, room: bytes.count, salt: salt, end: end) else {
+            return nil
+        }
+        count = header.count
+        listed = bytes.dropFirst(Summary.headerSize).prefix(count * Summary.entrySize)
+        header.add(listed)
+        guard header.isRight, allSatisfy(header.allows) else { return nil }
+    }
+
+    var startIndex: Int { 0 }
+    var endIndex: Int { count }
+
+    @inline(__always)
+    subscript(number: Int) -> SummaryEntry {
+        listed.load(SummaryEntry.self, at: number &* Summary.entrySize)
     }
 }

@@ -122,17 +122,21 @@ struct BucketArray: ~Copyable, @unchecked Sendable {
         return unsafe Bucket(base + number &* BucketLayout.bytes)
     }
 
-    /// The first buckets as bytes. Nobody changes them meanwhile, and the array lives as long.
+    /// Neighbouring buckets as bytes. Nobody changes them meanwhile, and the array lives as long.
     @unsafe
-    func bytes(ofFirst count: Int) -> ByteView {
-        precondition(count >= 0 && count <= capacity)
-        return unsafe ByteView(base: base, count: count * BucketLayout.bytes)
+    func bytes(_ range: Range<Int>) -> ByteView {
+        precondition(range.lowerBound >= 0 && range.upperBound <= capacity)
+        return unsafe ByteView(
+            base: base + range.lowerBound * BucketLayout.bytes,
+            count: range.count * BucketLayout.bytes)
     }
 
-    /// Makes the first buckets hold these bytes. Nobody else uses them yet.
-    func copy(from bytes: ByteView) {
-        precondition(bytes.count <= capacity * BucketLayout.bytes)
-        let target = unsafe UnsafeMutableRawBufferPointer(start: base, count: bytes.count)
+    /// Makes the buckets from one on hold these bytes. Nobody else uses them yet.
+    func copy(from bytes: ByteView, at first: Int) {
+        let start = first * BucketLayout.bytes
+        precondition(first >= 0 && start + bytes.count <= capacity * BucketLayout.bytes)
+        let target = unsafe UnsafeMutableRawBufferPointer(
+            start: base + start, count: bytes.count)
         unsafe target.copyMemory(from: bytes.buffer)
     }
 }

@@ -42,17 +42,20 @@ extension HashIndex {
         list.storeRelease(FreeBucketLink(to: number).rawValue)
     }
 
-    /// Makes an empty index, which nobody else uses yet, as large as so many keys would make it, or
-    /// a little less: what is estimated too high would stay so.
-    func grow(to keys: Int) {
-        assert(count == 0)
+    /// Makes an index, which nobody else uses yet, as large as so many keys would make it, or a
+    /// little less: what is estimated too high would stay so. An empty one is that at once.
+    func grow(to keys: Int) throws(StoreError) {
         let wanted = keys / shards.count * 2 / Self.splitLoadTimes2 * 31 / 32
         let level = Int.bitWidth - 1 - max(1, wanted).leadingZeroBitCount
         for shard in shards {
             guard wanted > word(of: shard).buckets,
                 mayHave(bucket: wanted - 1, of: shard, level: level)
             else { return }
-            store(ShardWord(level: level, split: wanted - 1 << level, version: 0), of: shard)
+            if self[shard, .items].loadRelaxed() == 0 {
+                store(ShardWord(level: level, split: wanted - 1 << level, version: 0), of: shard)
+            } else {
+                while word(of: shard).buckets < wanted { try splitOneBucket(of: shard) }
+            }
         }
     }
 

@@ -7,25 +7,44 @@ struct ExtentReader {
 
     /// The records of a sealed extent: its summary, or a walk when that is damaged.
     func sealed(_ extent: Extent) throws(StoreError) -> ExtentContents {
-        guard let end = extent.sealedEnd else { return try walk(extent) }
-        let offset = geometry.offset(of: extent.first)
-        let capacity = geometry.units(ofSpan: extent.span)
-        let entries = try medium.withBytes(
-            at: offset + end.bytes, count: (capacity - end).bytes
-        ) { Summary.entries(in: $0, salt: extent.salt, end: end) }
-        guard let entries else { return try walk(extent) }
+        guard let entries = try withSummary(of: extent, { [SummaryEntry]($0) }) else {
+            return try walk(extent)
+        }
         var contents = ExtentContents()
         contents.maximumSequence = entries.reduce(.zero) { max($0, $1.number) }
         contents.entries = entries
-        contents.end = end
+        contents.end = extent.sealedEnd ?? .zero
         contents.usedSummary = true
         return contents
     }
 
-    /// Begins to read the summary of a sealed extent; nil when it is damaged.
+    /// How many records the summary of a sealed extent says it lists; see ``withSummary(of:_:)``.
+    func claimedRecords(of extent: Extent) throws(StoreError) -> Int {
+        guard let place = summaryPlace(extent) else { return 0 }
+        return try medium.withBytes(
+            at: place.offset, count: min(place.room, Summary.units(entries: 0).bytes)
+        ) { Summary.claimedCount(in: $0, end: place.end) }
+    }
+
+    /// Gives the summary of a sealed extent to body, which looks at each entry as often as it
+    /// likes; nil when it is damaged, or its page was lost meanwhile, and for an open extent.
+    func withSummary<R>(
+        of extent: Extent, _ body: (SummaryView) -> R
+    ) throws(StoreError) -> R? {
+        guard let place = summaryPlace(extent) else { return nil }
+        let faults = medium.faultCount
+        let result = try medium.withBytes(at: place.offset, count: place.room) {
+            SummaryView($0, salt: extent.salt, end: place.end).map(body)
+        }
+        return medium.faultCount == faults ? result : nil
+    }
+
+    /// Begins to read the summary of a sealed extent piece by piece; nil when it is damaged.
     func beginSummary(_ extent: Extent) throws(StoreError) -> SummaryReader? {
-        try withSummary(extent, SummaryReader.headerBytes) { bytes, room, end in
-            SummaryReader(bytes, room: room, salt: extent.salt, end: end)
+        let header = SummaryReader.headerBytes
+        guard let place = summaryPlace(extent), header.upperBound <= place.room else { return nil }
+        return try medium.withBytes(at: place.offset, count: header.count) {
+            SummaryReader($0, room: place.room, salt: extent.salt, end: place.end)
         }
     }
 
@@ -34,20 +53,18 @@ struct ExtentReader {
         with summary: inout SummaryReader, of extent: Extent, entries most: Int
     ) throws(StoreError) {
         let piece = summary.piece(entries: most)
-        _ = try withSummary(extent, piece) { bytes, _, _ -> Void? in summary.read(bytes) }
+        guard let place = summaryPlace(extent), piece.upperBound <= place.room else { return }
+        try medium.withBytes(at: place.offset + piece.lowerBound, count: piece.count) {
+            summary.read($0)
+        }
     }
 
-    /// Gives body a part of a summary, the bytes that there are for it, and where it begins; nil
-    /// when the extent has none.
-    private func withSummary<R>(
-        _ extent: Extent, _ part: Range<Int>, _ body: (ByteView, Int, Units) -> R?
-    ) throws(StoreError) -> R? {
-        guard let end = extent.sealedEnd else { return nil }
-        let room = (geometry.units(ofSpan: extent.span) - end).bytes
-        guard part.upperBound <= room else { return nil }
-        let offset = geometry.offset(of: extent.first) + end.bytes
-        return try medium.withBytes(at: offset + part.lowerBound, count: part.count) {
-            body($0, room, end)
+    /// Where the summary of an extent begins, in bytes from the start of the pool, the bytes that
+    /// there are for it, and where the records end; nil for an extent that is open.
+    private func summaryPlace(_ extent: Extent) -> (offset: Int, room: Int, end: Units)? {
+        extent.sealedEnd.map { end in
+            let room = geometry.units(ofSpan: extent.span) - end
+            return (geometry.offset(of: extent.first) + end.bytes, room.bytes, end)
         }
     }
 

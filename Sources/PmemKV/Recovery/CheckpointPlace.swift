@@ -1,5 +1,5 @@
 /// Where the checkpoint lies that the superblock names.
-struct CheckpointPlace {
+struct CheckpointPlace: Sendable {
     let extent: Extent
     let offset: Int
     /// Bytes.
@@ -22,6 +22,18 @@ struct CheckpointPlace {
         segmentCount = table.geometry.segmentCount
     }
 
+    /// What stands before the buckets; nil when it is none of a checkpoint.
+    func head(reading medium: Medium) throws(StoreError) -> CheckpointHead? {
+        guard length >= CheckpointHead.headerSize else { return nil }
+        let layout = try medium.withBytes(at: offset, count: CheckpointHead.headerSize) {
+            CheckpointHead.layout(header: $0, length: length, segmentCount: segmentCount)
+        }
+        guard let layout else { return nil }
+        return try medium.withBytes(at: offset, count: layout.bucketsOffset) {
+            CheckpointHead($0, layout, salt: extent.salt)
+        }
+    }
+
     /// The checkpoint in the bytes at this place; nil when it is damaged.
     func view(of bytes: ByteView) -> CheckpointView? {
         CheckpointView(bytes, salt: extent.salt, segmentCount: segmentCount)
@@ -41,12 +53,12 @@ struct CheckpointCoverage {
     private(set) var isStale = false
 
     /// - Complexity: O(segments).
-    init(of view: CheckpointView, in table: PoolTable) {
+    init(of head: CheckpointHead, in table: PoolTable) {
         geometry = table.geometry
         extents = table.segments.extentOfEachSegment(geometry)
         known = [ExtentCoverage?](repeating: nil, count: geometry.segmentCount)
         for segment in geometry.segments {
-            let coverage = view.coverage(of: segment)
+            let coverage = head.coverage(of: segment)
             guard coverage.covered > .zero else { continue }
             if let extent = extents[segment.rawValue], extent.first == segment,
                 coverage.holds(

@@ -15,10 +15,10 @@ struct LoadedCheckpoint {
     }
 
     /// Loads the index from the checkpoint that the superblock names, if it is whole (I12).
-    init(reading table: PoolTable, _ medium: Medium) throws(StoreError) {
+    init(reading table: PoolTable, _ medium: Medium, threads: Int) throws(StoreError) {
         let place = CheckpointPlace(in: table)
         extent = place?.extent.first
-        if let place, let loaded = try Self.load(place, table, medium) {
+        if let place, let loaded = try Self.load(place, table, medium, threads) {
             (index, coverage) = loaded
         } else {
             let maximumKeys = Self.maximumKeys(table.geometry)
@@ -35,23 +35,25 @@ struct LoadedCheckpoint {
     }
 
     private static func load(
-        _ place: CheckpointPlace, _ table: PoolTable, _ medium: Medium
+        _ place: CheckpointPlace, _ table: PoolTable, _ medium: Medium, _ threads: Int
     ) throws(StoreError) -> (HashIndex, CheckpointCoverage)? {
-        try medium.withBytes(at: place.offset, count: place.length) {
-            bytes throws(StoreError) -> (HashIndex, CheckpointCoverage)? in
-            guard let view = place.view(of: bytes) else { return nil }
-            let index = try HashIndex(
-                shape: view.index.shape, seed: table.superblock.poolID,
-                maximumKeys: maximumKeys(table.geometry))
-            guard index.load(view) else { return nil }
-            let coverage = CheckpointCoverage(of: view, in: table)
-            if coverage.isStale {
-                for shard in index.shards {
-                    index.removeItems(inShard: shard) { !coverage.takes($0) }
-                }
-            }
-            return (index, coverage)
+        guard let head = try place.head(reading: medium) else { return nil }
+        let index = try HashIndex(
+            shape: head.shape, seed: table.superblock.poolID,
+            maximumKeys: maximumKeys(table.geometry))
+        let isLoaded = try index.load(head, threads: threads) {
+            range, body throws(StoreError) in
+            try medium.withBytes(
+                at: place.offset + range.lowerBound, count: range.count, body)
         }
+        guard isLoaded else { return nil }
+        let coverage = CheckpointCoverage(of: head, in: table)
+        if coverage.isStale {
+            for shard in index.shards {
+                index.removeItems(inShard: shard) { !coverage.takes($0) }
+            }
+        }
+        return (index, coverage)
     }
 
     /// Counts what the checkpoint covers.

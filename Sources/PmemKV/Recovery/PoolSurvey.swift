@@ -140,7 +140,7 @@ struct PoolSurvey {
     /// Whether every item that opening would take over is that of a value in the log.
     private func leadsToRecords(_ view: CheckpointView) -> Bool {
         guard let items else { preconditionFailure("no items were collected") }
-        let coverage = CheckpointCoverage(of: view, in: table)
+        let coverage = CheckpointCoverage(of: view.head, in: table)
         var areRecords = true
         view.forEachItem { item in
             if coverage.takes(item.location), !items.contains(item.rawValue) { areRecords = false }

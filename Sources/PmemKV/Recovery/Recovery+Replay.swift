@@ -1,41 +1,55 @@
 /// Rebuilding the index from the log.
 ///
-/// Extents are replayed in any order, each part of the index's shards by a thread of its own: the
-/// higher sequence number wins. Tombstones stand in the index meanwhile, so that an older put that
-/// comes later finds them.
+/// Extents are read in any order, and their records sorted by the part of the index that they
+/// belong to; then each part is filled by one thread at a time, while it is in its processor's
+/// cache. The higher sequence number wins. Tombstones stand in the index meanwhile, so that an
+/// older put that comes later finds them.
 extension Recovery {
     mutating func replay() throws(StoreError) {
-        let work = geometry.segments.filter(needsReplay)
-        let threads = work.count < 8 ? 1 : options.recoveryThreads
-        let replay = Replay(
-            log: log, records: records, liveness: liveness, reader: reader)
+        let extents = geometry.segments.filter(needsReplay)
+        let threads = extents.count < 8 ? 1 : options.recoveryThreads
+        let replay = try Replay(
+            log: log, records: records, liveness: liveness, reader: reader, extents: extents)
         let checkpoint = checkpoint
-        var contents = try inParallel(work.count, threads: threads) { slot throws(StoreError) in
-            try replay.contents(of: work[slot], covered: checkpoint.covered(work[slot]))
+        var work = try inParallel(extents.count, threads: threads) { slot throws(StoreError) in
+            try replay.read(slot, covered: checkpoint.covered(extents[slot]))
         }
-        let open = work.indices.filter { segments.phase(work[$0]) == .open }
-        let batches = SpanningBatches(in: open.map { contents[$0] })
-        for slot in open { batches.settle(&contents[slot]) }
-        let extents = zip(work, contents).map {
-            Replay.Work(extent: $0, contents: $1, covered: checkpoint.covered($0))
+        let open = extents.indices.filter { segments.phase(extents[$0]) == .open }
+        let batches = SpanningBatches(in: open.map { work[$0].contents })
+        for slot in open {
+            batches.settle(&work[slot].contents)
+            try replay.settle(&work[slot])
         }
-        let censuses = try inParallel(work.count, threads: threads) { replay.count(extents[$0]) }
-        if !checkpoint.isLoaded { records.index.grow(to: expectedKeys(censuses)) }
-        let parts = min(threads, records.index.shards.count)
-        let tombstones = try inParallel(parts, threads: parts) { part throws(StoreError) in
-            try replay.apply(extents, part: part, of: parts)
-        }
+        try fill(work, replay, threads: threads)
         var highest = SequenceNumber.zero
-        for (extent, census) in zip(extents, censuses) {
-            highest = max(highest, extent.contents.maximumSequence)
-            collect(extent, applied: census.applied)
-        }
-        for (hash, location) in tombstones.joined() {
-            if let place = records.index.place(of: hash, holding: location) {
-                records.index.remove(place, of: hash)
-            }
+        for work in work {
+            guard let records = work.records else { continue }
+            segments.noteAppended(work.extent, .put, records.puts)
+            segments.noteAppended(work.extent, .tombstone, records.tombstones)
+            highest = max(highest, records.maximumSequence, work.contents.maximumSequence)
+            collect(work, applied: records.count)
         }
         log.sequences.begin(at: firstSequence(above: highest))
+    }
+
+    /// Brings the records into the index.
+    private func fill(_ work: [Replay.Work], _ replay: Replay, threads: Int) throws(StoreError) {
+        let index = records.index
+        try index.grow(to: expectedKeys(work))
+        let parts = replay.parts
+        let filled = try inParallel(parts, threads: threads) { part throws(StoreError) in
+            try replay.apply(work, part: part, of: parts)
+        }
+        var tombstones = [[(KeyHash, Location)]](repeating: [], count: index.shards.count)
+        for (hash, location) in filled.lazy.map(\.tombstones).joined() {
+            tombstones[index.shape.shard(of: hash).rawValue].append((hash, location))
+        }
+        let superfluous = tombstones
+        _ = try inParallel(index.shards.count, threads: threads) { number throws(StoreError) in
+            try index.settle(
+                ShardNumber(number), filled: filled.reduce(0) { $0 + $1.items[number] },
+                leavingOut: superfluous[number])
+        }
     }
 
     private func needsReplay(_ segment: SegmentNumber) -> Bool {
@@ -47,8 +61,13 @@ extension Recovery {
     }
 
     /// Keys that the index will hold, by the different ones of a shard.
-    private func expectedKeys(_ censuses: [Replay.Census]) -> Int {
-        Set(censuses.lazy.flatMap(\.sample)).count * records.index.shards.count
+    private func expectedKeys(_ work: [Replay.Work]) throws(StoreError) -> Int {
+        let index = records.index
+        var new: Set<KeyHash> = []
+        for hash in work.lazy.compactMap(\.records?.sample).joined() {
+            if try !index.mayHold(hash) { new.insert(hash) }
+        }
+        return index.count + new.count * index.shards.count
     }
 
     private mutating func collect(_ work: Replay.Work, applied: Int) {

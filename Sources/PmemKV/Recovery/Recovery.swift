@@ -60,7 +60,8 @@ struct Recovery {
         log = Log(
             medium: medium, segments: segments, root: root, sequences: sequences, gate: gate,
             heads: options.heads)
-        checkpoint = try LoadedCheckpoint(reading: table, medium)
+        checkpoint = try LoadedCheckpoint(
+            reading: table, medium, threads: options.recoveryThreads)
         records = RecordIndex(
             index: checkpoint.index, log: log, verifiesReads: options.verifiesReads)
         liveness = Liveness(records: records)

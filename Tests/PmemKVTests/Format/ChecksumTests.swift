@@ -37,6 +37,20 @@ struct ChecksumTests {
         }
     }
 
+    /// The checksum of a whole is put together from those of its parts, wherever it is cut.
+    @Test func partsMakeTheWhole() {
+        let bytes = (0..<9000).map { UInt8(truncatingIfNeeded: $0 &* 167 &>> 3) }
+        bytes.withUnsafeBytes { all in
+            let whole = cpmem_crc32c_update(~0, all.baseAddress, all.count)
+            for cut in [0, 1, 63, 64, 65, 4095, 4096, 8191, 8999, 9000] {
+                let second = all.count - cut
+                let state = cpmem_crc32c_update(~0, all.baseAddress, cut)
+                let rest = cpmem_crc32c_update(0, all.baseAddress! + cut, second)
+                #expect(cpmem_crc32c_skip(state, second) ^ rest == whole)
+            }
+        }
+    }
+
     /// A hash that ignored a byte would make distinct keys collide.
     @Test func hashDependsOnEveryByteAndOnTheLength() {
         for count in 1...80 {

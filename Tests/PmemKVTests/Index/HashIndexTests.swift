@@ -92,7 +92,7 @@ struct HashIndexTests {
     func mayBeMadeLargeAtOnce(expected: Int) throws {
         let grown = try makeIndex(1 << 20)
         let index = try makeIndex(1 << 20)
-        index.grow(to: expected)
+        try index.grow(to: expected)
         for number in 0..<400_000 {
             try grown.insert(hash(number), location(number))
             try index.insert(hash(number), location(number))
@@ -105,6 +105,50 @@ struct HashIndexTests {
         if expected < 400_000 {
             #expect(index.memoryBytes <= grown.memoryBytes * 102 / 100)
         }
+    }
+
+    /// An index that is filled part by part, by several threads, holds what one that grew holds, in
+    /// as much memory, whatever it was expected to hold; without what is left out again.
+    @Test(arguments: [(0, 0), (0, 390_000), (50_000, 390_000), (300_000, 390_000)])
+    func mayBeFilledByParts(known: Int, expected: Int) throws {
+        let keys = 400_000
+        let grown = try makeIndex(1 << 20)
+        let index = try makeIndex(1 << 20)
+        for number in 0..<keys { try grown.insert(hash(number), location(number)) }
+        for number in 0..<known { try index.insert(hash(number), location(number)) }
+        try index.grow(to: expected)
+        let (bits, shape) = (index.partBits, index.shape)
+        #expect(expected == 0 || bits > 1)
+        let filled = try inParallel(1 << bits, threads: 4) { part throws(StoreError) in
+            var items = [Int](repeating: 0, count: shape.shards.count)
+            for number in known..<keys {
+                let hash = self.hash(number)
+                guard shape.part(of: hash, bits: bits) == part else { continue }
+                if !index.fillQuickly(hash, self.location(number)) {
+                    try index.fill(hash, self.location(number))
+                }
+                items[shape.shard(of: hash).rawValue] += 1
+            }
+            return items
+        }
+        _ = try inParallel(shape.shards.count, threads: 4) { number throws(StoreError) in
+            let shard = ShardNumber(number)
+            let first = self.hash(keys - 1)
+            try index.settle(
+                shard, filled: filled.reduce(0) { $0 + $1[number] },
+                leavingOut: shape.shard(of: first) == shard
+                    ? [(first, self.location(keys - 1))] : [])
+        }
+        #expect(index.count == keys - 1)
+        for number in 0..<keys {
+            let found = try index.find(hash(number)) { $0 == location(number) ? true : nil }
+            #expect(found == (number < keys - 1 ? true : nil))
+        }
+        for shard in index.shards {
+            #expect(!index.isFull(index.word(of: shard), items: index[shard, .items].loadRelaxed()))
+        }
+        // Splitting what was full for long leaves overflow buckets behind.
+        #expect(expected == 0 || index.memoryBytes <= grown.memoryBytes * 104 / 100)
     }
 
     /// A bucket that had once overflowed kept its overflow bucket for good. In a store that was

@@ -1,6 +1,8 @@
 #include "hot_path.h"
 
+#include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <valgrind/callgrind.h>
@@ -27,4 +29,34 @@ ssize_t getrandom(void *buffer, size_t length, unsigned flags) {
         memcpy((char *)buffer + at, &word, rest < sizeof word ? rest : sizeof word);
     }
     return (ssize_t)length;
+}
+
+static struct {
+    _Alignas(64) volatile unsigned long marker;
+    _Alignas(64) int arrived;
+    _Alignas(64) unsigned long sum;
+} meeting;
+
+unsigned long hot_path_marker(void) {
+    printf("code %lx\n", (unsigned long)&hot_path_await);
+    return (unsigned long)&meeting.marker;
+}
+
+void hot_path_await(int threads) {
+    volatile int here = 0;
+    if (__atomic_load_n(&meeting.arrived, __ATOMIC_RELAXED) < threads) {
+        printf("stack %lx\n", (unsigned long)&here);
+        fflush(stdout);
+    }
+    int number = __atomic_fetch_add(&meeting.arrived, 1, __ATOMIC_SEQ_CST);
+    int all = (number / threads + 1) * threads;
+    if (number + 1 == all)
+        meeting.marker++;
+    while (__atomic_load_n(&meeting.arrived, __ATOMIC_ACQUIRE) < all)
+        sched_yield();
+}
+
+void hot_path_add(long count) {
+    while (count-- > 0)
+        __atomic_fetch_add(&meeting.sum, 1, __ATOMIC_SEQ_CST);
 }

@@ -8,19 +8,33 @@ struct OpeningGoals {
     private struct Opening {
         var kill: Quartiles
         var clean: Quartiles
-        var dramPerKey: Double
+        /// Bytes of DRAM when all keys had been put.
+        var dram: Double
     }
 
     func measureMemory() throws -> [GoalMeasurement] {
-        let found = try run([.pmemkv, .pmemkvOrdered], keys: plan.keys)
-        guard let hash = found[.pmemkv], let ordered = found[.pmemkvOrdered] else { return [] }
-        let size = "\(Format.rate(Double(plan.keys))) keys, fixed memory included"
+        let engines = [EngineKind.pmemkv, .pmemkvOrdered]
+        let half = try run(engines, keys: plan.keys / 2, checksRecovery: false)
+        let found = try run(engines, keys: plan.keys)
+        guard let hash = found[.pmemkv], let ordered = found[.pmemkvOrdered],
+            let lessHash = half[.pmemkv], let lessOrdered = half[.pmemkvOrdered]
+        else { return [] }
         return [
-            GoalMeasurement(row: .dramHash, value: hash.dramPerKey, remark: size),
-            GoalMeasurement(row: .dramOrdered, value: ordered.dramPerKey, remark: size),
+            memory(.dramHash, lessHash.dram, hash.dram),
+            memory(.dramOrdered, lessOrdered.dram, ordered.dram),
             measurement(.orderedOpenClean, ordered.clean, plan.keys, beside: hash.clean),
             measurement(.orderedOpenKill, ordered.kill, plan.keys, beside: hash.kill),
         ]
+    }
+
+    /// What a key more takes, by the memory with half of the keys and with all; what it does not
+    /// explain is there however many keys there are.
+    private func memory(_ row: GoalRow, _ half: Double, _ all: Double) -> GoalMeasurement {
+        let slope = (all - half) / Double(plan.keys - plan.keys / 2)
+        let fixed = Int(max(0, all - slope * Double(plan.keys)))
+        let size = Format.rate(Double(plan.keys / 2)) + " to " + Format.rate(Double(plan.keys))
+        return GoalMeasurement(
+            row: row, value: slope, remark: "\(size) keys; \(Format.bytes(fixed)) besides")
     }
 
     func measureRecovery() throws -> [GoalMeasurement] {
@@ -46,14 +60,16 @@ struct OpeningGoals {
             high: seconds.high * scale, remark: remark)
     }
 
-    private func run(_ engines: [EngineKind], keys: Int) throws -> [EngineKind: Opening] {
+    private func run(
+        _ engines: [EngineKind], keys: Int, checksRecovery: Bool = true
+    ) throws -> [EngineKind: Opening] {
         let sizes = (key: SizeDistribution("16")!, value: SizeDistribution("200")!)
         let run = KVPlan(
             path: place.directory, engines: engines, workloads: [.fillrandom], keys: keys,
             keySize: sizes.key, valueSize: sizes.value, threads: 1, operations: keys, duration: 0,
             warmup: 0, timeLimit: 0, repetitions: plan.isQuick ? 1 : 3, budget: 0,
-            seed: plan.seed, recordsLatency: false, store: StoreOptions(), checksRecovery: true,
-            forcedPmem: plan.forcedPmem)
+            seed: plan.seed, recordsLatency: false, store: StoreOptions(),
+            checksRecovery: checksRecovery, forcedPmem: plan.forcedPmem)
         var found: [EngineKind: Opening] = [:]
         for (engine, repetitions) in try KVRunner(plan: run, say: OutputOptions.say).run() {
             if let failure = repetitions.lazy.compactMap(\.failure).first {
@@ -66,9 +82,8 @@ struct OpeningGoals {
             found[engine] = Opening(
                 kill: Quartiles(repetitions.compactMap(\.work?.openSeconds)),
                 clean: Quartiles(repetitions.compactMap(\.reopen?.openSeconds)),
-                dramPerKey: Quartiles(
-                    repetitions.compactMap { $0.load?.dramBytes.map { Double($0) / Double(keys) } }
-                ).median)
+                dram: Quartiles(repetitions.compactMap { $0.load?.dramBytes.map(Double.init) })
+                    .median)
         }
         return found
     }

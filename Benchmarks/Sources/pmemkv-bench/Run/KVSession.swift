@@ -27,7 +27,7 @@ struct KVSession: EngineTask {
 
     private func load<E: Engine>(_ open: () throws -> E, thenWork: Bool) throws -> ChildResult {
         var result = ChildResult()
-        var state = ExpectedState()
+        var state = ExpectedState(keys: plan.keys)
         let memoryBefore = ProcessUsage.anonymousBytes
         for (number, fill) in plan.fills.enumerated() {
             try Self.empty(task.directory)

@@ -7,11 +7,19 @@ struct ExpectedState {
     private(set) var versions: [UInt32] = []
     private(set) var count = 0
 
+    init() {}
+
+    /// Takes the memory for so many keys at once: what is measured of an engine's begins behind it.
+    init(keys: Int) {
+        versions = .init(repeating: 0, count: keys)
+        removeAll()
+    }
+
     /// Indexes that have ever been written.
     var capacity: Int { versions.count }
 
     mutating func removeAll() {
-        versions.removeAll()
+        versions.removeAll(keepingCapacity: true)
         count = 0
     }
 
