@@ -21,11 +21,14 @@ struct Meter {
     func wants(_ name: String) -> Bool { wanted.isEmpty || wanted.contains(name) }
 
     /// Runs body count times in all, and those that make warm besides, with ascending numbers.
-    /// `share` divides the count for an operation that consists of many.
+    /// `share` divides the count for an operation that consists of many, and `weight` is how many
+    /// each is told as.
     @inline(__always)
-    func measure(_ name: String, share: Int = 1, _ body: (Int) throws -> Void) throws {
+    func measure(
+        _ name: String, share: Int = 1, weight: Int = 1, _ body: (Int) throws -> Void
+    ) throws {
         guard wants(name) else { return }
-        let length = count / share / Self.turns
+        let length = max(1, count / share / Self.turns)
         for turn in 0...Self.turns {
             let label = turn == 0 ? "warm-up" : name
             let numbers = (turn * length)..<((turn + 1) * length)
@@ -34,7 +37,7 @@ struct Meter {
             for i in numbers { try body(i) }
             let spent = Self.processTime - start
             hot_path_count_end(label)
-            print(label, length, spent)
+            print(label, length * weight, spent)
             fflush(nil)
             awaitTurn()
         }
