@@ -58,17 +58,20 @@ static inline void cpmem_move_words(void *to, const void *from, size_t count) {
 #endif
 }
 
-/// Numbers of a row of ascending words, at most 64, that are below a word; a search without
-/// branches, so that a random key costs no misprediction.
-static inline size_t cpmem_count_below(const void *row, size_t count, uint64_t word) {
+/// Slots of a node's row that are below a word, all of which are read: those not in use are all
+/// ones. Two rounds of comparisons that do not wait for each other, without branches: a search by
+/// halves guesses wrong at every other step. Between the rounds the line of another row that
+/// belongs to the slot is asked for.
+static inline size_t cpmem_count_below(const void *row, const void *other, uint64_t word) {
     const uint64_t *words = (const uint64_t *)row;
-    size_t low = 0;
-    while (count > 1) {
-        size_t half = count / 2;
-        low += cpmem_load_relaxed(words + low + half - 1) < word ? half : 0;
-        count -= half;
-    }
-    return low + (count == 1 && cpmem_load_relaxed(words + low) < word);
+    size_t lines = 0, count = 0;
+    for (size_t i = 7; i < 63; i += 8)
+        lines += cpmem_load_relaxed(words + i) < word;
+    cpmem_prefetch((const char *)other + lines * 64);
+    words += lines * 8;
+    for (size_t i = 0; i < 8; i++)
+        count += cpmem_load_relaxed(words + i) < word;
+    return lines * 8 + count;
 }
 
 /// Length of the common beginning of two byte strings.
