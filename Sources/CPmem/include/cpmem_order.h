@@ -74,6 +74,17 @@ static inline size_t cpmem_count_below(const void *row, const void *other, uint6
     return lines * 8 + count;
 }
 
+/// Words of an ascending row that are not above a word.
+static inline size_t cpmem_count_not_above(const uint64_t *words, size_t count, uint64_t word) {
+    size_t low = 0;
+    while (count > 0) {
+        size_t half = (count + 1) / 2;
+        low += __builtin_unpredictable(words[low + half - 1] <= word) ? half : 0;
+        count -= half;
+    }
+    return low;
+}
+
 /// Length of the common beginning of two byte strings.
 static inline size_t cpmem_common_prefix(const void *a, size_t a_count, const void *b,
                                          size_t b_count) {
@@ -82,5 +93,16 @@ static inline size_t cpmem_common_prefix(const void *a, size_t a_count, const vo
         i++;
     return i;
 }
+
+/// A record while the index is filled: eight bytes of its key, as cpmem_sort_prefix gives them, and
+/// its location in units.
+struct cpmem_ordered_entry {
+    uint64_t prefix, units;
+};
+
+/// Sorts entries by their prefixes, those with the same one in any order. There is room for as many
+/// more, which is overwritten. O(count) where keys are spread evenly, never above O(count * 32).
+void cpmem_sort_entries(struct cpmem_ordered_entry *entries, struct cpmem_ordered_entry *room,
+                        size_t count);
 
 #endif

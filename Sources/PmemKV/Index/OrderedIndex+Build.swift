@@ -1,11 +1,7 @@
+import CPmem
+
 /// Filling the index from the store when it is opened.
 extension OrderedIndex {
-    /// A record and eight bytes of its key, as a number that orders alike.
-    struct Entry {
-        var prefix: UInt64
-        let location: Location
-    }
-
     /// Slots that are filled in each node; the others are for the keys to come.
     private static let fill = OrderedNode.capacity * 7 / 8
 
@@ -61,7 +57,6 @@ extension OrderedIndex {
             let leaf = makeNode(.leaf)
             leaf.fill(count: min(Self.fill, sorted.count - start), shared: shared) { slot in
                 let entry = sorted[start + slot]
-                trusted.insert(entry.location)
                 return (entry.prefix, entry.location)
             }
             shareMore(leaf)
