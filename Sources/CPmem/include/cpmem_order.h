@@ -58,17 +58,31 @@ static inline void cpmem_move_words(void *to, const void *from, size_t count) {
 #endif
 }
 
-/// Numbers of a row of ascending words, at most 64, that are below a word; a search without
-/// branches, so that a random key costs no misprediction.
-static inline size_t cpmem_count_below(const void *row, size_t count, uint64_t word) {
+/// Slots of a node's row that are below a word, all of which are read: those not in use are all
+/// ones. Two rounds of comparisons that do not wait for each other, without branches: a search by
+/// halves guesses wrong at every other step. Between the rounds the line of another row that
+/// belongs to the slot is asked for.
+static inline size_t cpmem_count_below(const void *row, const void *other, uint64_t word) {
     const uint64_t *words = (const uint64_t *)row;
+    size_t lines = 0, count = 0;
+    for (size_t i = 7; i < 63; i += 8)
+        lines += cpmem_load_relaxed(words + i) < word;
+    cpmem_prefetch((const char *)other + lines * 64);
+    words += lines * 8;
+    for (size_t i = 0; i < 8; i++)
+        count += cpmem_load_relaxed(words + i) < word;
+    return lines * 8 + count;
+}
+
+/// Words of an ascending row that are not above a word.
+static inline size_t cpmem_count_not_above(const uint64_t *words, size_t count, uint64_t word) {
     size_t low = 0;
-    while (count > 1) {
-        size_t half = count / 2;
-        low += cpmem_load_relaxed(words + low + half - 1) < word ? half : 0;
+    while (count > 0) {
+        size_t half = (count + 1) / 2;
+        low += __builtin_unpredictable(words[low + half - 1] <= word) ? half : 0;
         count -= half;
     }
-    return low + (count == 1 && cpmem_load_relaxed(words + low) < word);
+    return low;
 }
 
 /// Length of the common beginning of two byte strings.
@@ -79,5 +93,16 @@ static inline size_t cpmem_common_prefix(const void *a, size_t a_count, const vo
         i++;
     return i;
 }
+
+/// A record while the index is filled: eight bytes of its key, as cpmem_sort_prefix gives them, and
+/// its location in units.
+struct cpmem_ordered_entry {
+    uint64_t prefix, units;
+};
+
+/// Sorts entries by their prefixes, those with the same one in any order. There is room for as many
+/// more, which is overwritten. O(count) where keys are spread evenly, never above O(count * 32).
+void cpmem_sort_entries(struct cpmem_ordered_entry *entries, struct cpmem_ordered_entry *room,
+                        size_t count);
 
 #endif

@@ -126,6 +126,12 @@ extension HashIndex {
         likelyBucket(of: hash).likelySlot(hash.tag).location
     }
 
+    /// Whether an item with the fingerprint of a hash was seen at a glance: a hint.
+    @inline(__always)
+    func seemsToHold(_ hash: KeyHash) -> Bool {
+        likelyBucket(of: hash).likelySlot(hash.tag).matches(hash)
+    }
+
     /// Whether there is an item with the fingerprint of a hash, whatever its key. Takes no lock,
     /// and no epoch, since no location is followed.
     func mayHold(_ hash: KeyHash) throws(StoreError) -> Bool {

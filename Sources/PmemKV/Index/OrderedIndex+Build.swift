@@ -1,13 +1,9 @@
+import CPmem
+
 /// Filling the index from the store when it is opened.
 extension OrderedIndex {
-    /// A record and eight bytes of its key, as a number that orders alike.
-    struct Entry {
-        var prefix: UInt64
-        let location: Location
-    }
-
     /// Slots that are filled in each node; the others are for the keys to come.
-    private static let fill = OrderedNode.capacity / 8 * 7
+    private static let fill = OrderedNode.capacity * 7 / 8
 
     /// Fills the empty index with the records of distinct keys, which begin with these bytes:
     /// ranges of them, one behind the other, each ascending.
@@ -32,7 +28,7 @@ extension OrderedIndex {
             var above: [Built] = []
             for start in stride(from: 0, to: level.count, by: Self.fill + 1) {
                 let group = level[start..<min(start + Self.fill + 1, level.count)]
-                let node = makeNode(isLeaf: false)
+                let node = makeNode(level[start].node.isLeaf ? .lowest : .upper)
                 node.fill(
                     group.dropFirst().compactMap(\.first), children: group.map(\.node))
                 above.append(Built(node: node, first: group[start].first))
@@ -58,10 +54,9 @@ extension OrderedIndex {
         leaves.reserveCapacity(sorted.count / Self.fill + 1)
         for start in stride(from: 0, to: sorted.count, by: Self.fill) {
             let before = start == 0 ? last : sorted[start - 1]
-            let leaf = makeNode(isLeaf: true)
+            let leaf = makeNode(.leaf)
             leaf.fill(count: min(Self.fill, sorted.count - start), shared: shared) { slot in
                 let entry = sorted[start + slot]
-                trusted.insert(entry.location)
                 return (entry.prefix, entry.location)
             }
             shareMore(leaf)

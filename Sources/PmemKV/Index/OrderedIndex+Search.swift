@@ -42,20 +42,77 @@ extension OrderedIndex {
             if header.isLeaf {
                 return Place(leaf: node, version: version, next: next, nextOwner: owner)
             }
-            guard let number = childNumber(bound, node, header, version) else { return nil }
-            let word = node.childWord(number)
+            guard let (child, number) = child(bound, node, header, version) else { return nil }
+            if header.isLowest { child.prefetchEntries() }
             if bound.ascending ? number < header.count : number > 0 {
                 next = node.key(bound.ascending ? number : number - 1)
                 owner = (node, version)
             }
-            guard node.isStill(version) else { return nil }
-            let child = OrderedNode(word: word)
-            child.prefetch()
             let childVersion = child.settledVersion()
             guard node.isStill(version) else { return nil }
             node = child
             version = childVersion
         }
+    }
+
+    /// A leaf on its way to the processor, as nobody has looked at it yet, and the node above it
+    /// that led there; none where the leaf is the root.
+    struct Hint {
+        let leaf: OrderedNode
+        private let parent: (node: OrderedNode, version: UInt64)?
+
+        fileprivate init(_ leaf: OrderedNode, below parent: (node: OrderedNode, version: UInt64)?) {
+            self.leaf = leaf
+            self.parent = parent
+        }
+
+        /// Locks the leaf if it is still the one of the key that was looked for.
+        @inline(__always)
+        func tryLock() -> Bool {
+            guard let parent else { return false }
+            // Behind a fence the lock waits for the medium. The entries come meanwhile, and are not
+            // asked for before: more lines at once than the processor waits for hold up the record.
+            leaf.prefetchEntries()
+            let version = leaf.settledVersion()
+            return parent.node.isStill(parent.version) && leaf.tryLock(version)
+        }
+    }
+
+    /// Starts to load the leaf of a key. Inside an epoch. O(log n), no lock.
+    func hint(of key: ByteView) -> Hint {
+        while true {
+            if let hint = tryHint(Bound(key: key, ascending: true)) { return hint }
+            cpmem_pause()
+        }
+    }
+
+    private func tryHint(_ bound: Bound) -> Hint? {
+        var node = root
+        var version = node.settledVersion()
+        guard root == node else { return nil }
+        while true {
+            let header = node.header
+            guard !header.isLeaf else { return Hint(node, below: nil) }
+            guard let child = child(bound, node, header, version)?.node else { return nil }
+            if header.isLowest { return Hint(child, below: (node, version)) }
+            let childVersion = child.settledVersion()
+            guard node.isStill(version) else { return nil }
+            node = child
+            version = childVersion
+        }
+    }
+
+    /// The next node on the way down from one that was in this version, and its number there.
+    @inline(__always)
+    private func child(
+        _ bound: Bound, _ node: OrderedNode, _ header: OrderedNode.Header, _ version: UInt64
+    ) -> (node: OrderedNode, number: Int)? {
+        guard let number = childNumber(bound, node, header, version) else { return nil }
+        let word = node.childWord(number)
+        guard node.isStill(version) else { return nil }
+        let child = OrderedNode(word: word)
+        child.prefetch()
+        return (child, number)
     }
 
     @inline(__always)

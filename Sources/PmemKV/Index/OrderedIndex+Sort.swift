@@ -1,89 +1,139 @@
-/// The records of a part of the index, and what their keys begin with.
-struct OrderedRun {
-    fileprivate(set) var entries: [OrderedIndex.Entry] = []
-    /// A record whose key cannot be told.
-    fileprivate(set) var unknown: StoreError?
-    /// How much of the expected beginning all keys have.
-    fileprivate(set) var shared: Int
-    /// Where the entries of each range of prefixes begin, and the end of the last one.
-    fileprivate var starts: [Int] = []
-}
+import CPmem
 
 /// Bringing all records into the order of their keys.
 ///
-/// Each record is read once for eight bytes of its key, behind those that all keys begin with. What
-/// these eight bytes do not tell apart is read again, for the next ones.
+/// Each record is read once for eight bytes of its key, behind those that all keys begin with,
+/// segment after segment: so the pages of memory that are read lie close together. What these eight
+/// bytes do not tell apart is read again, for the next ones.
 extension OrderedIndex {
     /// Keys that are looked at for what all of them may have in common.
     private static let samples = 256
     /// Entries of a range of prefixes, which one thread sorts at a time.
     private static let rangeLength = 8192
+    /// Records ahead of the one looked at that are on their way to the processor.
+    private static let lookahead = 16
 
     /// Fills the empty index with all that the hash index names. Nobody else uses the store yet.
     ///
-    /// - Complexity: O(n log n) on `threads` threads at most; about 40 bytes a key meanwhile.
+    /// - Complexity: O(n) where keys are spread evenly, O(n log n) at most, on `threads` threads at
+    ///   most; about 50 bytes a key meanwhile.
     func load(threads: Int) throws(StoreError) {
         var shared = try sharedSample()
-        var runs = try read(behind: shared, threads: threads)
+        let groups = SegmentGroups(records.log.geometry, records: records.index.count)
+        let places = try places(in: groups, threads: threads)
+        var runs = try read(places, groups, behind: shared, threads: threads)
         if let lowest = runs.map(\.shared).min(), lowest < shared.count {
             shared.removeLast(shared.count - lowest)
-            runs = try read(behind: shared, threads: threads)
+            runs = try read(places, groups, behind: shared, threads: threads)
         }
         unknownKey = runs.lazy.compactMap(\.unknown).first
         let splitters = splitters(of: runs)
         let unsplit = runs
         let parts = try inParallel(runs.count, threads: threads) { number in
-            unsplit[number].distributed(by: splitters)
+            var run = unsplit[number]
+            unsafe splitters.withUnsafeBufferPointer { splitters in
+                run.distribute(splitters.count + 1) {
+                    Int(
+                        unsafe cpmem_count_not_above(
+                            splitters.baseAddress, splitters.count, $0.prefix))
+                }
+            }
+            return run
         }
         let beginning = shared
         let sorted = try inParallel(splitters.count + 1, threads: threads) { range in
-            var entries = parts.flatMap { $0.entries(ofRange: range) }
-            entries.sort { $0.prefix < $1.prefix }
+            var entries = OrderedRun.entries(ofRange: range, in: parts)
+            entries.sortByPrefix()
             self.settleTies(&entries, behind: beginning.count)
             return entries
         }
         try load(sorted, sharing: shared, threads: threads)
     }
 
-    /// What some of the keys begin with.
+    /// What some of the keys begin with: few, since each may lie in a page that nobody has touched.
     private func sharedSample() throws(StoreError) -> [UInt8] {
+        var places: [Location] = []
+        for shard in records.index.shards where places.count < Self.samples {
+            records.index.forEachLocation(inShard: shard) { location in
+                if places.count < Self.samples { places.append(location) }
+            }
+        }
         var shared: [UInt8]?
-        var rest = Self.samples
-        for shard in records.index.shards where rest > 0 {
-            try records.forEachRecord(inShards: shard..<(shard.advanced(by: 1))) { record in
-                guard rest > 0 else { return }
-                rest -= 1
+        for place in places {
+            _ = try records.log.withRecord(at: place) { record throws(StoreError) -> Void? in
+                guard record.knowsKey else { return nil }
                 let start = record.key.prefix(min(record.keyLength, OrderedNode.sharedCapacity))
                 let known = shared ?? start.array
                 shared = Array(known.prefix(record.key.commonPrefix(with: known)))
-            } damage: { _ in
+                return nil
             }
         }
         return shared ?? []
     }
 
-    private func read(
-        behind shared: [UInt8], threads: Int
-    ) throws(StoreError) -> [OrderedRun] {
-        let records = records
-        return try inParallel(records.index.shards.count, threads: threads) {
+    /// All that the hash index names, in runs in each of which what lies in neighbouring segments
+    /// stands side by side; so many groups of these.
+    private func places(in groups: SegmentGroups, threads: Int) throws(StoreError) -> [OrderedRun] {
+        let index = records.index
+        return try inParallel(index.shards.count, threads: threads) {
             number throws(StoreError) -> OrderedRun in
-            var run = OrderedRun(shared: shared.count)
             let shard = ShardNumber(number)
+            var run = OrderedRun()
             run.entries.reserveCapacity(
-                Int(truncatingIfNeeded: records.index[shard, .items].loadRelaxed()))
-            try records.forEachRecord(inShards: shard..<(shard.advanced(by: 1))) { record in
-                let common = shared.isEmpty ? 0 : record.key.commonPrefix(with: shared)
-                run.shared = min(run.shared, common)
-                run.entries.append(
-                    Entry(
-                        prefix: record.key.dropFirst(common).sortPrefix,
-                        location: record.location))
-            } damage: { record in
-                run.unknown = records.log.damage(record)
+                Int(truncatingIfNeeded: index[shard, .items].loadRelaxed()))
+            try index.forEachLocation(inShard: shard) { location throws(StoreError) in
+                guard groups.geometry.segment(of: location) != nil else {
+                    throw RecordIndex.strayLocation
+                }
+                run.entries.append(Entry(prefix: 0, location: location))
+            }
+            run.distribute(groups.count) { groups.group(of: $0.location) }
+            return run
+        }
+    }
+
+    /// Reads what begins the keys behind what they share, a run for each group of segments.
+    private func read(
+        _ places: [OrderedRun], _ groups: SegmentGroups, behind shared: [UInt8], threads: Int
+    ) throws(StoreError) -> [OrderedRun] {
+        let faults = records.log.medium.faultCount
+        let runs = try inParallel(groups.count, threads: threads) {
+            group throws(StoreError) -> OrderedRun in
+            var run = OrderedRun()
+            run.entries = OrderedRun.entries(ofRange: group, in: places)
+            try shared.withByteView { shared throws(StoreError) in
+                try self.read(&run, behind: shared)
             }
             return run
         }
+        if records.log.medium.faultCount != faults { throw RecordIndex.lostPage }
+        return runs
+    }
+
+    private func read(_ run: inout OrderedRun, behind shared: ByteView) throws(StoreError) {
+        run.shared = shared.count
+        // Fetched once: a retain for each record would wait until the one before has come.
+        let log = records.log
+        let places = run.entries
+        run.entries.removeAll(keepingCapacity: true)
+        for (number, entry) in places.enumerated() {
+            if number + Self.lookahead < places.count {
+                log.prefetchRecord(at: places[number + Self.lookahead].location)
+            }
+            let prefix = try log.withRecord(at: entry.location) {
+                record throws(StoreError) -> UInt64? in
+                guard record.knowsKey else { return nil }
+                let common = shared.isEmpty ? 0 : record.key.commonPrefix(with: shared)
+                run.shared = min(run.shared, common)
+                return record.key.dropFirst(common).sortPrefix
+            }
+            guard let prefix else {
+                run.unknown = log.damage(at: entry.location)
+                continue
+            }
+            run.entries.append(Entry(prefix: prefix, location: entry.location))
+        }
+        for entry in run.entries { trusted.insert(entry.location) }
     }
 
     /// Prefixes that part all entries into ranges of about equal length.
@@ -133,7 +183,7 @@ extension OrderedIndex {
                 prefix: withKey(of: entry.location) { $0.dropFirst(common).sortPrefix } ?? 0,
                 location: entry.location)
         }
-        deeper.sort { $0.prefix < $1.prefix }
+        deeper.sortByPrefix()
         settleTies(&deeper, behind: common)
         for (place, entry) in zip(entries.indices, deeper) {
             entries[place] = Entry(prefix: prefix, location: entry.location)
@@ -154,35 +204,19 @@ extension OrderedIndex {
     }
 }
 
-extension OrderedRun {
-    /// The same entries, those of each range of prefixes side by side.
-    fileprivate func distributed(by splitters: [UInt64]) -> OrderedRun {
-        guard !splitters.isEmpty else {
-            var result = self
-            result.starts = [0, entries.count]
-            return result
-        }
-        let ranges = entries.map { entry in
-            var (low, high) = (0, splitters.count)
-            while low < high {
-                let middle = (low + high) / 2
-                if splitters[middle] <= entry.prefix { low = middle + 1 } else { high = middle }
-            }
-            return UInt32(truncatingIfNeeded: low)
-        }
-        var result = self
-        result.starts = [Int](repeating: 0, count: splitters.count + 2)
-        for range in ranges { result.starts[Int(range) + 1] += 1 }
-        for range in 1..<result.starts.count { result.starts[range] += result.starts[range - 1] }
-        var next = result.starts
-        for (entry, range) in zip(entries, ranges) {
-            result.entries[next[Int(range)]] = entry
-            next[Int(range)] += 1
-        }
-        return result
+/// Neighbouring segments that are read together: so few groups that each has some thousand records.
+private struct SegmentGroups {
+    let geometry: Geometry
+    private var shift = 0
+    var count: Int { (geometry.segmentCount - 1) >> shift + 1 }
+
+    init(_ geometry: Geometry, records: Int) {
+        self.geometry = geometry
+        while count > max(1, min(1024, records / 4096)) { shift += 1 }
     }
 
-    fileprivate func entries(ofRange range: Int) -> ArraySlice<OrderedIndex.Entry> {
-        entries[starts[range]..<starts[range + 1]]
+    @inline(__always)
+    func group(of location: Location) -> Int {
+        (geometry.segment(of: location)?.rawValue ?? 0) >> shift
     }
 }

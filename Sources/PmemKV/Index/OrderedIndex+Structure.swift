@@ -24,7 +24,7 @@ extension OrderedIndex {
                 node = node.child(number)
             }
             let isLeaf = node.isLeaf
-            if isLeaf { prefetchRecords(of: node) }
+            if isLeaf, isWasteful(node) { prefetchRecords(of: node) }
             node.lock()
             if node.isFull {
                 split(node, parent, for: key, appending: isLeaf && isLast)
@@ -49,7 +49,7 @@ extension OrderedIndex {
                 child: right)
             parent.unlock()
         } else {
-            let top = makeNode(isLeaf: false)
+            let top = makeNode(node.isLeaf ? .lowest : .upper)
             top.fill([separator], children: [node, right])
             root = top
         }
@@ -69,7 +69,7 @@ extension OrderedIndex {
             middle = ownPosition(of: key, in: leaf)
             separator = makeKey(behind: key, isIncluded: middle == capacity)
         }
-        let right = makeNode(isLeaf: true)
+        let right = makeNode(.leaf)
         right.takeSlots(from: middle, of: leaf)
         leaf.truncate(to: middle)
         shareMore(leaf)
@@ -81,7 +81,7 @@ extension OrderedIndex {
         let middle = OrderedNode.capacity / 2
         let keys = (0..<inner.count).map(inner.key)
         let children = (0...inner.count).map(inner.child)
-        let right = makeNode(isLeaf: false)
+        let right = makeNode(inner.header.isLowest ? .lowest : .upper)
         right.fill(keys[(middle + 1)...], children: Array(children[(middle + 1)...]))
         inner.fill(keys[..<middle], children: Array(children[...middle]))
         return (keys[middle], right)
@@ -137,7 +137,14 @@ extension OrderedIndex {
     /// half of each tells nothing.
     private static let wastedBits = 32
 
-    func prefetchRecords(of leaf: OrderedNode) {
+    /// Whether so many bits tell nothing in a leaf of several slots.
+    private func isWasteful(_ leaf: OrderedNode) -> Bool {
+        let count = min(leaf.count, OrderedNode.capacity)
+        return count > 1 && leaf.header.shared < OrderedNode.sharedCapacity
+            && (leaf.prefix(0) ^ leaf.prefix(count - 1)).leadingZeroBitCount >= Self.wastedBits
+    }
+
+    private func prefetchRecords(of leaf: OrderedNode) {
         for slot in 0..<min(leaf.count, OrderedNode.capacity) {
             records.log.prefetchRecord(at: leaf.location(slot))
         }
@@ -146,10 +153,8 @@ extension OrderedIndex {
     /// Shares more bytes in a leaf whose prefixes have become alike: their keys are read. Leaf
     /// locked, or not yet reachable.
     func shareMore(_ leaf: OrderedNode) {
+        guard isWasteful(leaf) else { return }
         let count = leaf.count
-        guard count > 1, leaf.header.shared < OrderedNode.sharedCapacity,
-            (leaf.prefix(0) ^ leaf.prefix(count - 1)).leadingZeroBitCount >= Self.wastedBits
-        else { return }
         let common = withKey(of: leaf.location(0)) { first in
             withKey(of: leaf.location(count - 1)) { last in
                 first.prefix(min(OrderedNode.sharedCapacity, first.commonPrefix(with: last))).array

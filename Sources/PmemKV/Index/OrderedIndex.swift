@@ -47,7 +47,7 @@ final class OrderedIndex: @unchecked Sendable {
     init(_ records: RecordIndex) {
         self.records = records
         trusted = TrustBits(records.log.geometry)
-        root = makeNode(isLeaf: true)
+        root = makeNode(.leaf)
     }
 
     deinit { free(root) }
@@ -70,9 +70,9 @@ final class OrderedIndex: @unchecked Sendable {
         bytesWord.addRelaxed(UInt64(truncatingIfNeeded: bytes))
     }
 
-    func makeNode(isLeaf: Bool) -> OrderedNode {
-        account(isLeaf ? OrderedNode.leafBytes : OrderedNode.innerBytes)
-        return OrderedNode(isLeaf: isLeaf)
+    func makeNode(_ kind: OrderedNode.Kind) -> OrderedNode {
+        account(kind == .leaf ? OrderedNode.leafBytes : OrderedNode.innerBytes)
+        return OrderedNode(kind)
     }
 
     func makeKey(_ bytes: ByteView) -> OrderedKey {
@@ -128,26 +128,39 @@ final class OrderedIndex: @unchecked Sendable {
 
     // MARK: Changing
 
+    /// The leaf of a key, looked for before its record is written: it comes from memory while the
+    /// record goes to the medium. To be given back by ``leave(_:)``.
+    struct Seat {
+        fileprivate let hint: Hint
+        fileprivate let visit: Epochs.Visit
+    }
+
+    /// Looks for the leaf of a key that is about to be added or removed. O(log n), no lock.
+    func seat(of key: ByteView) -> Seat {
+        let visit = records.epochs.enter()
+        return Seat(hint: hint(of: key), visit: visit)
+    }
+
+    @inline(__always)
+    func leave(_ seat: Seat) { records.epochs.leave(seat.visit) }
+
     /// Adds a key that is not there, with its record. Its shard is locked. O(log n).
-    func insert(_ key: ByteView, at location: Location) {
-        reading {
-            while true {
-                let leaf = lockLeaf(of: key)
-                if leaf.isFull {
-                    leaf.unlockUnchanged()
-                    makeRoom(for: key)
-                    continue
-                }
-                leaf.insert(key, location, at: ownPosition(of: key, in: leaf))
-                return leaf.unlock()
+    func insert(_ key: ByteView, at location: Location, _ seat: Seat? = nil) {
+        withLockedLeaf(of: key, seat) { leaf in
+            var leaf = leaf
+            while leaf.isFull {
+                leaf.unlockUnchanged()
+                makeRoom(for: key)
+                leaf = lockLeaf(of: key)
             }
+            leaf.insert(key, location, at: ownPosition(of: key, in: leaf))
+            leaf.unlock()
         }
     }
 
     /// Takes a key out whose record stood there last. Its shard is locked. O(log n).
-    func remove(_ key: ByteView, at location: Location) {
-        reading {
-            let leaf = lockLeaf(of: key)
+    func remove(_ key: ByteView, at location: Location, _ seat: Seat? = nil) {
+        withLockedLeaf(of: key, seat) { leaf in
             guard let slot = ownSlot(of: key, at: location, in: leaf) else {
                 return leaf.unlockUnchanged()
             }
@@ -186,6 +199,16 @@ final class OrderedIndex: @unchecked Sendable {
                 if place.leaf.isStill(place.version) { return slot != nil }
             }
         }
+    }
+
+    /// Gives body the locked leaf of a key, which it unlocks: the one that was found before, unless
+    /// it has changed since. Inside an epoch.
+    @inline(__always)
+    private func withLockedLeaf(
+        of key: ByteView, _ seat: Seat?, _ body: (OrderedNode) -> Void
+    ) {
+        guard let seat else { return reading { body(lockLeaf(of: key)) } }
+        body(seat.hint.tryLock() ? seat.hint.leaf : lockLeaf(of: key))
     }
 
     private func lockLeaf(of key: ByteView) -> OrderedNode {

@@ -13,7 +13,7 @@ extension OrderedNode {
         word(.entries, slot).storeRelaxed(key.rawValue)
         move(.children, from: slot + 1, to: slot + 2, count: count - slot)
         word(.children, slot + 1).storeRelaxed(child.word)
-        header = Header(count: count + 1, shared: shared, isLeaf: false)
+        header = header.with(count: count + 1, shared: shared)
     }
 
     /// Takes a separator out, and one of the two children beside it.
@@ -40,7 +40,8 @@ extension OrderedNode {
             word(.prefixes, slot).storeRelaxed(key.bytes.dropFirst(shared).sortPrefix)
             word(.entries, slot).storeRelaxed(key.rawValue)
         }
-        header = Header(count: keys.count, shared: shared, isLeaf: false)
+        clearPrefixes(keys.count..<max(count, keys.count))
+        header = header.with(count: keys.count, shared: shared)
     }
 
     // MARK: Leaves
@@ -52,7 +53,7 @@ extension OrderedNode {
         open(slot, of: count)
         word(.prefixes, slot).storeRelaxed(key.dropFirst(shared).sortPrefix)
         word(.entries, slot).storeRelaxed(location.units)
-        header = Header(count: count &+ 1, shared: shared, isLeaf: true)
+        header = header.with(count: count &+ 1, shared: shared)
     }
 
     /// Lets a slot name another record of the same key.
@@ -74,7 +75,7 @@ extension OrderedNode {
         let shared = other.header.shared
         unsafe cpmem_move_words(
             address(.shared), other.address(.shared), Self.sharedCapacity / 8)
-        header = Header(count: count, shared: shared, isLeaf: true)
+        header = header.with(count: count, shared: shared)
     }
 
     /// Makes a leaf hold so many slots, whose keys begin with these bytes.
@@ -87,14 +88,21 @@ extension OrderedNode {
             word(.prefixes, number).storeRelaxed(prefix)
             word(.entries, number).storeRelaxed(location.units)
         }
-        header = Header(count: count, shared: shared.count, isLeaf: true)
+        clearPrefixes(count..<max(self.count, count))
+        header = header.with(count: count, shared: shared.count)
     }
 
     // MARK: Both
 
     /// Keeps the first slots; in an inner node the children of these.
     func truncate(to count: Int) {
-        header = Header(count: count, shared: header.shared, isLeaf: isLeaf)
+        clearPrefixes(count..<self.count)
+        header = header.with(count: count, shared: header.shared)
+    }
+
+    /// Marks slots as not in use: for a search they are behind all others.
+    func clearPrefixes(_ slots: Range<Int>) {
+        for slot in slots { word(.prefixes, slot).storeRelaxed(.max) }
     }
 
     /// Lowers the number of shared bytes to what a key has of them, and returns it.
@@ -105,6 +113,7 @@ extension OrderedNode {
         // With one key in it nothing says what the next ones have in common.
         guard header.count > 0 else { return 0 }
         let shared = header.shared
+        guard shared > 0 else { return 0 }
         let match = commonPrefix(with: key, shared)
         if match < shared {
             withSharedBytes(shared) { bytes in
@@ -115,7 +124,7 @@ extension OrderedNode {
                     word(.prefixes, slot).storeRelaxed(tail.sortPrefix | old)
                 }
             }
-            self.header = Header(count: header.count, shared: match, isLeaf: header.isLeaf)
+            self.header = header.with(count: header.count, shared: match)
         }
         return match
     }
@@ -131,7 +140,8 @@ extension OrderedNode {
         let before = header
         move(.prefixes, from: slot &+ 1, to: slot, count: before.count &- slot &- 1)
         move(.entries, from: slot &+ 1, to: slot, count: before.count &- slot &- 1)
-        header = Header(count: before.count - 1, shared: before.shared, isLeaf: before.isLeaf)
+        clearPrefixes((before.count &- 1)..<before.count)
+        header = before.with(count: before.count - 1, shared: before.shared)
     }
 
     private func move(_ row: Row, from start: Int, to target: Int, count: Int) {

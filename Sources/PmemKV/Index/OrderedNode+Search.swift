@@ -7,7 +7,7 @@ extension OrderedNode {
     ///
     /// What was read belongs together only if the node is still in the version it was in before.
     ///
-    /// - Complexity: O(log 64) comparisons of words.
+    /// - Complexity: 15 comparisons of words.
     @inline(__always)
     func ties(of key: ByteView, _ header: Header) -> Range<Int> {
         let shared = header.shared
@@ -18,7 +18,11 @@ extension OrderedNode {
             if key.count < shared { return 0..<0 }
         }
         let prefix = key.dropFirst(shared).sortPrefix
-        let low = unsafe cpmem_count_below(address(.prefixes), count, prefix)
+        let low = min(
+            count,
+            Int(
+                unsafe cpmem_count_below(
+                    address(.prefixes), address(header.isLeaf ? .entries : .children), prefix)))
         var high = low
         while high < count, self.prefix(high) == prefix { high &+= 1 }
         return low..<high

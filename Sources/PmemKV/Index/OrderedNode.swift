@@ -3,9 +3,10 @@ import CPmem
 /// A node of the ordered index in raw memory, leaf or inner.
 ///
 ///     0    version: bit 0 locked, bit 1 dead; every change adds 4
-///     8    count in bits 0 to 15, shared bytes in bits 16 to 31, bit 32 set in a leaf
+///     8    count in bits 0 to 15, shared bytes in bits 16 to 31, the kind above
 ///     16   bytes that all keys of the node begin with, at most 48
-///     64   for each slot the eight bytes behind the shared ones, as a number that orders alike
+///     64   for each slot the eight bytes behind the shared ones, as a number that orders alike;
+///          all ones where no slot is in use
 ///     576  for each slot of a leaf the location of a record of its key; for each of an inner node
 ///          the OrderedKey of a separator
 ///     1088 inner nodes: the children, one more than slots; the keys of child i are at or above
@@ -25,9 +26,12 @@ import CPmem
 /// - All keys of a node begin with its shared bytes; an insertion that does not lowers them first.
 @safe
 struct OrderedNode: Equatable {
-    static let capacity = 64
-    static let leafBytes = Row.children.rawValue
-    static let innerBytes = leafBytes + (capacity + 1) * 8
+    /// One less than the rows have room for. So a leaf takes 17 lines, with the eight bytes of the
+    /// last that the C library's allocator keeps in front of what comes next.
+    static let capacity = 63
+    private static let rowLength = 64
+    static let leafBytes = Row.entries.rawValue + capacity * 8
+    static let innerBytes = Row.children.rawValue + (capacity + 1) * 8
     static let sharedCapacity = Int(cpmem_shared_bytes)
 
     private let base: UnsafeMutableRawPointer
@@ -50,11 +54,12 @@ struct OrderedNode: Equatable {
     var memory: UnsafeMutableRawPointer { unsafe base }
 
     /// A node that nobody else can reach yet.
-    init(isLeaf: Bool) {
-        let bytes = isLeaf ? Self.leafBytes : Self.innerBytes
+    init(_ kind: Kind) {
+        let bytes = kind == .leaf ? Self.leafBytes : Self.innerBytes
         unsafe base = .allocate(byteCount: bytes, alignment: 64)
         unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-        header = Header(count: 0, shared: 0, isLeaf: isLeaf)
+        clearPrefixes(0..<Self.rowLength)
+        header = Header(kind, count: 0, shared: 0)
     }
 
     /// The arrays of words, by the byte at which they begin.
@@ -77,10 +82,19 @@ struct OrderedNode: Equatable {
         unsafe AtomicWord(address(row, number))
     }
 
-    /// Starts to load all of a leaf; of an inner node more than half.
+    /// Starts to load what a search looks at.
     @inline(__always)
-    func prefetch() {
-        for line in 0..<(Self.leafBytes / 64) { unsafe cpmem_prefetch(base + line &* 64) }
+    func prefetch() { prefetch(0..<(Row.entries.rawValue / 64)) }
+
+    /// Starts to load the entries.
+    @inline(__always)
+    func prefetchEntries() {
+        prefetch((Row.entries.rawValue / 64)..<(Row.children.rawValue / 64))
+    }
+
+    @inline(__always)
+    private func prefetch(_ lines: Range<Int>) {
+        for line in lines { unsafe cpmem_prefetch(base + line &* 64) }
     }
 
     // MARK: Version
@@ -139,6 +153,11 @@ struct OrderedNode: Equatable {
 
     // MARK: Contents
 
+    /// A leaf, an inner node above leaves, one above inner nodes.
+    enum Kind: UInt64 {
+        case leaf, lowest, upper
+    }
+
     struct Header {
         let rawValue: UInt64
 
@@ -146,8 +165,14 @@ struct OrderedNode: Equatable {
         init(rawValue: UInt64) { self.rawValue = rawValue }
 
         @inline(__always)
-        init(count: Int, shared: Int, isLeaf: Bool) {
-            rawValue = UInt64(count) | UInt64(shared) << 16 | (isLeaf ? 1 << 32 : 0)
+        init(_ kind: Kind, count: Int, shared: Int) {
+            rawValue = UInt64(count) | UInt64(shared) << 16 | kind.rawValue << 32
+        }
+
+        /// Of the same kind.
+        @inline(__always)
+        func with(count: Int, shared: Int) -> Header {
+            Header(rawValue: (rawValue >> 32) << 32 | UInt64(count) | UInt64(shared) << 16)
         }
 
         @inline(__always)
@@ -155,7 +180,10 @@ struct OrderedNode: Equatable {
         @inline(__always)
         var shared: Int { Int(truncatingIfNeeded: rawValue >> 16 & 0xFFFF) }
         @inline(__always)
-        var isLeaf: Bool { rawValue >> 32 != 0 }
+        var isLeaf: Bool { rawValue >> 32 == Kind.leaf.rawValue }
+        /// Whether the children are leaves.
+        @inline(__always)
+        var isLowest: Bool { rawValue >> 32 == Kind.lowest.rawValue }
     }
 
     @inline(__always)

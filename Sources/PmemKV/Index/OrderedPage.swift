@@ -3,73 +3,76 @@ import CPmem
 /// Some neighbouring records of the ordered index, in the order of a scan, and where the scan goes
 /// on. One page is one leaf, as it was at one moment.
 ///
-/// An entry is the record itself, where the hash index named it when the page was read: whoever
+/// An entry is the place of a record, where the hash index named it when the page was read: whoever
 /// shows it looks again whether it still does. Where that could not be settled the entry is a copy
 /// of the key, which is looked for.
 @safe
 struct OrderedPage: ~Copyable {
-    struct Entry {
-        let location: Location
-        /// Of the life of the extent in which the leaf named the record.
-        let salt: UInt64
-        fileprivate(set) var kind = Kind.record
-        /// Where a copied key stands.
-        fileprivate var start: UInt32 = 0
-        fileprivate var length: UInt32 = 0
+    /// An entry that is not simply a record.
+    private struct Exception {
+        let number: Int
+        /// Where the copied key stands; nil when the record may not be the newest and is damaged:
+        /// nobody can tell whose it is.
+        let key: Range<Int>?
     }
 
-    enum Kind: UInt8 {
-        /// The record was the newest of its key.
-        case record
-        /// The key was copied.
-        case key
-        /// The record may not be the newest, and is damaged: nobody can tell whose it is.
-        case unreadable
-    }
-
-    /// Room for the slots of a leaf. No array, which would be retained for each entry that is
-    /// looked at.
-    private let entries: UnsafeMutablePointer<Entry>
+    /// Room for the slots of a leaf, as units. No array, which would be retained for each entry
+    /// that is looked at.
+    private let units: UnsafeMutablePointer<UInt64>
     private(set) var count = 0
+    /// The numbers of the exceptions, a bit for each.
+    private var exceptionBits: UInt64 = 0
+    private var exceptions: [Exception] = []
     private var bytes: [UInt8] = []
+    /// Lives that had begun when the page was read (``Segments/livesBegun``): while no other has,
+    /// each location holds the record that the leaf named.
+    fileprivate(set) var lives: UInt64 = 0
     /// Where the next page begins; nil behind the last one, and when the page was cut.
     private(set) var next: [UInt8]?
     /// Whether the limit kept some of the leaf's records out that belong to the page.
     private(set) var isCut = false
-    /// What a leaf named that the hash index may no longer name, by the numbers of the entries.
-    private var doubtful: [Int] = []
 
-    init() { unsafe entries = .allocate(capacity: OrderedNode.capacity) }
+    init() {
+        assert(OrderedNode.capacity <= UInt64.bitWidth)
+        unsafe units = .allocate(capacity: OrderedNode.capacity)
+    }
 
-    deinit { unsafe entries.deallocate() }
+    deinit { unsafe units.deallocate() }
 
-    private(set) subscript(number: Int) -> Entry {
-        @inline(__always)
+    /// Where the record of an entry lies.
+    @inline(__always)
+    private(set) subscript(number: Int) -> Location {
         get {
             precondition(number >= 0 && number < count)
-            return unsafe entries[number]
+            return Location(units: unsafe units[number])
         }
-        @inline(__always)
         nonmutating set {
             precondition(number >= 0 && number < count)
-            unsafe entries[number] = newValue
+            unsafe units[number] = newValue.units
         }
     }
 
-    /// Gives a copied key to body.
+    /// Whether an entry is the record that was the newest of its key.
+    @inline(__always)
+    func isRecord(_ number: Int) -> Bool {
+        exceptionBits &>> UInt64(truncatingIfNeeded: number) & 1 == 0
+    }
+
+    /// Gives the copied key of an entry that is no record to body; nil when it could not be told.
     func withKey<R, E: Error>(
-        of entry: Entry, _ body: (ByteView) throws(E) -> R
-    ) throws(E) -> R {
-        let start = Int(entry.start)
-        return try bytes.withByteView { all throws(E) in
-            try body(all.slice(start..<(start + Int(entry.length))))
-        }
+        of number: Int, _ body: (ByteView) throws(E) -> R
+    ) throws(E) -> R? {
+        guard let range = exceptions.first(where: { $0.number == number })?.key else { return nil }
+        return try bytes.withByteView { all throws(E) in try body(all.slice(range)) }
     }
 
     fileprivate mutating func clear() {
         count = 0
-        bytes.removeAll(keepingCapacity: true)
-        doubtful.removeAll(keepingCapacity: true)
+        exceptionBits = 0
+        if !exceptions.isEmpty {
+            exceptions.removeAll(keepingCapacity: true)
+            bytes.removeAll(keepingCapacity: true)
+        }
         next = nil
     }
 
@@ -77,10 +80,11 @@ struct OrderedPage: ~Copyable {
     @inline(__always)
     fileprivate mutating func load(_ slots: Range<Int>, of leaf: OrderedNode, ascending: Bool) {
         count = slots.count
+        let step = ascending ? 1 : -1
+        var slot = ascending ? slots.lowerBound : slots.upperBound - 1
         for number in 0..<count {
-            let location = leaf.location(
-                ascending ? slots.lowerBound + number : slots.upperBound - 1 - number)
-            self[number] = Entry(location: location, salt: 0)
+            self[number] = leaf.location(slot)
+            slot &+= step
         }
     }
 
@@ -89,43 +93,53 @@ struct OrderedPage: ~Copyable {
         next = isCut ? nil : key.map(\.bytes.array)
     }
 
+    // MARK: Which are the newest
+
     /// Finds out which of the records are the newest of their keys. Inside the epoch in which the
     /// leaf named them.
     ///
     /// - Parameter copiesFirst: the first entry is to be a key in any case.
+    @inline(__always)
     fileprivate mutating func settle(in index: OrderedIndex, copiesFirst: Bool) {
-        for number in 0..<count {
-            let location = self[number].location
-            let salt = index.records.log.bounds(of: location)?.salt ?? 0
-            self[number] = Entry(location: location, salt: salt)
-            if copiesFirst && number == 0 || !index.isTrusted(location) { doubtful.append(number) }
+        var doubtful: UInt64 = 0
+        for number in 0..<count where !index.isTrusted(self[number]) {
+            doubtful |= 1 &<< UInt64(truncatingIfNeeded: number)
         }
-        guard !doubtful.isEmpty else { return }
-        for number in doubtful { index.records.log.prefetchRecord(at: self[number].location) }
-        for number in doubtful {
-            index.withKey(of: self[number].location) { key in
+        if copiesFirst, count > 0 { doubtful |= 1 }
+        if doubtful != 0 { settle(doubtful, in: index, copiesFirst: copiesFirst) }
+    }
+
+    @inline(never)
+    private mutating func settle(
+        _ doubtful: UInt64, in index: OrderedIndex, copiesFirst: Bool
+    ) {
+        let numbers = (0..<count).filter { doubtful &>> UInt64($0) & 1 != 0 }
+        for number in numbers { index.records.log.prefetchRecord(at: self[number]) }
+        for number in numbers {
+            index.withKey(of: self[number]) { key in
                 index.records.index.prefetch(index.records.hash(key))
             }
         }
-        for number in doubtful { settle(number, in: index, copying: copiesFirst && number == 0) }
+        for number in numbers { settle(number, in: index, copying: copiesFirst && number == 0) }
     }
 
     private mutating func settle(_ number: Int, in index: OrderedIndex, copying: Bool) {
         var mended: Location?
-        let key: [UInt8]?? = index.withKey(of: self[number].location) { key in
-            mended = copying ? nil : index.mend(key, from: self[number].location)
+        let key: [UInt8]?? = index.withKey(of: self[number]) { key in
+            mended = copying ? nil : index.mend(key, from: self[number])
             return mended == nil ? key.array : nil
         }
-        if let mended, let bounds = index.records.log.bounds(of: mended) {
-            self[number] = Entry(location: mended, salt: bounds.salt)
-        } else if let key = key ?? nil {
-            self[number].kind = .key
-            self[number].start = UInt32(truncatingIfNeeded: bytes.count)
-            self[number].length = UInt32(truncatingIfNeeded: key.count)
-            bytes += key
-        } else {
-            self[number].kind = .unreadable
+        if let mended {
+            self[number] = mended
+            return
         }
+        exceptionBits |= 1 &<< UInt64(number)
+        guard let key = key ?? nil else {
+            return exceptions.append(Exception(number: number, key: nil))
+        }
+        exceptions.append(
+            Exception(number: number, key: bytes.count..<(bytes.count + key.count)))
+        bytes += key
     }
 }
 
@@ -161,6 +175,7 @@ extension OrderedIndex {
 
     /// False when the leaf changed meanwhile.
     private func tryRead(_ bound: Bound, _ limit: Int, into page: inout OrderedPage) -> Bool {
+        page.lives = records.log.segments.livesBegun
         let place = place(bound)
         let leaf = place.leaf
         let header = leaf.header

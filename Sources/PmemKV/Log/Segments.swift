@@ -16,7 +16,7 @@ final class Segments: @unchecked Sendable {
     /// What was appended to each extent, by kind. Away from the lines that readers look at, since
     /// every put writes here.
     private let appended: ExtentWords
-    /// The lock's word, then those of ``freeCount`` and ``longestRecord``.
+    /// The lock's word, then those of ``freeCount``, ``longestRecord`` and ``livesBegun``.
     private let shared = SharedLines(1)
     var lock: SpinLock { SpinLock(shared[0]) }
     /// The free segments that may be used. Under the lock.
@@ -136,6 +136,15 @@ final class Segments: @unchecked Sendable {
         set { shared[1].storeRelaxed(UInt64(truncatingIfNeeded: newValue)) }
     }
 
+    /// Lives that began since the pool was opened. Where the number is what it was, no place of the
+    /// log holds another record than it did: changed under the lock, before anything is written in
+    /// the new life.
+    @inline(__always)
+    private(set) var livesBegun: UInt64 {
+        get { shared[3].loadAcquire() }
+        set { shared[3].storeRelease(newValue) }
+    }
+
     /// The longest record in any extent that was sealed, or looked at, since the pool was opened,
     /// of those that are no longer than a segment.
     var longestRecord: Units { Units(Int(truncatingIfNeeded: shared[2].loadRelaxed())) }
@@ -215,6 +224,7 @@ final class Segments: @unchecked Sendable {
         assert(appendedUnits(segment, .put) == .zero)
         assert(appendedUnits(segment, .tombstone) == .zero)
         freeCount -= life.span
+        livesBegun &+= 1
     }
 
     private func makeFree(_ segment: SegmentNumber) {

@@ -48,8 +48,32 @@ extension Engine {
         let head = try own(shard, space.acquireHead(for: source), for: source)
         defer { shard.unlock() }
         if source.kind.isFound { index.prefetchSplit(source.hash) }
+        if let ordered, !head.isSpanning, changesLeaf(source) {
+            return try write(source, to: head, relaxed: relaxed, in: ordered)
+        }
         let location = try append(source, to: head, relaxed: relaxed)
         return try publish(source, at: location)
+    }
+
+    /// Whether a write will most likely change a leaf of the ordered index, and its drain is so
+    /// short that the leaf's coming from memory counts. Shard locked.
+    @inline(__always)
+    private func changesLeaf(_ source: RecordSource) -> Bool {
+        !log.medium.drainCoversAllThreads
+            && (!source.kind.isFound || !index.seemsToHold(source.hash))
+    }
+
+    /// The same while the leaf comes from memory. A function of its own, so that the hash index
+    /// alone pays nothing for it.
+    @inline(never)
+    private func write(
+        _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool,
+        in ordered: OrderedIndex
+    ) throws(StoreError) -> Bool {
+        let seat = ordered.seat(of: source.key)
+        defer { ordered.leave(seat) }
+        let location = try append(source, to: head, relaxed: relaxed)
+        return try publish(source, at: location, seat)
     }
 
     /// Writes one record if the condition holds for what is there now. Returns whether it did.
@@ -166,10 +190,12 @@ extension Engine {
     /// A failure leaves a durable record that the index does not know: only a new recovery puts
     /// that right.
     @inline(__always) @discardableResult
-    func publish(_ source: RecordSource, at location: Location) throws(StoreError) -> Bool {
+    func publish(
+        _ source: RecordSource, at location: Location, _ seat: OrderedIndex.Seat? = nil
+    ) throws(StoreError) -> Bool {
         try gate.failing { () throws(StoreError) in
             let previous = try records.locate(source.key, source.hash)
-            try replace(previous, by: source, at: location)
+            try replace(previous, by: source, at: location, seat)
             return previous != nil
         }
     }
@@ -186,7 +212,8 @@ extension Engine {
 
     @inline(__always)
     private func replace(
-        _ previous: RecordIndex.Found?, by source: RecordSource, at location: Location
+        _ previous: RecordIndex.Found?, by source: RecordSource, at location: Location,
+        _ seat: OrderedIndex.Seat? = nil
     ) throws(StoreError) {
         // Before the index: whoever then finds the record dead may free its extent at once, and all
         // counts of that have to have been made.
@@ -202,7 +229,7 @@ extension Engine {
                 // What a reader has found a scan finds as well: a new key comes into the tree
                 // first and a removed one leaves it last. A scan passes over keys of the tree
                 // that the hash index does not hold.
-                ordered?.insert(source.key, at: location)
+                ordered?.insert(source.key, at: location, seat)
                 try index.insert(source.hash, location)
                 ordered?.trust(location)
             }
@@ -211,7 +238,7 @@ extension Engine {
             if let previous {
                 ordered?.distrust(previous.location)
                 index.remove(previous.place, of: source.hash)
-                ordered?.remove(source.key, at: previous.location)
+                ordered?.remove(source.key, at: previous.location, seat)
             }
             index.increment(.removes, source.hash)
         }

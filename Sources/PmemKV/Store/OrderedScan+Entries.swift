@@ -7,33 +7,28 @@ import CPmem
 /// looks for pins. So a record that is trusted behind a pin, with a full fence between, stays.
 extension OrderedScan {
     mutating func show(
-        _ entry: OrderedPage.Entry, _ checksEnd: Bool, in frame: borrowing CallbackFrame,
-        _ body: Body
+        _ number: Int, _ checksEnd: Bool, in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
         try gate.checkReadable()
-        switch entry.kind {
-        case .record:
-            return unsafe base == nil
-                ? try showUnmapped(entry, body)
-                : try showInPlace(entry, checksEnd, in: frame, body)
-        case .key: return try showKey(of: entry, in: frame, body)
-        case .unreadable: throw log.damage(at: entry.location)
-        }
+        guard page.isRecord(number) else { return try showKey(of: number, in: frame, body) }
+        return unsafe base == nil
+            ? try showUnmapped(number, body)
+            : try showInPlace(number, checksEnd, in: frame, body)
     }
 
     private mutating func showInPlace(
-        _ entry: OrderedPage.Entry, _ checksEnd: Bool, in frame: borrowing CallbackFrame,
-        _ body: Body
+        _ number: Int, _ checksEnd: Bool, in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
-        let extent = segments.extent(of: entry.location)
+        let location = page[number]
+        let extent = segments.extent(of: location)
         if extent != pinned {
             frame.pin(extent.rawValue)
             pinned = extent
             cpmem_fence_seq_cst()
         }
-        guard let bounds = newest(entry), let base = unsafe base else { return .stale }
-        let record = unsafe RecordView(
-            base: base + entry.location.offset, location: entry.location, in: bounds)
+        guard isNewest(number), let base = unsafe base,
+            let record = unsafe record(at: location, base)
+        else { return .stale }
         if checksEnd, record.knowsKey, isBehindEnd(record.key) { return .ended }
         guard records.mayBeShown(record) else { throw log.damage(record) }
         copies.noteLast(record.key)
@@ -43,13 +38,13 @@ extension OrderedScan {
     }
 
     private mutating func showUnmapped(
-        _ entry: OrderedPage.Entry, _ body: Body
+        _ number: Int, _ body: Body
     ) throws(StoreError) -> Outcome {
         typealias Copy = (key: [UInt8], value: [UInt8])
         let copy = try records.epochs.reading { () throws(StoreError) -> Copy? in
             try gate.checkReadable()
-            guard newest(entry) != nil else { return nil }
-            return try log.withRecord(at: entry.location) { record throws(StoreError) in
+            guard isNewest(number) else { return nil }
+            return try log.withRecord(at: page[number]) { record throws(StoreError) in
                 if record.isSound { return (record.key.array, record.value.array) }
                 guard record.knowsKey, isBehindEnd(record.key) else { throw log.damage(record) }
                 return (record.key.array, [])
@@ -68,9 +63,11 @@ extension OrderedScan {
 
     /// The key may be gone.
     private mutating func showKey(
-        of entry: OrderedPage.Entry, in frame: borrowing CallbackFrame, _ body: Body
+        of number: Int, in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
-        let key = page.withKey(of: entry) { $0.array }
+        guard let key = page.withKey(of: number, { $0.array }) else {
+            throw log.damage(at: page[number])
+        }
         // The record that is found takes the place of the one that is pinned.
         pinned = nil
         return try key.withByteView { key throws(StoreError) in

@@ -8,9 +8,9 @@ import CPmem
 /// extent pinned (OrderedScan+Entries).
 ///
 /// Invariants:
-/// - Before body is given a record, the trust in it is asked, and then the life of its extent: what
-///   is shown is the newest of its key. A bit that was set in a later life comes with that life's
-///   salt, which is not the one that the page noted.
+/// - Before body is given a record, the trust in it is asked, and then whether a life has begun
+///   since the page was read: what is shown is the newest of its key. Whoever sees a bit that was
+///   set in a later life sees that this life began, and the scan reads the page anew.
 /// - A key is shown behind the one before it in order, so none is shown twice. When a record is
 ///   no longer what it was, or records of a page that was cut at the limit were gone, a new page
 ///   is read behind the last key that was shown, and begins with a key that is looked for: the scan
@@ -67,7 +67,7 @@ struct OrderedScan: ~Copyable {
                 ordered.read(
                     from: start, ascending: !reverse, limit: isRepeated ? .max : left,
                     copiesFirst: isRepeated, into: &page)
-                prefetch(from: 0)
+                beginPrefetch()
             }
             hasUpcoming = false
             switch try showPage(in: frame, body) {
@@ -99,15 +99,14 @@ struct OrderedScan: ~Copyable {
         let checksEnd = end.map { !isInside(page.next, $0) } ?? false
         var number = 0
         while number < count {
-            if count &- number <= 2 &* ScanCopies.most { readUpcoming(checksEnd) }
-            prefetch(from: number &+ ScanCopies.most)
+            if count &- number <= Self.farAhead &+ ScanCopies.most { readUpcoming(checksEnd) }
             try copy(from: number)
             var outcome = Outcome.shown
             if copies.count > 0 {
                 outcome = try showCopies(from: number, checksEnd, body)
                 number &+= copies.count
             } else {
-                outcome = try show(page[number], checksEnd, in: frame, body)
+                outcome = try show(number, checksEnd, in: frame, body)
                 number &+= 1
             }
             guard outcome == .shown else { return outcome }
@@ -117,7 +116,8 @@ struct OrderedScan: ~Copyable {
 
     // MARK: Copies
 
-    /// Copies the next records, as far as they are short, sound and still the newest.
+    /// Copies the next records, as far as they are short and sound, and stay where they are. That
+    /// each is still the record of the page is seen when it is shown.
     private mutating func copy(from start: Int) throws(StoreError) {
         copies.removeAll()
         guard let base = unsafe base else { return }
@@ -125,11 +125,10 @@ struct OrderedScan: ~Copyable {
             try gate.checkReadable()
             let end = min(page.count, start &+ min(ScanCopies.most, left))
             for number in start..<end {
-                let entry = page[number]
-                guard entry.kind == .record, let bounds = newest(entry) else { break }
-                let record = unsafe RecordView(
-                    base: base + entry.location.offset, location: entry.location, in: bounds)
-                guard record.fits, record.byteCount <= ScanCopies.longest,
+                unsafe prefetch(behind: number, base)
+                guard page.isRecord(number),
+                    let record = unsafe record(at: page[number], base),
+                    record.fits, record.byteCount <= ScanCopies.longest,
                     records.mayBeShown(record)
                 else { break }
                 copies.append(record)
@@ -139,16 +138,25 @@ struct OrderedScan: ~Copyable {
         }
     }
 
-    /// The extent of a record that is still the newest of its key and has not gone; nil for any
-    /// other.
+    /// The record at a location that is trusted; in an epoch, or pinned, it then stays.
     @inline(__always)
-    func newest(_ entry: OrderedPage.Entry) -> ExtentBounds? {
+    func record(at location: Location, _ base: UnsafeRawPointer) -> RecordView? {
         SchedulingPoint.pass()
-        guard ordered.isTrusted(entry.location),
-            let segment = geometry.segment(of: entry.location)
-        else { return nil }
-        let bounds = segments.bounds(ofExtentWith: segment)
-        return bounds.salt == entry.salt ? bounds : nil
+        guard ordered.isTrusted(location), let segment = geometry.segment(of: location) else {
+            return nil
+        }
+        return unsafe RecordView(
+            base: base + location.offset, location: location,
+            in: segments.bounds(ofExtentWith: segment))
+    }
+
+    /// Whether an entry is a record that is still the newest of its key and has not gone.
+    @inline(__always)
+    func isNewest(_ number: Int) -> Bool {
+        SchedulingPoint.pass()
+        guard ordered.isTrusted(page[number]) else { return false }
+        SchedulingPoint.pass()
+        return segments.livesBegun == page.lives
     }
 
     private mutating func showCopies(
@@ -156,7 +164,7 @@ struct OrderedScan: ~Copyable {
     ) throws(StoreError) -> Outcome {
         for number in 0..<copies.count {
             // Others may have written meanwhile, or body itself.
-            guard newest(page[start &+ number]) != nil else {
+            guard isNewest(start &+ number) else {
                 if number > 0 { copies.noteLast(number &- 1) }
                 return .stale
             }
@@ -174,30 +182,46 @@ struct OrderedScan: ~Copyable {
 
     // MARK: Looking ahead
 
-    /// Starts to load the next records that are copied at a time, of this page and the one behind.
-    ///
-    /// The first lines go first: finding out where a page of memory lies takes as long as loading a
-    /// line of it, and only what stands close together in the program overlaps.
-    private func prefetch(from start: Int) {
-        guard let base = unsafe base else { return }
-        for number in start..<(start &+ ScanCopies.most) {
-            guard let offset = offset(ofAhead: number) else { break }
+    /// Records ahead of the one looked at whose first lines are on their way, and those of which
+    /// all lines are: finding out where a page of memory lies takes as long as loading a line.
+    private static let farAhead = 16
+    private static let ahead = 8
+
+    /// Starts to load the records of a page behind one of them, and of the page behind.
+    @inline(__always)
+    private func prefetch(behind number: Int, _ base: UnsafeRawPointer) {
+        if let offset = offset(ofAhead: number &+ Self.farAhead) {
             unsafe cpmem_prefetch(base + offset)
         }
-        for number in start..<(start &+ ScanCopies.most) {
-            guard let offset = offset(ofAhead: number) else { break }
-            for line in 1..<RecordLayout.shortLines {
-                unsafe cpmem_prefetch(base + offset + line &* Geometry.line)
-            }
+        if let offset = offset(ofAhead: number &+ Self.ahead) {
+            unsafe prefetchRest(base + offset)
+        }
+    }
+
+    /// Starts to load the first records of a page that was read when it was needed.
+    private func beginPrefetch() {
+        guard let base = unsafe base else { return }
+        for number in 0..<min(page.count, Self.farAhead) {
+            unsafe cpmem_prefetch(base + page[number].offset)
+        }
+        for number in 0..<min(page.count, Self.ahead) {
+            unsafe prefetchRest(base + page[number].offset)
+        }
+    }
+
+    @inline(__always)
+    private func prefetchRest(_ record: UnsafeRawPointer) {
+        for line in 1..<RecordLayout.shortLines {
+            unsafe cpmem_prefetch(record + line &* Geometry.line)
         }
     }
 
     /// Where a record of this page or the one behind begins; nil where none is known.
     @inline(__always)
     private func offset(ofAhead number: Int) -> Int? {
-        if number < page.count { return page[number].location.offset }
+        if number < page.count { return page[number].offset }
         let beyond = number &- page.count
-        return hasUpcoming && beyond < upcoming.count ? upcoming[beyond].location.offset : nil
+        return hasUpcoming && beyond < upcoming.count ? upcoming[beyond].offset : nil
     }
 
     /// Reads the next page, unless it lies behind the end or beyond what is asked for.

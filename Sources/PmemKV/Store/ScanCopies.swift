@@ -11,11 +11,13 @@ struct ScanCopies: ~Copyable {
     private let memory: UnsafeMutableRawPointer
     private var lengths = InlineArray<8, (key: UInt32, value: UInt32)>(repeating: (0, 0))
     private(set) var count = 0
-    /// The key that was shown last, before the first nothing.
-    private var last: [UInt8] = []
+    /// Bytes of the key that was shown last, before the first none. They stand behind the copies,
+    /// or in ``longLast`` where they are too many.
+    private var lastLength = 0
+    private var longLast: [UInt8] = []
 
     init() {
-        unsafe memory = .allocate(byteCount: Self.most * Self.longest, alignment: 64)
+        unsafe memory = .allocate(byteCount: (Self.most + 1) * Self.longest, alignment: 16)
     }
 
     deinit { unsafe memory.deallocate() }
@@ -56,12 +58,21 @@ struct ScanCopies: ~Copyable {
 
     // MARK: The last key
 
-    /// The key that was shown last; nil before the first.
-    var lastKey: [UInt8]? { last.isEmpty ? nil : last }
+    private var shortLast: UnsafeMutableRawPointer { unsafe memory + Self.most * Self.longest }
 
+    /// The key that was shown last; nil before the first.
+    var lastKey: [UInt8]? {
+        guard lastLength > 0 else { return nil }
+        guard lastLength <= Self.longest else { return longLast }
+        return unsafe ByteView(base: shortLast, count: lastLength).array
+    }
+
+    @inline(__always)
     mutating func noteLast(_ key: ByteView) {
-        last.removeAll(keepingCapacity: true)
-        unsafe last.append(contentsOf: key.buffer)
+        lastLength = key.count
+        guard key.count <= Self.longest else { return longLast = key.array }
+        unsafe shortLast.copyMemory(
+            from: key.baseAddress.unsafelyUnwrapped, byteCount: key.count)
     }
 
     /// The one of these copies was shown last.

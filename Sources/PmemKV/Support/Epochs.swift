@@ -18,15 +18,30 @@ struct Epochs: ~Copyable, Sendable {
     private let lines = SharedLines(1 + counterLines)
     private var current: AtomicWord { lines[0, 0] }
 
-    /// Calls body as a reader: what it finds stays where it is until it returns.
+    /// Where a reader counted itself in, to be given back once.
+    struct Visit {
+        fileprivate let readers: AtomicWord
+    }
+
+    /// Becomes a reader: what is found stays where it is until ``leave(_:)``.
     @inline(__always)
-    func reading<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    func enter() -> Visit {
         let parity = Int(truncatingIfNeeded: current.loadAcquire() & 1)
         let line = 1 &+ Int(truncatingIfNeeded: cpmem_thread_hint()) & (Self.counterLines &- 1)
         let readers = lines[line, parity]
         SchedulingPoint.pass()
         readers.fetchAdd(1)
-        defer { readers.fetchSubtract(1) }
+        return Visit(readers: readers)
+    }
+
+    @inline(__always)
+    func leave(_ visit: Visit) { visit.readers.fetchSubtract(1) }
+
+    /// Calls body as a reader.
+    @inline(__always)
+    func reading<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        let visit = enter()
+        defer { leave(visit) }
         return try body()
     }
 

@@ -38,14 +38,19 @@ struct HotPath {
         try operations.runReads(meter)
         try operations.runRemoves(meter)
         try operations.runCompaction(meter, as: "compact")
+        let keys = store.count
         try store.close()
 
-        guard meter.wants("scan100") || meter.wants("compact-ordered") else { return }
+        guard Operations.ordered.contains(where: meter.wants) else { return }
         var options = OpenOptions()
         options.index = .ordered
+        // A key of the store that is opened and closed.
+        try meter.measure("ordered-open", share: count / 8, weight: keys) { _ in
+            try PmemStore.open(at: path, options: options).close()
+        }
         let ordered = try PmemStore.open(at: path, options: options)
         let inOrder = Operations(store: ordered, population: 2 * count)
-        try inOrder.runScans(meter)
+        try inOrder.runOrdered(meter)
         try inOrder.runCompaction(meter, as: "compact-ordered")
         try ordered.close()
     }

@@ -21,13 +21,16 @@ struct Meter {
     func wants(_ name: String) -> Bool { wanted.isEmpty || wanted.contains(name) }
 
     /// Runs body count times in all, and those that make warm besides, with ascending numbers.
-    /// `share` divides the count for an operation that consists of many.
+    /// `share` divides the count for an operation that consists of many, and `weight` is how many
+    /// each is told as.
     @inline(__always)
-    func measure(_ name: String, share: Int = 1, _ body: (Int) throws -> Void) throws {
-        let length = count / share / Self.turns
+    func measure(
+        _ name: String, share: Int = 1, weight: Int = 1, _ body: (Int) throws -> Void
+    ) throws {
+        let length = max(1, count / share / Self.turns)
         try measureTurns(name, prepare: { _ in }) { turn in
             for i in (turn * length)..<((turn + 1) * length) { try body(i) }
-            return length
+            return length * weight
         }
     }
 

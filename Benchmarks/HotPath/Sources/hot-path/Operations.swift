@@ -8,10 +8,16 @@ struct Operations {
     private static let newKeys = 1 << 40
     private static let relaxedKeys = 1 << 41
     private static let missingKeys = 1 << 42
+    private static let orderedKeys = 1 << 43
     private static let batchSize = 8
     private static let scanLength = 100
+    private static let readLength = 1024
     /// What a record takes.
     private static let recordBytes = 256
+    /// Those of the ordered index.
+    static let ordered = [
+        "ordered-open", "scan100", "readseq", "ordered-put", "ordered-remove", "compact-ordered",
+    ]
 
     private let store: PmemStore
     /// A power of two.
@@ -76,20 +82,36 @@ struct Operations {
         }
     }
 
-    func runScans(_ meter: Meter) throws {
-        try meter.measure("scan100", share: 64) { i in
-            var from = [UInt8](key(Self.missingKeys + i))
-            // From the lower half of all keys, so that enough of them follow.
-            from[0] &= 0x7F
-            var seen = 0
-            var sum = 0
-            try store.scan(KeyRange(from: from), limit: Self.scanLength) { key, value in
-                seen += 1
-                sum &+= key.byteCount &+ Int(value.unsafeLoad(as: UInt8.self))
-                return true
-            }
-            precondition(seen == Self.scanLength && sum > 0, "a scan found too few keys")
+    /// With the ordered index. A readseq is an entry of a long scan.
+    func runOrdered(_ meter: Meter) throws {
+        try meter.measure("scan100", share: 64) { try scan($0, limit: Self.scanLength) }
+        try meter.measure("readseq", share: Self.readLength, weight: Self.readLength) {
+            try scan($0, limit: Self.readLength)
         }
+        let put = { i in try store.put(value(i), forKey: key(Self.orderedKeys + i)) }
+        try meter.measure("ordered-put", put)
+        // Nothing is put twice by that: where it was measured they are there.
+        if meter.wants("ordered-remove"), try store.get(key(Self.orderedKeys)) == nil {
+            for i in 0..<population { try put(i) }
+        }
+        try meter.measure("ordered-remove") { i in
+            let wasThere = try store.remove(key(Self.orderedKeys + i))
+            precondition(wasThere, "a key that was put is not there")
+        }
+    }
+
+    /// From a place in the lower half of all keys, so that enough of them follow.
+    private func scan(_ number: Int, limit: Int) throws {
+        var from = [UInt8](key(Self.missingKeys + number))
+        from[0] &= 0x7F
+        var seen = 0
+        var sum = 0
+        try store.scan(KeyRange(from: from), limit: limit) { key, value in
+            seen += 1
+            sum &+= key.byteCount &+ Int(value.unsafeLoad(as: UInt8.self))
+            return true
+        }
+        precondition(seen == limit && sum > 0, "a scan found too few keys")
     }
 
     /// Compaction of a pool a part of which has died, for each record that it copies.
