@@ -75,3 +75,7 @@ need_swift() {
             "https://www.swift.org/install/linux/"
     echo "Swift $version"
 }
+
+# forget_plan FOLDER: has the next build there look for the sources anew. Where a manifest is not
+# taken from the cache, the plan of an earlier build wants files that have been removed since.
+forget_plan() { rm -f "$1"/*.yaml "$1"/*/release/description.json; }

@@ -23,8 +23,7 @@ build_hot_path() {
     # The manifest reads PMEMKV_SOURCE, so it must not come from a cache.
     local command=(env PMEMKV_SOURCE="$2" swift build -c release --package-path "$hot_path_package"
         --scratch-path "$hot_path_builds/$1" --manifest-cache none)
-    # The plan of an earlier build would want files that have been removed since.
-    rm -f "$hot_path_builds/$1"/*.yaml "$hot_path_builds/$1"/*/release/description.json
+    forget_plan "$hot_path_builds/$1"
     "${command[@]}"
     # Valgrind gives up on this compiler's debug information.
     strip -g -o "$3" "$("${command[@]}" --show-bin-path)/hot-path"
