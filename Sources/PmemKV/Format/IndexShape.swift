@@ -75,7 +75,7 @@ struct IndexShape {
     }
 
     /// The most such bits that an index of so many keys has, five of them to a bucket.
-    static func partBits(keys: Int) -> Int {
+    static func mostPartBits(keys: Int) -> Int {
         max(0, Int.bitWidth - 1 - (keys / 5).leadingZeroBitCount - Int(partShift))
     }
 

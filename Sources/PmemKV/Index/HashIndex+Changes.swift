@@ -21,12 +21,14 @@ extension HashIndex {
 
     /// Lets the item that names one location name another. False when no item names the old one.
     ///
-    /// - Parameter seen: where the item stood a while ago: one that names the location now is it,
-    ///   since a slot that is not in use is empty.
+    /// - Parameter seen: where the item stood a while ago: one that names the location now is it.
+    ///   A slot that is not in use is empty, or a link of a list, which looks like an item without
+    ///   a fingerprint.
     func move(
         _ hash: KeyHash, from old: Location, to new: Location, seen: IndexPlace
     ) -> Bool {
-        let isThere = seen.load() == IndexSlot(hash: hash, location: old)
+        let isThere =
+            hash.fingerprint != 0 && seen.load() == IndexSlot(hash: hash, location: old)
         guard let place = isThere ? seen : place(of: hash, holding: old) else { return false }
         replace(place, of: hash, by: new)
         return true

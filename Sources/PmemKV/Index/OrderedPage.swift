@@ -115,18 +115,28 @@ struct OrderedPage: ~Copyable {
     ) {
         let numbers = (0..<count).filter { doubtful &>> UInt64($0) & 1 != 0 }
         for number in numbers { index.records.log.prefetchRecord(at: self[number]) }
-        for number in numbers {
+        // Each step of all of them waits for the processor's memory once.
+        let hashes = numbers.map { number in
             index.withKey(of: self[number]) { key in
-                index.records.index.prefetch(index.records.hash(key))
+                let hash = index.records.hash(key)
+                index.records.index.prefetch(hash)
+                return hash
             }
         }
-        for number in numbers { settle(number, in: index, copying: copiesFirst && number == 0) }
+        for hash in hashes {
+            if let hash { index.records.prefetchRecord(hash, lines: RecordLayout.shortLines) }
+        }
+        for (number, hash) in zip(numbers, hashes) {
+            settle(number, hash, in: index, copying: copiesFirst && number == 0)
+        }
     }
 
-    private mutating func settle(_ number: Int, in index: OrderedIndex, copying: Bool) {
+    private mutating func settle(
+        _ number: Int, _ hash: KeyHash?, in index: OrderedIndex, copying: Bool
+    ) {
         var mended: Location?
         let key: [UInt8]?? = index.withKey(of: self[number]) { key in
-            mended = copying ? nil : index.mend(key, from: self[number])
+            if let hash, !copying { mended = index.mend(key, hash, from: self[number]) }
             return mended == nil ? key.array : nil
         }
         if let mended {
@@ -197,8 +207,7 @@ extension OrderedIndex {
 
     /// Lets the slot of a key name its newest record, whose location it returns; nil when the key
     /// is gone, or another thread is at it. Inside the epoch in which the slot named `old`.
-    fileprivate func mend(_ key: ByteView, from old: Location) -> Location? {
-        let hash = records.hash(key)
+    fileprivate func mend(_ key: ByteView, _ hash: KeyHash, from old: Location) -> Location? {
         let lock = records.index.lock(of: hash)
         // Not waited for: the owner may be waiting for a medium.
         guard lock.tryLock() else { return nil }

@@ -279,7 +279,8 @@ final class Segments: @unchecked Sendable {
         begin(segment, life, state == .log ? .open : .checkpoint)
         searchStart = segment.rawValue + span
         lock.unlock()
-        unprepared.forEach(prepare)
+        // Elsewhere the pages would be written back, as they are, with the round that follows.
+        if medium.firstTouchIsSlow { unprepared.forEach(prepare) }
         prefaulter?.ask(prepareNext)
         try storeLife(life, of: segment, site: .activateLife, drain: .activateDrain)
         return segment

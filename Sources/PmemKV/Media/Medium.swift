@@ -1,4 +1,5 @@
 import CPmem
+import Glibc
 
 /// The engine's handle on what a pool lives on.
 ///
@@ -138,10 +139,16 @@ package final class Medium: @unchecked Sendable {
     /// Whether it has something to do for room that was used before this process, too.
     var firstTouchIsSlow: Bool { unsafe direct != nil }
 
+    /// Makes the whole pages of a range ready; see ``PersistentMedium/prepare(at:count:)``.
     func prepare(at offset: Int, count: Int) {
-        guard let direct = unsafe direct else { return called.prepare(at: offset, count: count) }
-        _ = unsafe cpmem_populate_write(direct + offset, count)
+        let start = (offset + Self.page - 1) & -Self.page
+        let length = ((offset + count) & -Self.page) - start
+        guard length > 0 else { return }
+        guard let direct = unsafe direct else { return called.prepare(at: start, count: length) }
+        _ = unsafe cpmem_populate_write(direct + start, length)
     }
+
+    private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
 
     /// Faults under the view so far; what was read while this changed may be zeroes.
     var faultCount: Int {

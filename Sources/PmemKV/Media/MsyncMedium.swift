@@ -70,8 +70,16 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
 
     /// All blocks become the file's with the next round, instead of some with each.
     func prepare(at offset: Int, count: Int) {
-        if unsafe cpmem_populate_write(pool.address + offset, count) == 0 { note(offset, count) }
+        for start in stride(from: offset, to: offset + count, by: Self.preparedAtOnce) {
+            let length = min(Self.preparedAtOnce, offset + count - start)
+            if unsafe cpmem_populate_write(pool.address + start, length) == 0 {
+                note(start, length)
+            }
+        }
     }
+
+    /// So that no round has to write much more than what waits for it.
+    private static let preparedAtOnce = 256 << 10
 
     func close() { pool.close() }
 

@@ -6,12 +6,12 @@ import CPmem
 final class EntrySlab: @unchecked Sendable {
     let capacity: Int
     private let base: UnsafeMutableRawPointer
-    private var byteCount: Int { max(1, capacity) * Summary.entrySize }
+    private let byteCount: Int
 
     init(capacity: Int) throws(StoreError) {
         self.capacity = capacity
-        let bytes = max(1, capacity) * Summary.entrySize
-        guard let memory = unsafe cpmem_reserve(bytes, 1) else {
+        byteCount = max(1, capacity) * Summary.entrySize
+        guard let memory = unsafe cpmem_reserve(byteCount, 1) else {
             throw StoreError(.io, "no memory for the \(capacity) records that recovery reads")
         }
         unsafe base = memory

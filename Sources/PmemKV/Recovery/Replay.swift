@@ -55,7 +55,7 @@ struct Replay: Sendable {
         self.rooms = rooms
         let count = rooms[rooms.count - 1]
         slab = try EntrySlab(capacity: count)
-        sortedBits = min(IndexShape.partBits(keys: count), Self.mostSortedBits)
+        sortedBits = min(IndexShape.mostPartBits(keys: count), Self.mostSortedBits)
     }
 
     /// Reads what is to be replayed of an extent that a checkpoint does not cover.

@@ -34,6 +34,8 @@ struct ReplayRecords: Sendable {
         bounds = starts
         for entry in source where entry.offset >= covered {
             let part = shape.part(of: entry.hash, bits: partBits)
+            // A page that was lost since the first pass reads otherwise now; nothing of it counts.
+            guard starts[part] < bounds[part + 1] else { break }
             entries[starts[part]] = entry
             starts[part] += 1
         }

@@ -66,7 +66,7 @@ extension Space {
     /// Extents in limbo from which on no other is emptied ahead of need.
     private static let mostInLimbo = 4
 
-    /// Finding a victim and reading what is in it is a step of its own.
+    /// Finding a victim is a step of its own; what is in it is read in further ones.
     private func beginAhead(until mark: Int) throws(StoreError) -> Bool {
         guard segments.freeCount < mark else {
             payOff(Units(Int(truncatingIfNeeded: debt.loadRelaxed())))

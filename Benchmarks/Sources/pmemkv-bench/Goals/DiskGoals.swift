@@ -34,7 +34,8 @@ struct DiskGoals {
     }
 
     private func measure(_ way: Way) throws -> [GoalMeasurement] {
-        let store = try place.open(.pmemkv, data, keys: data.keys, threads: 16, io: way.io)
+        let store = try place.open(
+            .pmemkv, data, keys: data.keys, threads: 16, io: way.io, touches: false)
         let bare = try EngineRunner(
             BareDisk(directory: place.subdirectory(), record: Self.record), keys: data.codec,
             valueSizes: data.valueSizes)

@@ -119,9 +119,14 @@ final class GoalPlace {
     /// its pages before: to ask for them is no work of the store's, and the floors do not do it
     /// either.
     ///
-    /// - Parameter keys: what its pool is sized for.
+    /// - Parameters:
+    ///   - keys: what its pool is sized for.
+    ///   - touches: false where the store itself takes its pages into use, as on a disk. There the
+    ///     file system would have them in pieces of up to 1 MiB if all were asked for at once, and
+    ///     write a whole one back for each byte that changes in it.
     func open(
-        _ kind: EngineKind, _ data: DataSet, keys: Int, threads: Int = 1, io: String = "auto"
+        _ kind: EngineKind, _ data: DataSet, keys: Int, threads: Int = 1, io: String = "auto",
+        touches: Bool = true
     ) throws -> any Runner {
         let path = try subdirectory()
         let place = EnginePlace(
@@ -129,7 +134,7 @@ final class GoalPlace {
             store: StoreOptions(io: io), isFresh: true)
         let runner = try place.perform(
             OpenRunner(keys: try data.codec, valueSizes: data.valueSizes))
-        if kind.isOurs { try Self.touch(path + "/store.pool") }
+        if kind.isOurs, touches { try Self.touch(path + "/store.pool") }
         return runner
     }
 
