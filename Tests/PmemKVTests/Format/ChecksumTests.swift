@@ -26,7 +26,9 @@ struct ChecksumTests {
             bytes.append(UInt8(truncatingIfNeeded: state >> 24))
         }
         bytes.withUnsafeBytes { all in
-            let long = [1023, 1024, 1025, 1279, 1280, 1281, 1535, 3071, 3072, 3073, 6144, 9999, 19_990]
+            let long = [
+                1023, 1024, 1025, 1279, 1280, 1281, 1535, 3071, 3072, 3073, 6144, 9999, 19_990,
+            ]
             for count in Array(0..<70) + Array(180..<660) + long {
                 for start in [0, 1, 7] {
                     let base = all.baseAddress! + start
