@@ -178,12 +178,9 @@ struct CheckpointDraft {
                     as: cpmem_checkpoint_shard.self)
             }
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
-            header.checksum = CheckpointLayout.checksum(
-                salt: salt,
-                [
-                    unsafe ByteView(UnsafeRawBufferPointer(head)), index.buckets, index.overflow,
-                ]
-            ).value
+            let bytes = unsafe ByteView(UnsafeRawBufferPointer(head))
+            header.checksum =
+                CheckpointLayout.checksum(salt: salt, [bytes, index.buckets, index.overflow]).value
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
         }
         self.index = index
