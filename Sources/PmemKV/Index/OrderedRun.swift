@@ -17,6 +17,8 @@ struct OrderedRun {
     @inline(__always)
     mutating func distribute(_ count: Int, _ rangeOf: (Entry) -> Int) {
         starts = [Int](repeating: 0, count: count + 1)
+        // All empty arrays are one, and making one in place writes its count.
+        guard !entries.isEmpty else { return }
         let ranges = entries.map { entry in
             let range = rangeOf(entry)
             starts[range + 1] &+= 1
