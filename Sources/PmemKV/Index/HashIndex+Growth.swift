@@ -50,7 +50,7 @@ extension HashIndex {
         for shard in shards {
             guard wanted > word(of: shard).buckets,
                 mayHave(bucket: wanted - 1, of: shard, level: level)
-            else { return }
+            else { continue }
             if self[shard, .items].loadRelaxed() == 0 {
                 store(ShardWord(level: level, split: wanted - 1 << level, version: 0), of: shard)
             } else {

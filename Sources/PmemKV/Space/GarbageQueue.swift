@@ -98,7 +98,7 @@ struct GarbageQueue: ~Copyable {
             // What died lived for half of the time.
             let lived = Double(live.count) + Double(died) / 2
             // Few deaths tell nothing: the first two may follow each other at once.
-            guard died >= step.count / 2, now.rawValue > node.moment else { return }
+            guard died >= max(1, step.count / 2), now.rawValue > node.moment else { return }
             let rate = Double(died) / Double(now.rawValue - node.moment) / lived
             nodes[extent.rawValue].rate = node.rate < 0 ? rate : (node.rate + rate) / 2
         }

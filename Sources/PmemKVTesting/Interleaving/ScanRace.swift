@@ -7,8 +7,12 @@ import PmemKV
 /// batch gives two keys the same one. What a read has shown a scan shows or something newer, and
 /// what a scan shows of one key of a batch is not newer than what it shows of the other behind it.
 /// A new key that a scan shows a read finds at once.
+///
+/// In half of the runs there are about as many keys as a leaf has room for, or more, of which some
+/// go in the run, a dozen at a time: leaves are split, and die.
 package final class ScanRace {
     private let race: Race
+    private let crowded: Race
     private var random = SplitMix(seed: 0)
     private var problem: String?
     /// Versions that were acknowledged, and begun, by the numbers of the keys.
@@ -20,6 +24,14 @@ package final class ScanRace {
     private static let staying = 8
     /// Keys from here on come in the run, one after the other, and stay.
     private static let firstNew = 14
+    /// Keys of a crowded run besides, by the numbers behind the others: so many at most.
+    private static let crowd = 80
+    /// Of those, so many go at a time.
+    private static let leaving = 12
+    /// The keys of the crowd whose removal has not begun.
+    private var crowding = 0..<0
+    /// The removal of those below was acknowledged.
+    private var gone = 0
 
     package init() {
         var shape = PoolShape()
@@ -27,16 +39,19 @@ package final class ScanRace {
         shape.heads = 2
         shape.sequenceStep = 1000
         race = Race(shape)
+        shape.segments += Self.crowd / 8
+        crowded = Race(shape)
     }
 
     /// The first eight bytes are often those of another key, and some keys are longer than that.
     private static func key(_ number: Int) -> [UInt8] {
-        number % 3 == 0
+        if number >= keys { return Array("shared".utf8) + [2, UInt8(number)] }
+        return number % 3 == 0
             ? [UInt8(40 + number)] : Array("shared".utf8) + [UInt8(number % 2), 7, UInt8(number)]
     }
 
     private static let numbers = Dictionary(
-        uniqueKeysWithValues: (0..<keys).map { (key($0), $0) })
+        uniqueKeysWithValues: (0..<keys + crowd).map { (key($0), $0) })
 
     private static func value(_ version: Int) -> [UInt8] {
         [UInt8(version & 255), UInt8(version >> 8)] + [UInt8](repeating: 1, count: version % 5 * 20)
@@ -52,9 +67,16 @@ package final class ScanRace {
         problem = nil
         acknowledged = [Int](repeating: 0, count: Self.keys)
         begun = acknowledged
+        let isCrowded = seed.isMultiple(of: 2)
+        let race = isCrowded ? crowded : race
+        // From a single leaf that is nearly full to two that are half full.
+        let crowd = isCrowded ? Self.crowd / 2 + random.below(Self.crowd / 2) : 0
+        crowding = Self.keys..<Self.keys + crowd
+        gone = crowding.lowerBound
         do throws(StoreError) {
             let store = try race.openBlank(.ordered)
             for number in 0..<Self.firstNew { try put(number, store) }
+            for number in crowding { try store.put(Self.value(1), forKey: Self.key(number)) }
             let changes = (0..<70).map { _ in (random.below(18), random.below(Self.firstNew)) }
             let reads = (0..<24).map { _ in (random.below(3), random.below(Self.staying)) }
             race.run(
@@ -111,9 +133,19 @@ package final class ScanRace {
         case 7, 8:
             let number = begun.firstIndex(of: 0) ?? Self.staying
             try put(number, store)
+        case 9 where !crowding.isEmpty: try leave(store)
         default:
             // The two of the batch always have the same version.
             if number >= 2 { try put(number, store) }
+        }
+    }
+
+    /// Some of the crowd go.
+    private func leave(_ store: PmemStore) throws(StoreError) {
+        for number in crowding.prefix(Self.leaving) {
+            crowding.removeFirst()
+            if try !store.remove(Self.key(number)) { report("key \(number) is not there to go") }
+            gone = number + 1
         }
     }
 
@@ -135,6 +167,7 @@ package final class ScanRace {
     ) throws(StoreError) {
         var last: [UInt8]?
         var seen: [Int: Int] = [:]
+        let gone = gone
         try store.scan(reverse: reverse, limit: limit) { key, value in
             let key = key.withUnsafeBytes { Array($0) }
             if let last, last.lexicographicallyPrecedes(key) == reverse || last == key {
@@ -151,6 +184,11 @@ package final class ScanRace {
             }
             if number < Self.staying, version < lowest[number] {
                 self.report("a scan shows version \(version) behind \(lowest[number])")
+            }
+            if number >= Self.keys {
+                if number < gone { self.report("a scan shows a key that was removed") }
+                seen[number] = version
+                return true
             }
             if version > self.begun[number] { self.report("a scan shows a version of nobody") }
             // The second of a batch's two is shown behind the first.
@@ -169,6 +207,9 @@ package final class ScanRace {
         }
         if limit == nil, (0..<Self.staying).contains(where: { seen[$0] == nil }) {
             report("a scan leaves out a key that stays")
+        }
+        if limit == nil, crowding.contains(where: { seen[$0] == nil }) {
+            report("a scan leaves out one of many keys")
         }
     }
 }

@@ -107,6 +107,29 @@ struct HashIndexTests {
         }
     }
 
+    /// Where hashes are spread unevenly one shard has grown already. The others, which came behind
+    /// it, then stayed small, and an open that knew how many keys there are split their buckets one
+    /// by one after all.
+    @Test func oneLargeShardKeepsNoOtherFromGrowing() throws {
+        let expected = 50_000
+        let (index, even) = (try makeIndex(60_000), try makeIndex(60_000))
+        let large = [index.shards.lowerBound, index.shards.upperBound.advanced(by: -1)]
+        let small = index.shards.lowerBound.advanced(by: 1)
+        let numbers = (0..<100_000).filter { large.contains(index.shape.shard(of: hash($0))) }
+        for number in numbers { try index.insert(hash(number), location(number)) }
+        try even.grow(to: expected)
+        let wanted = even.word(of: small).buckets
+        #expect(large.allSatisfy { index.word(of: $0).buckets > wanted })
+        #expect(index.word(of: small).buckets < wanted)
+
+        try index.grow(to: expected)
+        #expect(index.shards.allSatisfy { index.word(of: $0).buckets >= wanted })
+        for number in numbers {
+            let found = try index.find(hash(number)) { $0 == location(number) ? true : nil }
+            #expect(found == true)
+        }
+    }
+
     /// An index that is filled part by part, by several threads, holds what one that grew holds, in
     /// as much memory, whatever it was expected to hold; without what is left out again.
     @Test(arguments: [(0, 0), (0, 390_000), (50_000, 390_000), (300_000, 390_000)])

@@ -1,4 +1,6 @@
 import Glibc
+import Synchronization
+import SystemPackage
 import Testing
 
 @testable import PmemKV
@@ -13,16 +15,32 @@ struct PrefaulterTests {
     @Test(arguments: [IOPath.automatic, .mapped, .syscalls])
     func segmentsAreReadyBeforeTheyAreTaken(io: IOPath) throws {
         let pool = TemporaryPool()
-        var store = try pool.create(2 << 20, segmentSize: 64 << 10) { $0.io = io }
+        let calls = SyncRanges()
+        var store = try pool.create(2 << 20, segmentSize: 64 << 10) {
+            $0.io = io
+            $0.engine.calls = calls
+        }
         defer { store.abandon() }
         var segments = store.engine.log.segments
         let all = segments.geometry.segments
         try store.put("value", forKey: "key")
         let open = try #require(all.last { segments.phase($0) == .open })
-        for _ in 0..<2000 where !segments.isPrepared(open + 2) { usleep(1000) }
-        #expect(segments.isPrepared(open + 1))
-        #expect(segments.isPrepared(open + 2))
+        let ahead = [open + 1, open + 2]
+        try #require(eventually { ahead.allSatisfy(segments.isPrepared) })
+        segments.stopPrefaulting()
         #expect(!segments.isPrepared(open + 3))
+        // All pages were written to, and no more than that: blocks without contents are holes.
+        let places = segments.geometry
+        func bytes(_ segment: SegmentNumber) -> Range<Int> {
+            places.offset(of: segment)..<places.offset(of: segment + 1)
+        }
+        for segment in ahead { #expect(try pool.hasContents(bytes(segment))) }
+        #expect(try !pool.hasContents(bytes(open + 3)))
+        // The next round of the disk takes them along.
+        try store.put("value", forKey: "key")
+        if store.mediumInfo.strategy == .msync {
+            for segment in ahead { #expect(calls.cover(bytes(segment))) }
+        }
 
         // The mapping of the next process is new, and has to be prepared anew; blocks stay written.
         func put() throws { try store.put([UInt8](repeating: 1, count: 30_000), forKey: "long") }
@@ -35,4 +53,46 @@ struct PrefaulterTests {
         let isDirect = [.flushAndFence, .fenceOnly].contains(store.mediumInfo.strategy)
         #expect(all.contains(where: segments.isPrepared) == isDirect)
     }
+}
+
+extension TemporaryPool {
+    /// Whether each byte of a range of the file was written at some time, according to the file
+    /// system. Blocks that were only allocated are holes, also on tmpfs.
+    fileprivate func hasContents(_ range: Range<Int>) throws -> Bool {
+        // SEEK_DATA and SEEK_HOLE of lseek(2), which Glibc's module leaves out.
+        let (data, hole) = (CInt(3), CInt(4))
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        defer { close(file) }
+        let start = lseek(file, range.lowerBound, data)
+        if start < 0, errno != ENXIO { throw Errno(rawValue: errno) }
+        return start == range.lowerBound && lseek(file, start, hole) >= range.upperBound
+    }
+}
+
+/// The kernel's calls, of which those that write back ranges of a mapping are remembered.
+private final class SyncRanges: PoolCalls {
+    private let kernel = KernelCalls()
+    private let ranges = Mutex<[Range<Int>]>([])
+
+    /// Whether one of them was of all these bytes.
+    func cover(_ range: Range<Int>) -> Bool {
+        ranges.withLock { $0.contains { $0.contains(range) } }
+    }
+
+    func syncMapping(_ base: UnsafeMutableRawPointer, _ range: Range<Int>) -> Int {
+        ranges.withLock { $0.append(range) }
+        return kernel.syncMapping(base, range)
+    }
+
+    func read(_ file: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+        kernel.read(file, into: buffer, at: offset)
+    }
+
+    func write(_ file: CInt, _ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int {
+        kernel.write(file, bytes, at: offset)
+    }
+
+    func syncData(_ file: CInt) -> Int { kernel.syncData(file) }
+    func syncAll(_ file: CInt) -> Int { kernel.syncAll(file) }
+    func allocate(_ file: CInt, _ size: Int) -> Int { kernel.allocate(file, size) }
 }

@@ -124,17 +124,6 @@ struct GroupCommitTests {
     }
 }
 
-/// Waits until something holds; whether it did within a time that only a broken program needs.
-@discardableResult
-private func eventually(within seconds: Double = 20, _ holds: () -> Bool) -> Bool {
-    let end = Date(timeIntervalSinceNow: seconds)
-    while !holds() {
-        if Date() > end { return false }
-        usleep(100)
-    }
-    return true
-}
-
 /// A place where a thread waits until the test lets all go on.
 private final class Gated: Sendable {
     private let arrivals = SharedCount()

@@ -4,7 +4,6 @@ import Testing
 
 @Suite struct GarbageQueueTests {
     private static let capacity = Units(1000)
-    private static let step = Units(20)
     private let early = SegmentNumber(1)
     private let late = SegmentNumber(2)
 
@@ -14,17 +13,19 @@ import Testing
 
     /// Tells the queue how much of an extent lives at a moment.
     private func place(
-        _ extent: SegmentNumber, live: Units, at moment: UInt64, in queue: inout GarbageQueue
+        _ extent: SegmentNumber, live: Units, at moment: UInt64, in queue: inout GarbageQueue,
+        step: Units = Units(20)
     ) {
         queue.place(
             extent, garbage: Self.capacity - live, live: live, dead: Self.capacity - live,
-            capacity: Self.capacity, at: SequenceNumber(moment), step: Self.step)
+            capacity: Self.capacity, at: SequenceNumber(moment), step: step)
     }
 
     private func best(
-        of live: [SegmentNumber: Units], at moment: UInt64, in queue: borrowing GarbageQueue
+        of live: [SegmentNumber: Units], at moment: UInt64, in queue: borrowing GarbageQueue,
+        step: Units = Units(20)
     ) -> SegmentNumber? {
-        queue.best(SequenceNumber(moment), step: Self.step) { extent in
+        queue.best(SequenceNumber(moment), step: step) { extent in
             live[extent].map {
                 (Double((Self.capacity - $0).count) / Double(Self.capacity.count), $0)
             }
@@ -52,5 +53,22 @@ import Testing
         }
         place(early, live: Units(499), at: 2001, in: &queue)
         #expect(best(of: [early: Units(499), late: Units(680)], at: 2002, in: queue) == early)
+    }
+
+    /// In a pool with small segments a step is one unit, half of which is none: an extent that was
+    /// looked at twice while nothing in it died had the rate nought, or, when nothing in it lived,
+    /// none that is a number. The one was worth more than any other from then on, however little
+    /// garbage it had, the other hid all that was looked at behind it.
+    @Test(arguments: [990, 0])
+    func noDeathTellsNothingOfTheRate(live: Int) throws {
+        let step = Units(1)
+        var queue = try makeQueue()
+        for moment in [1000, 2000] as [UInt64] {
+            place(early, live: Units(live), at: moment, in: &queue, step: step)
+        }
+        place(late, live: Units(100), at: 2000, in: &queue, step: step)
+        // What is kept of an extent may be more than what lives: tombstones.
+        let kept = [early: Units(990), late: Units(100)]
+        #expect(best(of: kept, at: 2001, in: queue, step: step) == late)
     }
 }

@@ -53,3 +53,14 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     }
     group.wait()
 }
+
+/// Waits until something holds; whether it did within a time that only a broken program needs.
+@discardableResult
+func eventually(within seconds: Double = 20, _ holds: () -> Bool) -> Bool {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while !holds() {
+        if Date() > end { return false }
+        usleep(100)
+    }
+    return true
+}
