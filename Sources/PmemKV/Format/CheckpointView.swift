@@ -203,10 +203,21 @@ struct CheckpointView {
         guard head.isWhole(with: pieces) else { return nil }
     }
 
-    /// Calls body with every item of the buckets, whatever leads to it.
+    /// Calls body with every item that a search could find. The checkpoint is consistent.
+    ///
+    /// Overflow buckets that no chain leads to hold no items: one that is not in use has a link of
+    /// a list in it, which looks like one.
     func forEachItem(_ body: (IndexSlot) -> Void) {
-        CheckpointBuckets(buckets).forEachItem(body)
-        CheckpointBuckets(overflow).forEachItem(body)
+        let buckets = CheckpointBuckets(buckets)
+        for number in 0..<buckets.count { buckets.forEachItem(of: number, body) }
+        let overflow = CheckpointBuckets(overflow)
+        for (_, first) in pieces.lazy.map(\.links).joined() {
+            var link: Int? = first
+            while let number = link {
+                overflow.forEachItem(of: number, body)
+                link = overflow.contents(of: number)?.link
+            }
+        }
     }
 
     /// See ``CheckpointHead/isConsistent(with:overflow:)``.
@@ -229,12 +240,10 @@ private struct CheckpointBuckets {
         return IndexSlot(rawValue: bytes.load(UInt64.self, at: offset))
     }
 
-    func forEachItem(_ body: (IndexSlot) -> Void) {
-        for bucket in 0..<count {
-            for number in 0..<BucketLayout.slots {
-                let slot = slot(number, of: bucket)
-                if slot.isItem { body(slot) }
-            }
+    func forEachItem(of bucket: Int, _ body: (IndexSlot) -> Void) {
+        for number in 0..<BucketLayout.slots {
+            let slot = slot(number, of: bucket)
+            if slot.isItem { body(slot) }
         }
     }
 

@@ -100,6 +100,8 @@ extension Space {
                 return true
             }
             if try sealIdleHead(where: { _ in true }) { return true }
+            // What lies between may only wait for readers to go.
+            if try waitForReaders() { return true }
             return try dropCheckpoint()
         }
         // For what is longer than a segment everything is set in motion.

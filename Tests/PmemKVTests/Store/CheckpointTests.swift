@@ -32,6 +32,24 @@ struct CheckpointTests {
         #expect(try pool.open(options).count == 2999)
     }
 
+    /// Check called every pool damaged that was closed with some ten thousand keys: overflow
+    /// buckets of the index that are not in use name one another in words that look like records.
+    @Test func bucketsThatAreNotInUseHoldNoRecords() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(16 << 20, options)
+        for number in 0..<30_000 {
+            try store.put("value", forKey: "key \(number)", durability: .relaxed)
+        }
+        let index = store.engine.index
+        #expect(
+            index.shards.contains { shard in
+                let first = FreeBucketLink(rawValue: index[shard, .freeList].loadRelaxed())
+                return first.bucket.map { index.overflow[$0].nextFree.bucket != nil } ?? false
+            }, "no list has a link in a bucket")
+        try store.close()
+        #expect(try PmemStore.check(at: pool.path).isSound)
+    }
+
     /// Compaction frees segments that the checkpoint knows; their items must not come back.
     @Test func itemsOfAnEarlierLifeAreDropped() throws {
         let pool = TemporaryPool()

@@ -1,5 +1,6 @@
 // What a pool has room for, and whether it can be used.
 
+import Foundation
 import Testing
 
 @testable import PmemKV
@@ -89,6 +90,35 @@ struct SpaceTests {
         #expect(again > removed * 9 / 10)
         try store.close()
         #expect(try PmemStore.check(at: pool.path).isSound)
+    }
+
+    /// A value longer than a segment was refused in a pool that was half empty while somebody read:
+    /// the segments side by side were empty, and only waited for a reader to go.
+    @Test func aLongValueWaitsForReaders() throws {
+        let pool = TemporaryPool()
+        let store = try pool.create(4 << 20, segmentSize: 16 << 10)
+        let value = [UInt8](repeating: 1, count: 250)
+        let keys = try fill(store) { number throws(StoreError) in
+            try store.put(value, forKey: "key \(number)")
+        }
+        for key in 0..<keys where key * 7919 % 97 < 54 { try store.remove("key \(key)") }
+        let stop = SharedCount()
+        // As one does that loses its processor in the middle of a get.
+        let reader = Thread {
+            while stop.value == 0 { _ = store.engine.records.epochs.reading { usleep(2000) } }
+            stop.add()
+        }
+        reader.start()
+        let long = [UInt8](repeating: 2, count: 26_000)
+        for round in 0..<200 {
+            for number in 0..<20 {
+                try store.put(value, forKey: "other \((round * 20 + number) % 300)")
+            }
+            try store.put(long, forKey: "long \(round % 3)")
+        }
+        stop.add()
+        while stop.value < 2 { sched_yield() }
+        try store.close()
     }
 
     /// With all keys deleted a value of most of the pool was refused: the index checkpoint stood in
