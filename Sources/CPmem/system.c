@@ -43,6 +43,13 @@ int cpmem_populate_write(void *base, size_t length) {
     return madvise(base, length, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
 }
 
+int cpmem_populate_single_pages(void *base, size_t length) {
+    madvise(base, length, MADV_RANDOM);
+    int error = cpmem_populate_write(base, length);
+    madvise(base, length, MADV_NORMAL);
+    return error;
+}
+
 int cpmem_populate_file(int file, int64_t offset, size_t length) {
     void *base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, offset);
     if (base == MAP_FAILED)

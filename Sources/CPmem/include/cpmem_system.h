@@ -17,7 +17,11 @@ static inline uint64_t cpmem_fork_count(void) {
 }
 /// Faults in the pages of a writable mapping, reporting errors. 0 or an errno.
 int cpmem_populate_write(void *base, size_t length);
-/// The same for a range of a file that is not mapped; offset and length are multiples of a page.
+/// The same, page by page: read ahead, pages come into the page cache in pieces of many, and a
+/// store to one of them has the whole piece written back.
+int cpmem_populate_single_pages(void *base, size_t length);
+/// The same as the first for a range of a file that is not mapped; offset and length are multiples
+/// of a page.
 int cpmem_populate_file(int file, int64_t offset, size_t length);
 /// Sleeps while the low half of the 64-bit word is value, until cpmem_wake or a signal.
 void cpmem_sleep(const void *word, uint32_t value);

@@ -72,7 +72,7 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
     func prepare(at offset: Int, count: Int) {
         for start in stride(from: offset, to: offset + count, by: Self.preparedAtOnce) {
             let length = min(Self.preparedAtOnce, offset + count - start)
-            if unsafe cpmem_populate_write(pool.address + start, length) == 0 {
+            if unsafe cpmem_populate_single_pages(pool.address + start, length) == 0 {
                 note(start, length)
             }
         }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Synchronization
 import SystemPackage
@@ -52,6 +53,28 @@ struct PrefaulterTests {
         segments.stopPrefaulting()
         let isDirect = [.flushAndFence, .fenceOnly].contains(store.mediumInfo.strategy)
         #expect(all.contains(where: segments.isPrepared) == isDirect)
+    }
+
+    /// Behind the first few megabytes of a pool the disk wrote 64 KiB for each put of 200 bytes:
+    /// segments were made ready by reading ahead, which brings pages into the page cache in large
+    /// pieces, and a store to one page has the whole piece written back.
+    @Test func aPutHasFewPagesWrittenBack() throws {
+        let pool = TemporaryPool(directory: "/var/tmp")
+        let store = try pool.create(256 << 20, segmentSize: 1 << 20) { $0.io = .mapped }
+        let long = [UInt8](repeating: 1, count: 60_000)
+        for number in 0..<300 { try store.put(long, forKey: "long \(number)") }
+        let before = try bytesToWriteBack()
+        let puts = 100
+        for number in 0..<puts { try store.put([UInt8](long.prefix(180)), forKey: "key \(number)") }
+        #expect(try bytesToWriteBack() - before <= puts * 4 * 4096)
+        try store.close()
+    }
+
+    /// Bytes of the page cache that this thread has made dirty.
+    private func bytesToWriteBack() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/thread-self/io", encoding: .utf8)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("write_bytes: ") })
+        return try #require(Int(line.dropFirst("write_bytes: ".count)))
     }
 }
 
