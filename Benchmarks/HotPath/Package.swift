@@ -4,6 +4,11 @@ import PackageDescription
 /// The sources of the store to build against; `scripts/compare-speed` names those of a commit.
 let store = Context.environment["PMEMKV_SOURCE"] ?? "../.."
 
+let swiftSettings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
 let package = Package(
     name: "pmemkv-hot-path",
     dependencies: [.package(name: "pmemkv", path: store)],
@@ -12,17 +17,11 @@ let package = Package(
         .executableTarget(
             name: "hot-path",
             dependencies: ["CHotPath", .product(name: "PmemKV", package: "pmemkv")],
-            swiftSettings: [
-                .treatAllWarnings(as: .error),
-                .enableUpcomingFeature("MemberImportVisibility"),
-            ]),
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "shared-lines",
             dependencies: ["CHotPath", .product(name: "PmemKV", package: "pmemkv")],
-            swiftSettings: [
-                .treatAllWarnings(as: .error),
-                .enableUpcomingFeature("MemberImportVisibility"),
-            ]),
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )

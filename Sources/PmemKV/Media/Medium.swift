@@ -78,8 +78,8 @@ package final class Medium: @unchecked Sendable {
     /// else there is to know of the next piece; elsewhere each copy has a price.
     var copyPiece: Int { unsafe direct != nil ? Self.directPiece : .max }
 
-    /// About half of what a processor's store buffer holds, and what CRC32C goes through in one
-    /// round of its three lanes.
+    /// About half of what a processor's store buffer holds, and whole rounds of a checksum, in
+    /// lanes or in vectors.
     private static let directPiece = 3072
 
     func copyDeferred(_ source: ByteView, to offset: Int, site: PersistSite) {
@@ -148,7 +148,8 @@ package final class Medium: @unchecked Sendable {
         _ = unsafe cpmem_populate_write(direct + start, length)
     }
 
-    private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    /// Bytes of a page of memory.
+    static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
 
     /// Faults under the view so far; what was read while this changed may be zeroes.
     var faultCount: Int {

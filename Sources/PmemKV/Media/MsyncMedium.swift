@@ -16,7 +16,6 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
     private var lock: SpinLock { SpinLock(words[0]) }
     /// From the first page touched since the last round to the end of the last one.
     private var dirty = 0..<0
-    private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
 
     init(pool: PoolMapping) {
         self.pool = pool
@@ -84,8 +83,8 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
     func close() { pool.close() }
 
     private func note(_ offset: Int, _ count: Int) {
-        let start = offset & ~(Self.page - 1)
-        let end = (offset + count + Self.page - 1) & ~(Self.page - 1)
+        let start = offset & ~(Medium.page - 1)
+        let end = (offset + count + Medium.page - 1) & ~(Medium.page - 1)
         lock.lock()
         if dirty.isEmpty {
             dirty = start..<end
