@@ -134,11 +134,13 @@ struct OrderedNode: Equatable {
     /// Locks a node that cannot die meanwhile.
     func lock() { while !tryLock(settledVersion()) {} }
 
-    /// Unlocks after a change.
-    @inline(__always)
-    func unlock() {
+    /// Unlocks after a change, and returns the new version.
+    @inline(__always) @discardableResult
+    func unlock() -> UInt64 {
         SchedulingPoint.pass()
-        word(.version).storeRelease(unlockedVersion &+ 4)
+        let version = unlockedVersion &+ 4
+        word(.version).storeRelease(version)
+        return version
     }
 
     /// Unlocks a node in which nothing changed.

@@ -16,6 +16,29 @@ struct OrderedPage: ~Copyable {
         let key: Range<Int>?
     }
 
+    /// Slots of a leaf, and the version in which they named what was loaded from them.
+    fileprivate struct LeafSlots {
+        let leaf: OrderedNode
+        var version: UInt64
+        let slots: Range<Int>
+        let ascending: Bool
+
+        /// The slot of an entry, in the order of the scan.
+        @inline(__always)
+        func slot(of number: Int) -> Int {
+            ascending ? slots.lowerBound &+ number : slots.upperBound &- 1 &- number
+        }
+
+        /// Lets the slot of an entry name another record of its key, unless the leaf has changed.
+        /// Its shard is locked.
+        mutating func move(_ number: Int, to location: Location) -> Bool {
+            guard leaf.tryLock(version) else { return false }
+            leaf.setLocation(location, at: slot(of: number))
+            version = leaf.unlock()
+            return true
+        }
+    }
+
     /// Room for the slots of a leaf, as units. No array, which would be retained for each entry
     /// that is looked at.
     private let units: UnsafeMutablePointer<UInt64>
@@ -31,6 +54,8 @@ struct OrderedPage: ~Copyable {
     private(set) var next: [UInt8]?
     /// Whether the limit kept some of the leaf's records out that belong to the page.
     private(set) var isCut = false
+    /// The slots that were loaded, while the epoch lasts in which they were.
+    private var slots: LeafSlots?
 
     init() {
         assert(OrderedNode.capacity <= UInt64.bitWidth)
@@ -74,18 +99,17 @@ struct OrderedPage: ~Copyable {
             bytes.removeAll(keepingCapacity: true)
         }
         next = nil
+        slots = nil
     }
 
     /// Loads what some slots of a leaf name, in the order of the scan.
     @inline(__always)
-    fileprivate mutating func load(_ slots: Range<Int>, of leaf: OrderedNode, ascending: Bool) {
-        count = slots.count
-        let step = ascending ? 1 : -1
-        var slot = ascending ? slots.lowerBound : slots.upperBound - 1
+    fileprivate mutating func load(_ slots: LeafSlots) {
+        count = slots.slots.count
         for number in 0..<count {
-            self[number] = leaf.location(slot)
-            slot &+= step
+            self[number] = slots.leaf.location(slots.slot(of: number))
         }
+        self.slots = slots
     }
 
     fileprivate mutating func setEnd(isCut: Bool, next key: OrderedKey?) {
@@ -124,7 +148,10 @@ struct OrderedPage: ~Copyable {
             }
         }
         for hash in hashes {
-            if let hash { index.records.prefetchRecord(hash, lines: RecordLayout.shortLines) }
+            guard let hash else { continue }
+            let newest = index.records.index.likelyLocation(of: hash)
+            index.records.log.prefetchRecord(at: newest, lines: RecordLayout.shortLines)
+            index.trusted.prefetch(newest)
         }
         for (number, hash) in zip(numbers, hashes) {
             settle(number, hash, in: index, copying: copiesFirst && number == 0)
@@ -136,7 +163,7 @@ struct OrderedPage: ~Copyable {
     ) {
         var mended: Location?
         let key: [UInt8]?? = index.withKey(of: self[number]) { key in
-            if let hash, !copying { mended = index.mend(key, hash, from: self[number]) }
+            if let hash, !copying { mended = mend(number, key, hash, in: index) }
             return mended == nil ? key.array : nil
         }
         if let mended {
@@ -150,6 +177,23 @@ struct OrderedPage: ~Copyable {
         exceptions.append(
             Exception(number: number, key: bytes.count..<(bytes.count + key.count)))
         bytes += key
+    }
+
+    /// Lets the slot of an entry name the newest record of its key, whose location it returns; nil
+    /// when the key is gone, or another thread is at it.
+    private mutating func mend(
+        _ number: Int, _ key: ByteView, _ hash: KeyHash, in index: OrderedIndex
+    ) -> Location? {
+        let lock = index.records.index.lock(of: hash)
+        // Not waited for: the owner may be waiting for a medium.
+        guard lock.tryLock() else { return nil }
+        defer { lock.unlock() }
+        guard let newest = try? index.records.locate(key, hash)?.location else { return nil }
+        if let isMoved = slots?.move(number, to: newest), isMoved {
+            index.trust(newest)
+            return newest
+        }
+        return index.move(key, from: self[number], to: newest) ? newest : nil
     }
 }
 
@@ -197,24 +241,12 @@ extension OrderedIndex {
         }
         let isCut = slots.count > limit
         if isCut { slots = bound.ascending ? slots.prefix(limit) : slots.suffix(limit) }
-        page.load(slots, of: leaf, ascending: bound.ascending)
+        page.load(
+            .init(leaf: leaf, version: place.version, slots: slots, ascending: bound.ascending))
         // From here on the locations are known to be some, and stay readable until the epoch is
         // left; so does the separator.
         guard place.isStill() else { return false }
         page.setEnd(isCut: isCut, next: place.next)
         return true
-    }
-
-    /// Lets the slot of a key name its newest record, whose location it returns; nil when the key
-    /// is gone, or another thread is at it. Inside the epoch in which the slot named `old`.
-    fileprivate func mend(_ key: ByteView, _ hash: KeyHash, from old: Location) -> Location? {
-        let lock = records.index.lock(of: hash)
-        // Not waited for: the owner may be waiting for a medium.
-        guard lock.tryLock() else { return nil }
-        defer { lock.unlock() }
-        guard let found = try? records.locate(key, hash)?.location,
-            move(key, from: old, to: found)
-        else { return nil }
-        return found
     }
 }

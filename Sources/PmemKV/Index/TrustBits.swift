@@ -42,7 +42,10 @@ struct TrustBits: ~Copyable, Sendable {
         (start.units..<end.units).allSatisfy { !contains(Location(units: $0)) }
     }
 
-    /// Starts to load the bit.
+    /// Starts to load the bit of a place that may be anywhere.
     @inline(__always)
-    func prefetch(_ location: Location) { word(location).prefetch() }
+    func prefetch(_ hint: Location) {
+        let isInside = hint.units &>> 6 < words.count * SharedLines.wordsPerLine
+        if isInside { word(hint).prefetch() }
+    }
 }

@@ -16,7 +16,8 @@ struct Operations {
     private static let recordBytes = 256
     /// Those of the ordered index.
     static let ordered = [
-        "ordered-open", "scan100", "readseq", "ordered-put", "ordered-remove", "compact-ordered",
+        "ordered-open", "scan100", "readseq", "scan-stale", "ordered-put", "ordered-remove",
+        "compact-ordered",
     ]
 
     private let store: PmemStore
@@ -88,6 +89,14 @@ struct Operations {
         try meter.measure("readseq", share: Self.readLength, weight: Self.readLength) {
             try scan($0, limit: Self.readLength)
         }
+        // The first scan behind overwrites, for each of them.
+        let died = population / 4
+        try meter.measureTurns("scan-stale") { turn in
+            try overwrite(died, turn: turn)
+        } _: { _ in
+            try scan(0, limit: population / 4)
+            return died / 4
+        }
         let put = { i in try store.put(value(i), forKey: key(Self.orderedKeys + i)) }
         try meter.measure("ordered-put", put)
         // Nothing is put twice by that: where it was measured they are there.
@@ -118,13 +127,17 @@ struct Operations {
     func runCompaction(_ meter: Meter, as name: String) throws {
         let died = population / 4
         try meter.measureTurns(name) { turn in
-            for i in (turn * died)..<((turn + 1) * died) {
-                try store.put(value(i), forKey: key(someNumber(i)))
-            }
+            try overwrite(died, turn: turn)
         } _: { _ in
             let before = store.statistics.compactedBytes
             try store.compact()
             return (store.statistics.compactedBytes - before) / Self.recordBytes
+        }
+    }
+
+    private func overwrite(_ count: Int, turn: Int) throws {
+        for i in (turn * count)..<((turn + 1) * count) {
+            try store.put(value(i), forKey: key(someNumber(i)))
         }
     }
 
