@@ -7,7 +7,8 @@ extension Space {
     /// moved together and away, so what counts is how many segments it takes then; and while it is
     /// moved the reserves stay free.
     ///
-    /// - Complexity: O(records) time: the summaries of all extents are read.
+    /// - Complexity: O(records) time: the summaries of all extents are read, but for those in which
+    ///   nothing has died since they last were.
     func largestValue() throws(StoreError) -> Int {
         compactionLock.lock()
         defer { compactionLock.unlock() }
@@ -71,6 +72,8 @@ extension Space {
     /// segments. Compaction lock held.
     func sureSpan() -> Int {
         let geometry = segments.geometry
+        // Who has appended has published: what the index does not name is dead.
+        awaitPublishers()
         var packing = Packing(capacity: geometry.segmentUnits)
         var movable = 0
         var fixed = 0
@@ -90,7 +93,11 @@ extension Space {
                 liveness.liveUnits(segment) > .zero
             else { continue }
             movable += 1
-            addRecords(of: segment, to: &packing)
+            if let sizes = liveSizes(of: segment) {
+                packing.add(sizes)
+            } else {
+                packing.addSegment()
+            }
         }
         segments.noteLongest(packing.longest)
         knowsLongest = true
@@ -111,21 +118,54 @@ extension Space {
         }
     }
 
-    /// Adds the sizes of the values that are alive in an extent.
-    private func addRecords(of extent: SegmentNumber, to packing: inout Packing) {
-        let start = segments.geometry.firstLocation(of: extent)
-        let isAlive = { (entry: SummaryEntry) in
-            entry.kind.isFound
-                && self.index.lock(of: entry.hash).withLock {
-                    self.index.place(of: entry.hash, holding: start + entry.offset) != nil
-                }
+    /// How long the values are that are alive in an extent; nil when it is damaged, or somebody is
+    /// at it. Compaction lock held.
+    ///
+    /// - Complexity: O(1) for a sealed extent in which nothing has died since it was last asked;
+    ///   else O(its records).
+    private func liveSizes(of extent: SegmentNumber) -> RecordSizes? {
+        guard segments.phase(extent) == .sealed else {
+            return openExtent(extent).map { measure($0.entries, of: extent, allLive: false) }
         }
-        let entries =
-            segments.phase(extent) == .sealed
-            ? try? log.sealedEntries(extent, seed: index.seed) : openExtent(extent)?.entries
-        guard let entries else { return packing.addSegment() }
-        for entry in entries where isAlive(entry) { packing.add(entry.units) }
+        if let known = knownSizes(of: extent) { return known }
+        // Asked for before the records are looked at: what dies meanwhile makes it look old.
+        let live = liveness.liveUnits(extent)
+        guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { return nil }
+        let sizes = measure(
+            entries, of: extent, allLive: live == segments.appendedUnits(extent, .put))
+        liveSizes[extent] = LiveSizes(life: segments.life(extent), live: live, sizes: sizes)
+        return sizes
     }
+
+    /// What was found out about an extent, if it still holds.
+    func knownSizes(of extent: SegmentNumber) -> RecordSizes? {
+        guard let known = liveSizes[extent], known.life == segments.life(extent),
+            known.live == liveness.liveUnits(extent)
+        else { return nil }
+        return known.sizes
+    }
+
+    private func measure(
+        _ entries: [SummaryEntry], of extent: SegmentNumber, allLive: Bool
+    ) -> RecordSizes {
+        let start = segments.geometry.firstLocation(of: extent)
+        var sizes = RecordSizes()
+        for (number, entry) in entries.enumerated() where entry.kind.isFound {
+            guard !allLive else {
+                sizes.add(entry.units)
+                continue
+            }
+            if number + Self.lookahead < entries.count {
+                index.prefetch(entries[number + Self.lookahead].hash)
+            }
+            if index.placeSeen(of: entry.hash, holding: start + entry.offset) != nil {
+                sizes.add(entry.units)
+            }
+        }
+        return sizes
+    }
+
+    private static let lookahead = 8
 
     private struct OpenExtent {
         let entries: [SummaryEntry]
@@ -151,61 +191,5 @@ extension Space {
             entries: entries,
             room: ExtentRoom(capacity: capacity, position: end, entries: entries.count),
             isForTombstones: entries.allSatisfy { !$0.kind.isFound })
-    }
-}
-
-/// How many segments records take when they are moved together, in whatever order.
-///
-/// A segment is closed when the next record does not fit: what is in it and that record, the first
-/// of the next segment, are together more than it holds. Added up over the closed segments, that is
-/// at most all records and, of the longest ones, one fewer than there are closed segments.
-private struct Packing {
-    /// Units of a record; how many of them there are.
-    private var counts: [Int: Int] = [:]
-    private var sum = 0
-    private var whole = 0
-    /// What a segment surely holds, in bytes: its summary has a header and takes whole units.
-    private let capacity: Int
-
-    init(capacity: Units) {
-        self.capacity = (capacity - Summary.units(entries: 1)).bytes
-    }
-
-    var longest: Units { Units(counts.keys.max() ?? 0) }
-
-    /// The same when nothing is known but how long the records are together, and each at most.
-    static func mostSegments(
-        of units: Units, records: Int, longest: Units, capacity: Units
-    ) -> Int {
-        let packing = Packing(capacity: capacity)
-        let least = packing.capacity - bytes(longest.count)
-        guard least > 0 else { return .max / 2 }
-        return (units.bytes + records * Summary.entrySize) / least + 1
-    }
-
-    private static func bytes(_ units: Int) -> Int { units * Geometry.line + Summary.entrySize }
-
-    mutating func add(_ units: Units) {
-        counts[units.count, default: 0] += 1
-        sum += Self.bytes(units.count)
-    }
-
-    /// Adds a segment of which nothing is known.
-    mutating func addSegment() { whole += 1 }
-
-    var mostSegments: Int {
-        guard sum > 0 else { return whole }
-        var closed = 0
-        var longest = 0
-        for (units, count) in counts.sorted(by: { $0.key > $1.key }) {
-            for _ in 0..<count {
-                guard (closed + 1) * capacity < sum + longest else {
-                    return closed + 1 + whole
-                }
-                closed += 1
-                longest += Self.bytes(units)
-            }
-        }
-        return closed + 1 + whole
     }
 }

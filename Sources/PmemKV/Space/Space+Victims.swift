@@ -92,11 +92,13 @@ extension Space {
             segments.span($0) == 1
                 && liveness.keptUnits($0) + minimumSlack <= geometry.segmentUnits
         }
+        .sorted { liveness.keptUnits($0) < liveness.keptUnits($1) }
+        guard mayLeave(count, mergeable, room) else { return [] }
         let (horizon, index) = (liveness.horizon(), index)
         var chosen: [SegmentNumber] = []
         var room = room
         var taken = 0
-        for extent in mergeable.sorted(by: { liveness.keptUnits($0) < liveness.keptUnits($1) }) {
+        for extent in mergeable {
             // What is damaged is found out, and put aside, by whoever compacts it.
             guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { continue }
             let start = geometry.firstLocation(of: extent)
@@ -113,6 +115,22 @@ extension Space {
             }
         }
         return []
+    }
+
+    /// Whether that is possible by what is known of their sizes: no summary is read. Once a full
+    /// pool has been looked through it says no, until much has died.
+    private func mayLeave(
+        _ count: Int, _ extents: [SegmentNumber], _ room: ExtentRoom
+    ) -> Bool {
+        let capacity = segments.geometry.segmentUnits.bytes
+        // What is known not to go into the first extent, whose summary is not counted.
+        var bytes = -(room.capacity - room.position).bytes
+        for (number, extent) in extents.enumerated() {
+            bytes += knownSizes(of: extent)?.bytes ?? liveness.liveUnits(extent).bytes
+            let taken = max(0, (bytes + capacity - 1) / capacity)
+            if number + 1 - taken >= count { return true }
+        }
+        return false
     }
 
     /// Extents of which so many segments become free when they are moved behind what is in the
