@@ -17,7 +17,7 @@ extension PmemStore {
     public func withValues(
         forKeys keys: [some StoreBytes], _ body: (_ number: Int, _ value: RawSpan?) -> Void
     ) throws(StoreError) {
-        var reads = ManyReads(self)
+        var reads = try ManyReads(self)
         for number in 0..<min(keys.count, ManyReads.buckets) {
             try keys[number].withStoreBytes { key throws(StoreError) in
                 try reads.prepare(number, key)
@@ -67,8 +67,9 @@ struct ManyReads: ~Copyable {
     private var hashes = InlineArray<16, KeyHash>(repeating: KeyHash(rawValue: 0))
 
     @usableFromInline
-    init(_ store: PmemStore) {
+    init(_ store: PmemStore) throws(StoreError) {
         engine = store.engine
+        try engine.gate.checkReadable()
         records = engine.records
         frame = engine.gate.callbacks.enter(.reader)
     }

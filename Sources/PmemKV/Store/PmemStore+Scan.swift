@@ -77,7 +77,7 @@ extension PmemStore {
             guard limit >= 0 else {
                 throw StoreError(.invalidArgument, "a scan cannot show \(limit) entries")
             }
-            if limit == 0 { return }
+            guard limit > 0 else { return try engine.gate.checkReadable() }
         }
         try engine.scan(range, reverse: reverse, limit: limit ?? .max, body)
     }

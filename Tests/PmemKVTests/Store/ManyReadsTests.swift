@@ -48,5 +48,10 @@ struct ManyReadsTests {
         try store.close()
         let closed = #expect(throws: StoreError.self) { _ = try store.get(["a"]) }
         #expect(closed?.code == .closed)
+        // Asking for nothing was answered all the same.
+        let empty = #expect(throws: StoreError.self) { _ = try store.get([String]()) }
+        #expect(empty?.code == .closed)
+        let none = #expect(throws: StoreError.self) { try store.scan(limit: 0) { _, _ in true } }
+        #expect(none?.code == .closed)
     }
 }

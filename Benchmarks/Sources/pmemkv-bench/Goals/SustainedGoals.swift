@@ -86,7 +86,7 @@ struct SustainedGoals {
             found.append(
                 GoalMeasurement(
                     row: row, value: times.max / 1e3,
-                    remark: "by wall, the store counts no stalls; \(hiccups)"))
+                    remark: "by wall; \(hiccups)"))
         }
         return found
     }
