@@ -51,7 +51,10 @@ extension Space {
     /// where it does not, so that nothing is moved for them, and anything in a full pool that has
     /// not changed since that was found out. Compaction lock held.
     private func checkRoom(span: Int) throws(StoreError) -> Bool {
-        if span == 1, isRoomy { return true }
+        if span == 1, isRoomy {
+            known.forgetAll()
+            return true
+        }
         guard fullSince != changes else { throw outOfSpace(largest: largestRest()) }
         let sure = sureSpan()
         if span > 1, span > sure {

@@ -72,8 +72,6 @@ extension Space {
     /// segments. Compaction lock held.
     func sureSpan() -> Int {
         let geometry = segments.geometry
-        // Who has appended has published: what the index does not name is dead.
-        awaitPublishers()
         var packing = Packing(capacity: geometry.segmentUnits)
         var movable = 0
         var fixed = 0
@@ -125,42 +123,35 @@ extension Space {
     ///   else O(its records).
     private func liveSizes(of extent: SegmentNumber) -> RecordSizes? {
         guard segments.phase(extent) == .sealed else {
-            return openExtent(extent).map { measure($0.entries, of: extent, allLive: false) }
+            return openExtent(extent).map { liveSizes(of: $0.entries, in: extent) }
         }
         if let known = knownSizes(of: extent) { return known }
-        // Asked for before the records are looked at: what dies meanwhile makes it look old.
         let live = liveness.liveUnits(extent)
         guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { return nil }
-        let sizes = measure(
-            entries, of: extent, allLive: live == segments.appendedUnits(extent, .put))
-        liveSizes[extent] = LiveSizes(life: segments.life(extent), live: live, sizes: sizes)
+        var sizes = RecordSizes()
+        for entry in entries where entry.kind.isFound { sizes.add(entry.units) }
+        // Else something is dead, and the index knows what.
+        if sizes.units != live { sizes = liveSizes(of: entries, in: extent) }
+        known.note(sizes, of: extent, segments.life(extent), live)
         return sizes
     }
 
     /// What was found out about an extent, if it still holds.
     func knownSizes(of extent: SegmentNumber) -> RecordSizes? {
-        guard let known = liveSizes[extent], known.life == segments.life(extent),
-            known.live == liveness.liveUnits(extent)
-        else { return nil }
-        return known.sizes
+        known.sizes(of: extent, segments.life(extent), liveness.liveUnits(extent))
     }
 
-    private func measure(
-        _ entries: [SummaryEntry], of extent: SegmentNumber, allLive: Bool
+    private func liveSizes(
+        of entries: [SummaryEntry], in extent: SegmentNumber
     ) -> RecordSizes {
         let start = segments.geometry.firstLocation(of: extent)
         var sizes = RecordSizes()
         for (number, entry) in entries.enumerated() where entry.kind.isFound {
-            guard !allLive else {
-                sizes.add(entry.units)
-                continue
-            }
             if number + Self.lookahead < entries.count {
                 index.prefetch(entries[number + Self.lookahead].hash)
             }
-            if index.placeSeen(of: entry.hash, holding: start + entry.offset) != nil {
-                sizes.add(entry.units)
-            }
+            let place = start + entry.offset
+            if index.placeSeen(of: entry.hash, holding: place) != nil { sizes.add(entry.units) }
         }
         return sizes
     }

@@ -122,12 +122,12 @@ extension Space {
     private func mayLeave(
         _ count: Int, _ extents: [SegmentNumber], _ room: ExtentRoom
     ) -> Bool {
-        let capacity = segments.geometry.segmentUnits.bytes
-        // What is known not to go into the first extent, whose summary is not counted.
-        var bytes = -(room.capacity - room.position).bytes
+        var bytes = 0
         for (number, extent) in extents.enumerated() {
             bytes += knownSizes(of: extent)?.bytes ?? liveness.liveUnits(extent).bytes
-            let taken = max(0, (bytes + capacity - 1) / capacity)
+            let taken = Packing.fewestSegments(
+                of: bytes, segment: segments.geometry.segmentUnits,
+                behind: room.capacity - room.position)
             if number + 1 - taken >= count { return true }
         }
         return false

@@ -46,8 +46,8 @@ final class Space: @unchecked Sendable {
     /// Whether ``Segments/longestRecord`` speaks for all extents: opening does not read the
     /// summaries that a checkpoint spares. Under the compaction lock.
     var knowsLongest: Bool
-    /// What was found out about sealed extents when the pool was full. Under the compaction lock.
-    var liveSizes: [SegmentNumber: LiveSizes] = [:]
+    /// Under the compaction lock.
+    var known = KnownSizes()
     /// The open extents that the next writer continues, in a store that was opened read-only.
     var continued: [SegmentNumber] = []
     /// The keys in order, where that was asked for. Set while the store is opened.
@@ -84,13 +84,6 @@ final class Space: @unchecked Sendable {
             ? BackgroundWorker(label: "pmemkv.compact") : nil
     }
 
-    /// How long the records are that were alive in an extent, when so many units of it were.
-    struct LiveSizes {
-        let life: LifeWord
-        let live: Units
-        let sizes: RecordSizes
-    }
-
     /// Free segments that a write has to leave alone.
     func reserve(for use: Use) -> Int {
         options.compactionReserve + (use == .tombstones ? 0 : options.deleteReserve)
@@ -123,7 +116,7 @@ final class Space: @unchecked Sendable {
             assert(isUntrusted(extent))
             try segments.release(extent) { liveness.forget(extent) }
         }
-        liveSizes[extent] = nil
+        known.forget(extent)
     }
 
     /// Units that compaction can write before it frees anything. Compaction lock held.
