@@ -14,11 +14,12 @@ struct InterleavingsPart: Sendable {
         }
         raceReaders()
         raceScans()
+        raceSnapshots()
         raceClose()
         race(plan.publisherRaces, Workloads.publishers)
         race(plan.compactorRaces, Workloads.compactor)
-        return plan.readerRaces + plan.scanRaces + plan.closeRaces + plan.publisherRaces
-            + plan.compactorRaces
+        return plan.readerRaces + plan.scanRaces + plan.snapshotRaces + plan.closeRaces
+            + plan.publisherRaces + plan.compactorRaces
     }
 
     private func raceReaders() {
@@ -37,6 +38,15 @@ struct InterleavingsPart: Sendable {
             let race = ScanRace()
             for seed in seeds {
                 if let problem = race.run(seed: seed) { findings.fail("scans: \(problem)") }
+            }
+        }
+    }
+
+    private func raceSnapshots() {
+        inChunks(plan.snapshotRaces) { seeds in
+            let race = SnapshotRace()
+            for seed in seeds {
+                if let problem = race.run(seed: seed) { findings.fail("snapshots: \(problem)") }
             }
         }
     }

@@ -19,6 +19,12 @@ struct InterleavingTests {
         for seed in 1...100 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
     }
 
+    @Test("A snapshot gives the same in every way, whatever is written and moved meanwhile")
+    func snapshots() {
+        let race = SnapshotRace()
+        for seed in 1...100 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
+    }
+
     @Test("A close in the middle of an operation loses nothing that was acknowledged")
     func close() {
         let race = CloseRace()

@@ -95,6 +95,17 @@ final class HashIndex: Sendable {
         for shard in shards { lock(ofShard: shard).passThrough() }
     }
 
+    /// Returns when the lock of each shard has been seen free. O(shards), some instructions each
+    /// where none is held.
+    func awaitAllShards() {
+        var held: UInt64 = 0
+        for number in 0..<shape.shards.count {
+            held |= control[number, Field.lock.rawValue].loadAcquire()
+        }
+        SchedulingPoint.pass()
+        if held != 0 { for shard in shards { lock(ofShard: shard).awaitFree() } }
+    }
+
     /// Overflow buckets ever taken.
     var overflowUsed: AtomicWord { control[shards.count, 0] }
     var overflowCount: Int { Int(truncatingIfNeeded: overflowUsed.loadRelaxed()) }

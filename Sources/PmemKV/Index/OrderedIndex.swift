@@ -145,9 +145,19 @@ final class OrderedIndex: @unchecked Sendable {
     func leave(_ seat: Seat) { records.epochs.leave(seat.visit) }
 
     /// Adds a key that is not there, with its record. Its shard is locked. O(log n).
-    func insert(_ key: ByteView, at location: Location, _ seat: Seat? = nil) {
+    ///
+    /// - Parameter mayHaveSlot: the slot may be there all the same, since snapshots keep records of
+    ///   removed keys.
+    func insert(
+        _ key: ByteView, at location: Location, _ seat: Seat? = nil, mayHaveSlot: Bool = false
+    ) {
         withLockedLeaf(of: key, seat) { leaf in
             var leaf = leaf
+            if mayHaveSlot, let slot = ownSlot(of: key, at: location, in: leaf) {
+                leaf.setLocation(location, at: slot)
+                leaf.unlock()
+                return
+            }
             while leaf.isFull {
                 leaf.unlockUnchanged()
                 makeRoom(for: key)
@@ -175,7 +185,15 @@ final class OrderedIndex: @unchecked Sendable {
     /// and be trusted. Its shard is locked. False when the slot names something else. O(log n).
     @discardableResult
     func move(_ key: ByteView, from old: Location, to new: Location) -> Bool {
-        let isMoved = reading {
+        let isMoved = move(key, from: old, toKept: new)
+        if isMoved { trust(new) }
+        return isMoved
+    }
+
+    /// The same for a record that the hash index does not name, but a snapshot keeps.
+    @discardableResult
+    func move(_ key: ByteView, from old: Location, toKept new: Location) -> Bool {
+        reading {
             let leaf = lockLeaf(of: key)
             guard let slot = leaf.slot(naming: old, in: leaf.ties(of: key, leaf.header)) else {
                 leaf.unlockUnchanged()
@@ -185,8 +203,6 @@ final class OrderedIndex: @unchecked Sendable {
             leaf.unlock()
             return true
         }
-        if isMoved { trust(new) }
-        return isMoved
     }
 
     /// Whether the slot of a key names a record. O(log n), no lock.

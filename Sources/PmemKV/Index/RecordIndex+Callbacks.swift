@@ -12,13 +12,17 @@ extension RecordIndex {
     /// reuse of the extent it looks at, and of nothing else. Throws `media` when the medium
     /// failed under it.
     ///
-    /// - Parameter frame: what pins the extent, until the next record or its end.
+    /// - Parameters:
+    ///   - frame: what pins the extent, until the next record or its end.
+    ///   - snapshot: what to read in; nil for what there is now.
     func lend<R>(
-        _ key: ByteView, _ hash: KeyHash, in frame: borrowing CallbackFrame,
-        _ body: (Borrowed) throws(StoreError) -> R
+        _ key: ByteView, _ hash: KeyHash, seenBy snapshot: LivingSnapshot? = nil,
+        in frame: borrowing CallbackFrame, _ body: (Borrowed) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
-        guard unsafe log.medium.base != nil else { return try lendCopy(key, hash, body) }
-        let found = try withRecord(key, hash) { record in
+        guard unsafe log.medium.base != nil else {
+            return try lendCopy(key, hash, snapshot, body)
+        }
+        let found = try withRecord(key, hash, seenBy: snapshot) { record in
             frame.pin(log.segments.extent(of: record.location).rawValue)
             return record
         }
@@ -30,9 +34,12 @@ extension RecordIndex {
 
     /// The same where reading takes a system call and memory anyway.
     private func lendCopy<R>(
-        _ key: ByteView, _ hash: KeyHash, _ body: (Borrowed) throws(StoreError) -> R
+        _ key: ByteView, _ hash: KeyHash, _ snapshot: LivingSnapshot?,
+        _ body: (Borrowed) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
-        let copy = try withRecord(key, hash) { ($0.value.array, $0.sequence) }
+        let copy = try withRecord(key, hash, seenBy: snapshot) {
+            ($0.value.array, $0.sequence)
+        }
         guard let (value, sequence) = copy else { return nil }
         return try value.withByteView { value throws(StoreError) in
             try body(Borrowed(value: value, sequence: sequence))

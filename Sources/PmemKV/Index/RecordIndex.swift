@@ -14,6 +14,7 @@ final class RecordIndex: Sendable {
     let log: Log
     let gate: Gate
     let epochs = Epochs()
+    let snapshots: Snapshots
     private let verifiesReads: Bool
     private let faultsAtOpen = cpmem_guard_total_faults()
 
@@ -21,6 +22,7 @@ final class RecordIndex: Sendable {
         self.index = index
         self.log = log
         gate = log.gate
+        snapshots = Snapshots(index, log.sequences)
         self.verifiesReads = verifiesReads
     }
 
@@ -211,34 +213,40 @@ final class RecordIndex: Sendable {
     /// Records ahead of the one looked at that are on their way to the processor.
     private static let lookahead = 8
 
-    /// Calls body with every record the index holds in these shards, or in all, and `damage` with
-    /// those that cannot tell their key; what a shard holds is collected under its lock. Throws
-    /// `media` when the medium failed meanwhile.
+    /// Calls body with every record the index holds in these shards, or in all, or with all that a
+    /// snapshot sees, and `damage` with those that cannot tell their key; what a shard holds is
+    /// collected under its lock. Throws `media` when the medium failed meanwhile.
     func forEachRecord(
-        inShards shards: Range<ShardNumber>? = nil, _ body: (RecordView) -> Void,
-        damage: (RecordView) throws(StoreError) -> Void
+        inShards shards: Range<ShardNumber>? = nil, seenBy snapshot: LivingSnapshot? = nil,
+        _ body: (RecordView) -> Void, damage: (RecordView) throws(StoreError) -> Void
     ) throws(StoreError) {
         for shard in shards ?? index.shards {
-            try forEachRecord(inShard: shard, body, damage: damage)
+            try forEachRecord(inShard: shard, snapshot, body, damage: damage)
         }
     }
 
     /// In an epoch of its own: a pass over a large index must not keep space from being reused.
     private func forEachRecord(
-        inShard shard: ShardNumber, _ body: (RecordView) -> Void,
+        inShard shard: ShardNumber, _ snapshot: LivingSnapshot?, _ body: (RecordView) -> Void,
         damage: (RecordView) throws(StoreError) -> Void
     ) throws(StoreError) {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
             let faults = log.medium.faultCount
-            let places = index.lock(ofShard: shard).withLock { locations(inShard: shard) }
+            let places = index.lock(ofShard: shard).withLock {
+                locations(inShard: shard)
+                    + (snapshot.map { keptLocations(inShard: shard, seenBy: $0) } ?? [])
+            }
             for (number, location) in places.enumerated() {
                 if number + Self.lookahead < places.count {
                     log.prefetchRecord(at: places[number + Self.lookahead])
                 }
                 let seen: Void? = try log.withRecord(at: location) {
                     record throws(StoreError) in
-                    if record.knowsKey { body(record) } else { try damage(record) }
+                    guard record.knowsKey else { return try damage(record) }
+                    // What is newer superseded another one, which is kept, or nothing.
+                    if let snapshot, record.sequence >= snapshot.number { return }
+                    body(record)
                 }
                 if seen == nil { throw Self.strayLocation }
             }
@@ -263,6 +271,15 @@ final class RecordIndex: Sendable {
             for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
             return try body(&all)
         }
+    }
+
+    /// Shard locked.
+    private func keptLocations(
+        inShard shard: ShardNumber, seenBy snapshot: LivingSnapshot
+    ) -> [Location] {
+        snapshots.versions(inShard: shard).filter {
+            snapshot.sees($0.sequence, until: $0.end)
+        }.map(\.location)
     }
 
     /// Shard locked.

@@ -28,6 +28,10 @@ final class Sequences: @unchecked Sendable {
     /// The number that is taken next.
     var upcoming: SequenceNumber { SequenceNumber(next.loadAcquire()) }
 
+    /// The same, as a read-modify-write: whoever takes a number behind it sees what was stored
+    /// before.
+    func watermark() -> SequenceNumber { SequenceNumber(next.fetchAdd(0)) }
+
     /// A limit that leaves a whole step of numbers, for an update of the superblock that is due
     /// anyway (see ``adopt(limit:)``).
     var roomyLimit: SequenceNumber { upcoming + step }

@@ -2,7 +2,7 @@
 /// inspection ask.
 ///
 /// - A record that readers can find (``RecordKind/isFound``) is alive as long as the hash index
-///   points at it.
+///   points at it, or a snapshot keeps it.
 /// - A tombstone is needed as long as an older put of its key could come back without it: until a
 ///   newer record of the key is in the index, or no superseded put with a lower number is left in
 ///   any other extent (I8). The second is kept for each extent as one number, ``lowestDead(in:)``,
@@ -24,6 +24,8 @@ final class Liveness: Sendable {
     /// Of each extent: units of puts that are no longer the newest of their key, and the lowest
     /// sequence number of them.
     private let dead: ExtentWords
+    /// Of each extent: the lowest sequence number of a superseded put that a snapshot keeps.
+    private let kept: ExtentWords
     /// A word for each group of extents.
     private let groups: SharedLines
     /// The logarithm of ``garbageStep``, in units.
@@ -35,6 +37,7 @@ final class Liveness: Sendable {
         let step = max(1, segments.geometry.segmentUnits.count / 64)
         garbageShift = UInt64(step.trailingZeroBitCount)
         dead = ExtentWords(segments.geometry)
+        kept = ExtentWords(segments.geometry)
         let count = segments.geometry.segmentCount
         groups = SharedLines((count / Self.groupSize + 1) / SharedLines.wordsPerLine + 1)
         for segment in segments.geometry.segments { setDead(segment, oldest: .none) }
@@ -52,6 +55,9 @@ final class Liveness: Sendable {
     private func oldestDead(_ extent: SegmentNumber) -> AtomicWord {
         dead[extent, 1]
     }
+
+    @inline(__always)
+    private func oldestKept(_ extent: SegmentNumber) -> AtomicWord { kept[extent, 0] }
 
     // MARK: Counting
 
@@ -86,13 +92,21 @@ final class Liveness: Sendable {
         oldestOfGroup(group(of: extent)).lower(to: oldest.rawValue)
     }
 
+    /// The put there was superseded, but a snapshot sees it: alive, and something for a tombstone
+    /// to hide.
+    func noteKept(_ location: Location, _ sequence: SequenceNumber) {
+        let extent = segments.extent(of: location)
+        oldestKept(extent).lower(to: sequence.rawValue)
+        oldestOfGroup(group(of: extent)).lower(to: sequence.rawValue)
+    }
+
     /// What has to die in an extent before it is looked at again.
     var garbageStep: Units { Units(1 << Int(garbageShift)) }
 
     /// Nothing is counted for an extent any more: it is being freed. Compaction lock held, as by
     /// whoever asks for a ``Horizon`` on which more than speed depends.
     func forget(_ extent: SegmentNumber) {
-        let oldest = lowestDead(in: extent)
+        let oldest = min(lowestDead(in: extent), lowestKept(in: extent))
         setDead(extent, oldest: .none)
         let group = group(of: extent)
         guard oldest != .none, oldestOfGroup(group).loadSequential() == oldest.rawValue else {
@@ -103,6 +117,7 @@ final class Liveness: Sendable {
         oldestOfGroup(group).storeSequential(SequenceNumber.none.rawValue)
         for member in members(of: group) {
             oldestOfGroup(group).lower(to: lowestDead(in: member).rawValue)
+            oldestOfGroup(group).lower(to: lowestKept(in: member).rawValue)
         }
     }
 
@@ -118,6 +133,7 @@ final class Liveness: Sendable {
     private func setDead(_ extent: SegmentNumber, oldest: SequenceNumber) {
         deadUnits(extent).storeRelaxed(0)
         oldestDead(extent).storeRelaxed(oldest.rawValue)
+        oldestKept(extent).storeRelaxed(SequenceNumber.none.rawValue)
     }
 
     // MARK: Records
@@ -131,9 +147,11 @@ final class Liveness: Sendable {
         _ horizon: Horizon, _ index: HashIndex
     ) -> Move? {
         if entry.kind.isFound {
-            return index.placeSeen(of: entry.hash, holding: location).map {
-                Move(entry: entry, old: location, seen: $0)
+            if let place = index.placeSeen(of: entry.hash, holding: location) {
+                return Move(entry: entry, old: location, seen: place)
             }
+            return records.snapshots.holds(entry.hash, at: location)
+                ? Move(entry: entry, old: location, seen: nil) : nil
         }
         return horizon.letsGo(entry.number, in: extent)
             ? nil : Move(entry: entry, old: location, seen: nil)
@@ -180,7 +198,14 @@ final class Liveness: Sendable {
         SequenceNumber(oldestDead(extent).loadSequential())
     }
 
-    /// The lowest sequence numbers of superseded puts anywhere. O(segments / 64): one word for each
+    /// The lowest one of those that snapshots keep; `none` when there is none.
+    private func lowestKept(in extent: SegmentNumber) -> SequenceNumber {
+        SequenceNumber(oldestKept(extent).loadSequential())
+    }
+
+    /// The lowest sequence numbers of superseded puts anywhere, those that snapshots keep included:
+    /// these are never left out, since their copies may lie in another extent before a tombstone
+    /// beside them is judged. O(segments / 64): one word for each
     /// group of extents, and those of one group.
     func horizon() -> Horizon {
         var lowest = (number: SequenceNumber.none, group: 0)
@@ -189,7 +214,10 @@ final class Liveness: Sendable {
             if number < lowest.number { lowest = (number, group) }
         }
         var result = Horizon()
-        for member in members(of: lowest.group) { result.add(lowestDead(in: member), of: member) }
+        for member in members(of: lowest.group) {
+            result.add(lowestDead(in: member), of: member)
+            result.add(lowestKept(in: member), of: nil)
+        }
         for group in 0..<groupCount where group != lowest.group {
             result.add(SequenceNumber(oldestOfGroup(group).loadSequential()), of: nil)
         }

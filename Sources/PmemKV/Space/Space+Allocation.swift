@@ -3,11 +3,23 @@ import SystemPackage
 
 /// Finding free segments, and making them when there are none.
 extension Space {
-    /// Takes an extent of `span` segments, leaving the reserve. Compacts, waits for readers and
-    /// gives up the checkpoint as far as that helps.
+    /// Takes an extent of `span` segments, leaving the reserve. Compacts, waits for readers, gives
+    /// up the checkpoint and ends the oldest snapshots as far as that helps.
     ///
     /// The caller owns a log head at most, no shard. Throws `outOfSpace` when nothing helps.
     func allocate(span: Int, units: Units, for use: Use) throws(StoreError) -> SegmentNumber {
+        while true {
+            do throws(StoreError) {
+                return try allocateBesideSnapshots(span: span, units: units, for: use)
+            } catch {
+                guard error.code == .outOfSpace, endOldestSnapshot() else { throw error }
+            }
+        }
+    }
+
+    private func allocateBesideSnapshots(
+        span: Int, units: Units, for use: Use
+    ) throws(StoreError) -> SegmentNumber {
         let reserve = reserve(for: use)
         // Emptying windows has no measure of progress as compaction has; a bound keeps it finite.
         var windows = 8
@@ -66,6 +78,7 @@ extension Space {
     /// Grows with whatever may make room.
     private var changes: Int {
         Int(index.total(.puts) + index.total(.removes)) + compactions.load(ordering: .relaxed)
+            + records.snapshots.endedCount
             + (isHeldByCallbacks ? 1 : 0) << 32
     }
 

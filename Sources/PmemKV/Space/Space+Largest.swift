@@ -151,7 +151,11 @@ extension Space {
                 index.prefetch(entries[number + Self.lookahead].hash)
             }
             let place = start + entry.offset
-            if index.placeSeen(of: entry.hash, holding: place) != nil { sizes.add(entry.units) }
+            if index.placeSeen(of: entry.hash, holding: place) != nil
+                || records.snapshots.holds(entry.hash, at: place)
+            {
+                sizes.add(entry.units)
+            }
         }
         return sizes
     }

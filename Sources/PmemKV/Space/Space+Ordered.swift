@@ -49,12 +49,16 @@ extension Space {
         let lock = index.lock(of: hash)
         lock.lock()
         defer { lock.unlock() }
+        if let newest = try records.locate(key, hash) {
+            ordered.move(key, from: location, to: newest.location)
+            return true
+        }
+        if let kept = newestKept(of: key, hash) {
+            ordered.move(key, from: location, toKept: kept.location)
+            return true
+        }
         // The slot of a key that is gone has gone with it: where it is still there, the newest
         // record is damaged.
-        guard let newest = try records.locate(key, hash) else {
-            return !ordered.names(location, of: key)
-        }
-        ordered.move(key, from: location, to: newest.location)
-        return true
+        return !ordered.names(location, of: key)
     }
 }

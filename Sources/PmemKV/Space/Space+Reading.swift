@@ -49,5 +49,5 @@ extension Space {
     /// while the put that a tombstone in it superseded is not yet counted as superseded; the
     /// tombstone would look droppable, and a record that is about to be published would look dead.
     /// Writers hold their shard until all is counted.
-    func awaitPublishers() { index.passThroughAllShards() }
+    private func awaitPublishers() { index.passThroughAllShards() }
 }

@@ -204,13 +204,14 @@ extension Space {
         for move in moves {
             guard let new = move.new else { continue }
             units += move.entry.units
-            guard let seen = move.seen else { continue }
+            guard move.entry.kind.isFound else { continue }
             let hash = move.entry.hash
             let lock = index.lock(of: hash)
             lock.lock()
             defer { lock.unlock() }
             ordered?.distrust(move.old)
-            if index.move(hash, from: move.old, to: new, seen: seen) {
+            let isNamed = move.seen.map { index.move(hash, from: move.old, to: new, seen: $0) }
+            if isNamed == true || moveKept(move.entry, from: move.old, to: new) {
                 died += move.entry.units
                 oldest = min(oldest, move.entry.number)
             } else {

@@ -65,7 +65,7 @@ struct Victim {
 struct Move {
     let entry: SummaryEntry
     let old: Location
-    /// Where the index named it; nil for a tombstone.
+    /// Where the index named it; nil for a tombstone, and for what a snapshot keeps.
     let seen: IndexPlace?
     /// Where the copy lies, once there is one.
     var new: Location?

@@ -42,15 +42,16 @@ extension Engine {
         defer { demand.shards.forEach { index.lock(ofShard: $0).unlock() } }
         if demand.removals > 0 { try leaveOutRemovals(from: &sources) }
         guard sources.count > 0 else { return try log.giveBackSpares(head) }
-        try append(&sources, to: head, relaxed: relaxed)
+        let first = try append(&sources, to: head, relaxed: relaxed)
         index.beginPublishing(demand.shards)
         ordered?.beginBatch()
         defer {
             ordered?.endBatch()
             index.endPublishing(demand.shards)
         }
-        try lookUp(sources) { _, item throws(StoreError) in
-            try publish(item.source, at: item.location)
+        try lookUp(sources) { number, item throws(StoreError) in
+            try publish(
+                item.source, at: Written(location: item.location, sequence: first + number))
         }
     }
 
@@ -97,9 +98,10 @@ extension Engine {
         for item in sources.items.prefix(Self.recordLookahead) { prefetchRecord(of: item) }
     }
 
+    /// Appends the records and makes them durable, unless relaxed. Returns the first one's number.
     private func append(
         _ sources: inout BatchSources, to head: consuming OwnedHead, relaxed: Bool
-    ) throws(StoreError) {
+    ) throws(StoreError) -> SequenceNumber {
         let count = sources.count
         let first = try sequences.take(count)
         // What needs several extents is sealed at once, so it is made durable at once.
@@ -117,5 +119,6 @@ extension Engine {
         // What publishing looks at first comes while the records are on their way to the medium.
         prefetchFirstRecords(of: sources)
         try log.finishWrite(head, relaxed: relaxed)
+        return first
     }
 }

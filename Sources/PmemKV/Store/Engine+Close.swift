@@ -52,6 +52,7 @@ extension Engine {
     }
 
     private func finishLog() throws(StoreError) {
+        space.endAllSnapshots()
         // The next process would find the copies dead, and in the way.
         _ = try space.finishVictim()
         try log.syncAtOnce()

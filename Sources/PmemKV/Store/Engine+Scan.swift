@@ -6,40 +6,57 @@
 /// - A key is shown behind the one before it in order, so none is shown twice; what a page or a
 ///   pass leaves out lies behind its last key, where the next one begins.
 extension Engine {
-    /// Calls body with the entries of a range in order, until it returns false.
+    /// Calls body with the entries of a range in order, until it returns false: those of one
+    /// moment, that of a snapshot or, without one, of the beginning.
     func scan(
-        _ range: KeyRange, reverse: Bool, limit: Int,
+        _ range: KeyRange, reverse: Bool, limit: Int, seenBy snapshot: LivingSnapshot? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(StoreError) {
+        if let snapshot {
+            let view = ScanView(snapshot, range, reverse: reverse, isOwn: false, space)
+            return try scan(view, limit: limit, body)
+        }
+        let own = try records.beginSnapshot(of: range)
+        defer { space.end(own) }
+        let view = ScanView(own, range, reverse: reverse, isOwn: true, space)
+        try scan(view, limit: limit, body)
+    }
+
+    private func scan(
+        _ view: ScanView, limit: Int, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) {
         let frame = gate.callbacks.enter(.reader)
         if let ordered {
-            var scan = OrderedScan(ordered, range, reverse: reverse, limit: limit)
-            try scan.run(from: reverse ? range.to : range.from, in: frame, body)
+            var scan = OrderedScan(ordered, view, limit: limit)
+            try scan.run(from: view.start, in: frame, body)
         } else {
-            try scanInPasses(range, reverse: reverse, limit: limit, in: frame, body)
+            try scanInPasses(view, limit: limit, in: frame, body)
         }
     }
 
     /// Goes through the hash index for the first keys of the range, as many as a ``KeyWindow``
     /// holds, shows them, and goes through it again for those behind.
     private func scanInPasses(
-        _ range: KeyRange, reverse: Bool, limit: Int, in frame: borrowing CallbackFrame,
+        _ view: ScanView, limit: Int, in frame: borrowing CallbackFrame,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) {
-        var rest = range
+        var rest = view.range
         var left = limit
         while true {
-            var window = KeyWindow(reverse: reverse, limit: left)
+            var window = KeyWindow(reverse: view.reverse, limit: left)
             try records.forEachRecord(
+                seenBy: view.snapshot,
                 { record in
                     if rest.contains(record.key) { window.insert(record.key) }
                 },
                 damage: { record throws(StoreError) in throw log.damage(record) })
             window.sort()
-            guard try visit(window, &left, in: frame, body),
+            // What a snapshot loses when it ends is not to be taken for what was not there.
+            try records.check(view.snapshot)
+            guard try visit(window, view, &left, in: frame, body),
                 let last = window.bound
             else { return }
-            rest = rest.part(behind: last, reverse: reverse)
+            rest = rest.part(behind: last, reverse: view.reverse)
         }
     }
 
@@ -52,7 +69,8 @@ extension Engine {
     /// Asks the index and the medium for each key, while what the next ones need is on its way to
     /// the processor. False when the scan is over.
     private func visit(
-        _ keys: KeyWindow, _ left: inout Int, in frame: borrowing CallbackFrame,
+        _ keys: KeyWindow, _ view: ScanView, _ left: inout Int,
+        in frame: borrowing CallbackFrame,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StoreError) -> Bool {
         var hashes: [KeyHash] = []
@@ -60,13 +78,14 @@ extension Engine {
         for start in stride(from: 0, to: keys.count, by: Self.keysAtOnce) {
             let count = min(Self.keysAtOnce, keys.count - start)
             load(keys, start..<(start + count), into: &hashes)
+            keys.withKey(start) { view.passed(before: $0) }
             for number in 0..<count {
                 if number + Self.lookahead < count {
                     records.prefetchRecord(
                         hashes[number + Self.lookahead], lines: RecordLayout.shortLines)
                 }
                 let goOn = try keys.withKey(start + number) { key throws(StoreError) -> Bool? in
-                    try show(key, hashes[number], in: frame, body)
+                    try view.show(key, hashes[number], in: frame, body)
                 }
                 guard let goOn else { continue }
                 left -= 1
@@ -87,16 +106,6 @@ extension Engine {
         }
         for hash in hashes.prefix(Self.lookahead) {
             records.prefetchRecord(hash, lines: RecordLayout.shortLines)
-        }
-    }
-
-    /// What body answers; nil when the key is gone.
-    private func show(
-        _ key: ByteView, _ hash: KeyHash, in frame: borrowing CallbackFrame,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
-    ) throws(StoreError) -> Bool? {
-        try records.lend(key, hash, in: frame) { found in
-            key.withSpan { key in found.value.withSpan { body(key, $0) } }
         }
     }
 }

@@ -51,8 +51,8 @@ extension Engine {
         if let ordered, !head.isSpanning, changesLeaf(source) {
             return try write(source, to: head, relaxed: relaxed, in: ordered)
         }
-        let location = try append(source, to: head, relaxed: relaxed)
-        return try publish(source, at: location)
+        let written = try append(source, to: head, relaxed: relaxed)
+        return try publish(source, at: written)
     }
 
     /// Whether a write will most likely change a leaf of the ordered index, and its drain is so
@@ -72,8 +72,8 @@ extension Engine {
     ) throws(StoreError) -> Bool {
         let seat = ordered.seat(of: source.key)
         defer { ordered.leave(seat) }
-        let location = try append(source, to: head, relaxed: relaxed)
-        return try publish(source, at: location, seat)
+        let written = try append(source, to: head, relaxed: relaxed)
+        return try publish(source, at: written, seat)
     }
 
     /// Writes one record if the condition holds for what is there now. Returns whether it did.
@@ -172,7 +172,7 @@ extension Engine {
     @inline(__always)
     private func append(
         _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool
-    ) throws(StoreError) -> Location {
+    ) throws(StoreError) -> Written {
         let sequence = try sequences.take(1)
         let relaxed = relaxed && !head.isSpanning
         log.beginWrite(to: head, relaxed: relaxed)
@@ -181,7 +181,13 @@ extension Engine {
         // medium. Not before: stores leave the processor in order, behind the loads before them.
         records.prefetchRecord(source.hash)
         try log.finishWrite(head, relaxed: relaxed)
-        return location
+        return Written(location: location, sequence: sequence)
+    }
+
+    /// Where a record was written, and its number.
+    struct Written {
+        let location: Location
+        let sequence: SequenceNumber
     }
 
     /// Makes a durable record the one that readers find. Returns whether the key was there. Shard
@@ -191,11 +197,11 @@ extension Engine {
     /// that right.
     @inline(__always) @discardableResult
     func publish(
-        _ source: RecordSource, at location: Location, _ seat: OrderedIndex.Seat? = nil
+        _ source: RecordSource, at written: Written, _ seat: OrderedIndex.Seat? = nil
     ) throws(StoreError) -> Bool {
         try gate.failing { () throws(StoreError) in
             let previous = try records.locate(source.key, source.hash)
-            try replace(previous, by: source, at: location, seat)
+            try replace(previous, by: source, at: written, seat)
             return previous != nil
         }
     }
@@ -203,23 +209,27 @@ extension Engine {
     /// The same where it is known what the index has for the key.
     @inline(__always)
     private func publish(
-        _ source: RecordSource, at location: Location, over previous: RecordIndex.Found?
+        _ source: RecordSource, at written: Written, over previous: RecordIndex.Found?
     ) throws(StoreError) {
         try gate.failing { () throws(StoreError) in
-            try replace(previous, by: source, at: location)
+            try replace(previous, by: source, at: written)
         }
     }
 
     @inline(__always)
     private func replace(
-        _ previous: RecordIndex.Found?, by source: RecordSource, at location: Location,
+        _ previous: RecordIndex.Found?, by source: RecordSource, at written: Written,
         _ seat: OrderedIndex.Seat? = nil
     ) throws(StoreError) {
         // Before the index: whoever then finds the record dead may free its extent at once, and all
         // counts of that have to have been made.
         if let previous {
-            liveness.noteDead(previous.location, previous.units, previous.sequence)
+            let isKept =
+                previous.sequence < snapshots.newest
+                && space.keep(previous, of: source, until: written.sequence)
+            if !isKept { liveness.noteDead(previous.location, previous.units, previous.sequence) }
         }
+        let location = written.location
         switch source.kind {
         case .put:
             if let previous {
@@ -229,7 +239,8 @@ extension Engine {
                 // What a reader has found a scan finds as well: a new key comes into the tree
                 // first and a removed one leaves it last. A scan passes over keys of the tree
                 // that the hash index does not hold.
-                ordered?.insert(source.key, at: location, seat)
+                ordered?.insert(
+                    source.key, at: location, seat, mayHaveSlot: snapshots.keptCount > 0)
                 try index.insert(source.hash, location)
                 ordered?.trust(location)
             }
@@ -238,7 +249,10 @@ extension Engine {
             if let previous {
                 ordered?.distrust(previous.location)
                 index.remove(previous.place, of: source.hash)
-                ordered?.remove(source.key, at: previous.location, seat)
+                // A scan of a snapshot finds what that sees of the key by the slot.
+                if let ordered, !space.keepsAny(of: source) {
+                    ordered.remove(source.key, at: previous.location, seat)
+                }
             }
             index.increment(.removes, source.hash)
         }

@@ -12,6 +12,7 @@ package final class Engine: Sendable {
     let gate: Gate
     let sequences: Sequences
     let records: RecordIndex
+    let snapshots: Snapshots
     let index: HashIndex
     /// The keys in order, where that was asked for.
     let ordered: OrderedIndex?
@@ -32,6 +33,7 @@ package final class Engine: Sendable {
         gate = recovered.log.gate
         sequences = recovered.log.sequences
         records = recovered.records
+        snapshots = recovered.records.snapshots
         index = recovered.records.index
         liveness = recovered.liveness
         space = recovered.space

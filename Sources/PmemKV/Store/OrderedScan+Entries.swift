@@ -12,7 +12,7 @@ extension OrderedScan {
         try gate.checkReadable()
         guard page.isRecord(number) else { return try showKey(of: number, in: frame, body) }
         return unsafe base == nil
-            ? try showUnmapped(number, body)
+            ? try showUnmapped(number, in: frame, body)
             : try showInPlace(number, checksEnd, in: frame, body)
     }
 
@@ -31,53 +31,65 @@ extension OrderedScan {
         else { return .stale }
         if checksEnd, record.knowsKey, isBehindEnd(record.key) { return .ended }
         guard records.mayBeShown(record) else { throw log.damage(record) }
+        guard record.sequence < self.number else {
+            return try show(record.key.array, in: frame, body)
+        }
         copies.noteLast(record.key)
         let goOn = record.key.withSpan { key in record.value.withSpan { body(key, $0) } }
         try records.checkStillThere(record)
+        letGo(number, record.key)
         return hasShown(goOn)
     }
 
     private mutating func showUnmapped(
-        _ number: Int, _ body: Body
+        _ number: Int, in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
-        typealias Copy = (key: [UInt8], value: [UInt8])
+        typealias Copy = (key: [UInt8], value: [UInt8]?)
         let copy = try records.epochs.reading { () throws(StoreError) -> Copy? in
             try gate.checkReadable()
             guard isNewest(number) else { return nil }
             return try log.withRecord(at: page[number]) { record throws(StoreError) in
-                if record.isSound { return (record.key.array, record.value.array) }
+                if record.isSound {
+                    let isSeen = record.sequence < self.number
+                    return (record.key.array, isSeen ? record.value.array : nil)
+                }
                 guard record.knowsKey, isBehindEnd(record.key) else { throw log.damage(record) }
                 return (record.key.array, [])
             }
         }
         guard let (key, value) = copy else { return .stale }
+        guard let value else { return try show(key, in: frame, body) }
         return key.withByteView { key in
             if isBehindEnd(key) { return .ended }
             copies.noteLast(key)
-            return hasShown(
-                value.withByteView { value in
-                    key.withSpan { key in value.withSpan { body(key, $0) } }
-                })
+            let goOn = value.withByteView { value in
+                key.withSpan { key in value.withSpan { body(key, $0) } }
+            }
+            letGo(number, key)
+            return hasShown(goOn)
         }
     }
 
-    /// The key may be gone.
     private mutating func showKey(
         of number: Int, in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
         guard let key = page.withKey(of: number, { $0.array }) else {
             throw log.damage(at: page[number])
         }
+        return try show(key, in: frame, body)
+    }
+
+    /// Shows what the snapshot sees of a key, if anything.
+    private mutating func show(
+        _ key: [UInt8], in frame: borrowing CallbackFrame, _ body: Body
+    ) throws(StoreError) -> Outcome {
         // The record that is found takes the place of the one that is pinned.
         pinned = nil
         return try key.withByteView { key throws(StoreError) in
             if isBehindEnd(key) { return .ended }
-            let goOn = try records.lend(key, records.hash(key), in: frame) { found in
-                key.withSpan { key in found.value.withSpan { body(key, $0) } }
-            }
-            guard let goOn else { return .shown }
+            let goOn = try view.show(key, records.hash(key), in: frame, body)
             copies.noteLast(key)
-            return hasShown(goOn)
+            return goOn.map { hasShown($0) } ?? .shown
         }
     }
 

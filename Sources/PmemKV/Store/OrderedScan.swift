@@ -5,16 +5,18 @@ import CPmem
 /// A page of records is read from a leaf. A few of them at a time, if they are short, are verified
 /// and copied inside one epoch, while the bytes of the next ones are on their way to the processor;
 /// then body is given the copies, outside of any epoch. A long record is shown where it lies, its
-/// extent pinned (OrderedScan+Entries).
+/// extent pinned (OrderedScan+Entries). What is newer than the snapshot is looked for among what
+/// that keeps.
 ///
 /// Invariants:
-/// - Before body is given a record, the trust in it is asked, and then whether a life has begun
-///   since the page was read: what is shown is the newest of its key. Whoever sees a bit that was
-///   set in a later life sees that this life began, and the scan reads the page anew.
+/// - Of a record that is shown the trust was asked, and then whether a life had begun since the
+///   page was read: it was the newest of its key at that moment. Whoever sees a bit that was set in
+///   a later life sees that this life began, and the scan reads the page anew. With a number below
+///   the snapshot's it is what that sees (``Snapshots``).
 /// - A key is shown behind the one before it in order, so none is shown twice. When a record is
 ///   no longer what it was, or records of a page that was cut at the limit were gone, a new page
-///   is read behind the last key that was shown, and begins with a key that is looked for: the scan
-///   gets ahead however often that key is overwritten.
+///   is read behind the last key that was looked at, and begins with a key that is looked for: the
+///   scan gets ahead however often that key is overwritten.
 @safe
 struct OrderedScan: ~Copyable {
     let ordered: OrderedIndex
@@ -25,8 +27,12 @@ struct OrderedScan: ~Copyable {
     let geometry: Geometry
     /// Where the pool is mapped, which it stays for as long as a callback runs; nil when it is not.
     let base: UnsafeRawPointer?
-    let reverse: Bool
-    let end: [UInt8]?
+    let view: ScanView
+    let snapshots: Snapshots
+    /// Records with a lower number are what the snapshot sees.
+    let number: SequenceNumber
+    private let end: [UInt8]?
+    private var reverse: Bool { view.reverse }
     var left: Int
     var page = OrderedPage()
     /// The page behind it, read when the end of this one comes near; its first records are on
@@ -39,16 +45,18 @@ struct OrderedScan: ~Copyable {
 
     typealias Body = (_ key: RawSpan, _ value: RawSpan) -> Bool
 
-    init(_ ordered: OrderedIndex, _ range: KeyRange, reverse: Bool, limit: Int) {
+    init(_ ordered: OrderedIndex, _ view: ScanView, limit: Int) {
         self.ordered = ordered
+        self.view = view
+        snapshots = ordered.records.snapshots
+        number = view.snapshot.number
         records = ordered.records
         log = ordered.records.log
         gate = log.gate
         segments = log.segments
         geometry = log.geometry
         unsafe base = log.medium.base.map { unsafe UnsafeRawPointer($0) }
-        self.reverse = reverse
-        end = reverse ? range.from : range.to
+        end = view.end
         left = limit
     }
 
@@ -70,6 +78,7 @@ struct OrderedScan: ~Copyable {
                 beginPrefetch()
             }
             hasUpcoming = false
+            view.passed(before: start)
             switch try showPage(in: frame, body) {
             case .ended: return
             case .stale:
@@ -116,26 +125,27 @@ struct OrderedScan: ~Copyable {
 
     // MARK: Copies
 
-    /// Copies the next records, as far as they are short and sound, and stay where they are. That
-    /// each is still the record of the page is seen when it is shown.
+    /// Copies the next records, as far as they are short and sound, stay where they are, and are
+    /// what the snapshot sees.
     private mutating func copy(from start: Int) throws(StoreError) {
         copies.removeAll()
         guard let base = unsafe base else { return }
-        try records.epochs.reading { () throws(StoreError) in
-            try gate.checkReadable()
-            let end = min(page.count, start &+ min(ScanCopies.most, left))
-            for number in start..<end {
-                unsafe prefetch(behind: number, base)
-                guard page.isRecord(number),
-                    let record = unsafe record(at: page[number], base),
-                    record.fits, record.byteCount <= ScanCopies.longest,
-                    records.mayBeShown(record)
-                else { break }
-                copies.append(record)
-            }
-            // Once pages have been lost the records are looked at one by one.
-            if records.hadFaults { copies.removeAll() }
+        let visit = records.epochs.enter()
+        defer { records.epochs.leave(visit) }
+        try gate.checkReadable()
+        let end = min(page.count, start &+ min(ScanCopies.most, left))
+        for number in start..<end {
+            unsafe prefetch(behind: number, base)
+            guard page.isRecord(number),
+                let record = unsafe record(at: page[number], base),
+                record.fits, record.byteCount <= ScanCopies.longest,
+                record.sequence < self.number, records.mayBeShown(record),
+                segments.livesBegun == page.lives
+            else { break }
+            copies.append(record)
         }
+        // Once pages have been lost the records are looked at one by one.
+        if records.hadFaults { copies.removeAll() }
     }
 
     /// The record at a location that is trusted; in an epoch, or pinned, it then stays.
@@ -163,11 +173,6 @@ struct OrderedScan: ~Copyable {
         from start: Int, _ checksEnd: Bool, _ body: Body
     ) throws(StoreError) -> Outcome {
         for number in 0..<copies.count {
-            // Others may have written meanwhile, or body itself.
-            guard isNewest(start &+ number) else {
-                if number > 0 { copies.noteLast(number &- 1) }
-                return .stale
-            }
             try gate.checkReadable()
             let key = copies.key(number)
             if checksEnd, isBehindEnd(key) { return .ended }
@@ -175,9 +180,16 @@ struct OrderedScan: ~Copyable {
             let goOn = key.withSpan { key in value.withSpan { body(key, $0) } }
             left &-= 1
             if !goOn || left == 0 { return .ended }
+            letGo(start &+ number, key)
         }
         copies.noteLast(copies.count &- 1)
         return .shown
+    }
+
+    /// Others may have superseded what was shown, or body itself.
+    @inline(__always)
+    func letGo(_ number: Int, _ key: ByteView) {
+        if snapshots.keptCount > 0, !ordered.isTrusted(page[number]) { view.letGo(key) }
     }
 
     // MARK: Looking ahead

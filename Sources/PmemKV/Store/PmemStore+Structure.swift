@@ -62,7 +62,8 @@ extension PmemStore {
 }
 
 extension Engine {
-    /// Extents whose live units are not those of the records that the index points at.
+    /// Extents whose live units are not those of the records that the index points at, and of those
+    /// that snapshots keep.
     fileprivate func miscountedExtents() throws(StoreError) -> Int {
         var counted: [SegmentNumber: Units] = [:]
         for shard in index.shards {
@@ -70,6 +71,9 @@ extension Engine {
                 _ = try log.withRecord(at: location) { record -> Void? in
                     counted[self.log.segments.extent(of: location), default: .zero] += record.units
                 }
+            }
+            for version in snapshots.versions(inShard: shard) {
+                counted[log.segments.extent(of: version.location), default: .zero] += version.units
             }
         }
         return geometry.segments.count { segment in

@@ -45,7 +45,8 @@ struct PoolFiller: ~Copyable {
         lock.lock()
         defer { lock.unlock() }
         let sequence = try engine.log.sequences.take(1)
-        try engine.publish(source, at: engine.log.append(source, sequence: sequence, to: head))
+        let location = engine.log.append(source, sequence: sequence, to: head)
+        try engine.publish(source, at: Engine.Written(location: location, sequence: sequence))
     }
 
     private func take(span: Int) throws(StoreError) -> SegmentNumber {

@@ -38,6 +38,12 @@ public struct Statistics: Sendable, Equatable {
     public var stallNanoseconds = 0
     /// Nanoseconds of the longest one.
     public var longestStallNanoseconds = 0
+    /// Snapshots that have not ended, those of scans under way included.
+    public var snapshots = 0
+    /// Nanoseconds since the oldest of them was taken; zero without any.
+    public var oldestSnapshotNanoseconds = 0
+    /// Bytes of superseded records that they keep from being reclaimed.
+    public var keptBytes = 0
     /// Media faults seen under the mapping.
     public var mediaFaults = 0
 }
@@ -76,6 +82,13 @@ extension Engine {
         result.stalls = space.stalls.count
         result.stallNanoseconds = space.stalls.nanoseconds
         result.longestStallNanoseconds = space.stalls.longest
+        let living = snapshots.all
+        result.snapshots = living.count
+        if let oldest = living.first {
+            result.oldestSnapshotNanoseconds =
+                Int(MonotonicClock.nanoseconds &- oldest.begun)
+        }
+        result.keptBytes = snapshots.keptUnits.bytes
         result.mediaFaults = log.medium.faultCount
         for segment in geometry.segments {
             let role = log.segments.role(segment)

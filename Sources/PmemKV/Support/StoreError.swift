@@ -30,6 +30,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let locked = Code(rawValue: "locked")
         /// The pool has no room for this write; reads and deletes still work.
         public static let outOfSpace = Code(rawValue: "outOfSpace")
+        /// The snapshot has ended: the pool would have been full because of what it kept.
+        public static let snapshotTooOld = Code(rawValue: "snapshotTooOld")
         /// The operating system reported an input/output error.
         public static let io = Code(rawValue: "io")
         /// The medium lost data under the mapping (poisoned line, truncated file).

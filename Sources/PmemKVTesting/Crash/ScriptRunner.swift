@@ -15,6 +15,8 @@ package final class ScriptRunner: MediumObserver {
     private let seed: UInt64
     /// A formatted, empty pool of this shape.
     private let blank: PoolImage
+    /// Snapshots that have not been ended, and what they showed when they were taken.
+    private var snapshots: [(snapshot: Snapshot, values: [[UInt8]?])] = []
 
     package init(explorer: Explorer, seed: UInt64) {
         self.explorer = explorer
@@ -44,6 +46,7 @@ package final class ScriptRunner: MediumObserver {
     package func run(_ script: Script) -> Failure? {
         self.script = script
         failure = nil
+        snapshots = []
         oracle = Oracle(keys: script.shape.keys)
         explorer.tally.scripts += 1
         medium.observer = nil
@@ -65,6 +68,7 @@ package final class ScriptRunner: MediumObserver {
             }
             if failure == nil, !script.parallel.isEmpty { runParallel(store) }
             if failure == nil { try finish(store) }
+            snapshots = []
             store.abandon()
         } catch {
             if failure == nil { fail("opening failed: \(error)", nil) }
@@ -75,6 +79,7 @@ package final class ScriptRunner: MediumObserver {
     private func finish(_ store: PmemStore) throws(StoreError) {
         medium.thread = 0
         explore(nil)
+        while failure == nil, !snapshots.isEmpty { try endSnapshot() }
         if failure == nil, let problem = try checkLive(store) { fail(problem, nil) }
     }
 
@@ -137,10 +142,12 @@ package final class ScriptRunner: MediumObserver {
             if step.operation == .reopen {
                 let moment = oracle.syncBegins()
                 try store.close()
+                snapshots = []
                 oracle.synced(moment)
                 store = try PmemStore.open(on: medium, options: options)
             } else if step.operation == .kill {
                 store.abandon()
+                snapshots = []
                 medium.changeProcess()
                 store = try PmemStore.open(on: medium, options: options)
                 try settle(store)
@@ -160,6 +167,7 @@ package final class ScriptRunner: MediumObserver {
         }
         if failure != nil { return }
         store.abandon()
+        snapshots = []
         // Nothing of this step may crash the recovery once more.
         drainInStep = .max / 2
         store = try recover()
@@ -209,8 +217,35 @@ package final class ScriptRunner: MediumObserver {
             oracle.synced(moment)
         case .compact: try store.compact()
         case .step: try store.makeCompactionStep()
+        case .snapshot: try takeSnapshot(store)
+        case .endSnapshot: try endSnapshot()
         case .reopen, .kill: break
         }
+    }
+
+    private func takeSnapshot(_ store: PmemStore) throws(StoreError) {
+        let snapshot = try store.snapshot()
+        snapshots.append((snapshot, try values(in: snapshot)))
+    }
+
+    private func values(in snapshot: Snapshot) throws(StoreError) -> [[UInt8]?] {
+        var values: [[UInt8]?] = []
+        for key in keys { values.append(try snapshot.get(key)) }
+        return values
+    }
+
+    /// It shows what it showed at first, unless a full pool has ended it.
+    private func endSnapshot() throws(StoreError) {
+        guard !snapshots.isEmpty else { return }
+        let (snapshot, values) = snapshots.removeFirst()
+        do throws(StoreError) {
+            if try self.values(in: snapshot) != values {
+                fail("a snapshot no longer shows what it showed", nil)
+            }
+        } catch {
+            guard error.code == .snapshotTooOld else { throw error }
+        }
+        snapshot.end()
     }
 
     /// A write with the oracle told about its begin and end. `body` returns whether it wrote.

@@ -50,7 +50,7 @@ package struct SamplePool {
             case .kill:
                 store.abandon()
                 store = try PmemStore.open(on: scratch, options: shape.options)
-            case .sync, .get: break
+            case .sync, .get, .snapshot, .endSnapshot: break
             }
         }
         if closes { try store.close() } else { store.abandon() }

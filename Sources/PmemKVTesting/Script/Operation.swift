@@ -20,6 +20,10 @@ package enum Operation: Equatable, Sendable {
     case compact
     /// A step of compaction ahead of need, as its thread makes them.
     case step
+    /// Takes a snapshot, which lives until it is ended, or with the store.
+    case snapshot
+    /// Ends the oldest snapshot.
+    case endSnapshot
     /// A clean close and a new open.
     case reopen
     /// The process is killed and another opens the pool: what was stored is visible, but no more
@@ -45,8 +49,8 @@ package struct Step: Equatable, Sendable {
 
 /// Steps on a pool of a certain shape. The text form is what a failure prints and a test keeps:
 /// one step a line, `put 0 64`, `rput 1 7` (relaxed), `del 0`, `rdel 0`, `batch 0=8 1=- 2=257`,
-/// `rbatch ...`, `get 0`, `sync`, `compact`, `step`, `reopen`, `kill`; ` !1:77` behind one crashes
-/// before its second drain and goes on from the state that 77 picks.
+/// `rbatch ...`, `get 0`, `sync`, `compact`, `step`, `snap`, `unsnap`, `reopen`, `kill`; ` !1:77`
+/// behind one crashes before its second drain and goes on from the state that 77 picks.
 package struct Script: Equatable, Sendable {
     package var shape: PoolShape
     package var steps: [Step]
@@ -98,6 +102,8 @@ extension Operation: CustomStringConvertible {
         case .sync: "sync"
         case .compact: "compact"
         case .step: "step"
+        case .snapshot: "snap"
+        case .endSnapshot: "unsnap"
         case .reopen: "reopen"
         case .kill: "kill"
         }
@@ -121,6 +127,8 @@ extension Operation: CustomStringConvertible {
         case "sync": self = .sync
         case "compact": self = .compact
         case "step": self = .step
+        case "snap": self = .snapshot
+        case "unsnap": self = .endSnapshot
         case "reopen": self = .reopen
         case "kill": self = .kill
         default: fatalError("no such step: \(line)")

@@ -127,11 +127,13 @@ private struct OperationMix {
 
     func next(_ random: inout SplitMix) -> Operation {
         let relaxed = usesRelaxed && random.below(2) == 0
-        switch random.below(22) {
+        switch random.below(24) {
         case 0 where usesMaintenance: return .reopen
         case 1 where usesMaintenance && random.below(3) == 0: return .kill
         case 1: return .compact
         case 20, 21: return .step
+        case 22: return .snapshot
+        case 23: return random.below(2) == 0 ? .endSnapshot : .compact
         case 2 where usesRelaxed: return .sync
         case 3, 4: return .get(key: key(&random))
         case 5, 6, 7, 8: return .remove(key: key(&random), relaxed: relaxed)

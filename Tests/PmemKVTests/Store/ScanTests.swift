@@ -13,7 +13,7 @@ struct ScanTests {
 
     /// Somebody paged through a store four entries at a time and stopped at the first page with
     /// fewer: with the hash index it had only two, since the other keys it had chosen were gone
-    /// when their turn came, though thousands followed.
+    /// when their turn came, though thousands followed. They are shown as they were.
     @Test(arguments: IndexKind.allCases, [2, 2500])
     func aLimitIsReachedThoughKeysGo(index: IndexKind, removed: Int) throws {
         for reverse in [false, true] {
@@ -28,7 +28,7 @@ struct ScanTests {
                 }
                 return true
             }
-            let wanted = [0] + ((removed + 1)...).prefix(3)
+            let wanted = 0..<4
             #expect(shown == wanted.map { key(reverse ? 5999 - $0 : $0) })
         }
     }

@@ -1,0 +1,125 @@
+/// What snapshots keep: records that the index no longer names count as alive while one sees them.
+///
+/// Invariants (numbers from docs/crash-model.md):
+/// - A kept record is not counted as dead, so that whoever asks how much of an extent has to be
+///   copied is told of it. But it is a superseded put, which would come back without its tombstone:
+///   for that it counts as soon as it is kept, and where its copy lies (I8).
+/// - The slot of a removed key stays in the ordered index for as long as a record of it is kept.
+extension Space {
+    /// Keeps the record that one with this number supersedes, for the snapshots that see it. False
+    /// when none does. Shard locked; before the index lets go of it.
+    @inline(never)
+    func keep(
+        _ record: RecordIndex.Found, of source: RecordSource, until end: SequenceNumber
+    ) -> Bool {
+        let snapshots = records.snapshots
+        guard snapshots.claim(record.sequence, until: end, source.key) else { return false }
+        liveness.noteKept(record.location, record.sequence)
+        snapshots.keep(
+            Version(
+                hash: source.hash, location: record.location, units: record.units,
+                sequence: record.sequence, end: end))
+        return true
+    }
+
+    /// Lets a kept record stand where its copy is. False when it is not kept. Shard locked.
+    func moveKept(_ entry: SummaryEntry, from old: Location, to new: Location) -> Bool {
+        guard records.snapshots.holds(entry.hash, at: old) else { return false }
+        liveness.noteKept(new, entry.number)
+        return records.snapshots.move(entry.hash, from: old, to: new)
+    }
+
+    /// Ends a snapshot and lets go of what only that one saw. O(shards + records that are kept)
+    /// when any are, else O(1).
+    func end(_ snapshot: LivingSnapshot, forRoom: Bool = false) {
+        guard records.snapshots.end(snapshot, forRoom: forRoom) else { return }
+        if letGoOfUnseen(whileOpen: true) { askCompactor() }
+    }
+
+    /// Lets go of all that no snapshot sees.
+    ///
+    /// - Parameter whileOpen: not when the store has been closed, whose closer waits for the lock
+    ///   of a shard and no longer. Returns false then.
+    private func letGoOfUnseen(whileOpen: Bool) -> Bool {
+        for shard in index.shards {
+            var next: Int? = 0
+            while let start = next {
+                let lock = index.lock(ofShard: shard)
+                lock.lock()
+                defer { lock.unlock() }
+                if whileOpen, gate.isClosed || gate.isForked { return false }
+                let unseen = records.snapshots.unseen(inShard: shard, from: start)
+                letGo(unseen.found)
+                next = unseen.next
+            }
+        }
+        return true
+    }
+
+    /// Lets go of what one snapshot sees of a key that it needs no more, unless another one sees it
+    /// or somebody is at the key.
+    func letGo(_ hash: KeyHash, seenBy snapshot: LivingSnapshot) {
+        guard records.snapshots.keptCount > 0 else { return }
+        let lock = index.lock(of: hash)
+        // Not waited for: the owner may be waiting for a medium.
+        guard lock.tryLock() else { return }
+        letGo(records.snapshots.versions(of: hash, seenOnlyBy: snapshot))
+        lock.unlock()
+    }
+
+    /// Counts records as dead that no snapshot sees any more. Shard locked.
+    ///
+    /// They are taken out behind that: whoever does not find them there may free their extent.
+    private func letGo(_ versions: [Version]) {
+        for version in versions {
+            if let ordered { leaveSlot(of: version, in: ordered) }
+            liveness.noteDead(version.location, version.units, version.sequence)
+            records.snapshots.remove(version)
+        }
+    }
+
+    /// Takes the slot of a removed key out of the ordered index with the last record of it.
+    private func leaveSlot(of version: Version, in ordered: OrderedIndex) {
+        _ = ordered.withKey(of: version.location) { key in
+            let newest = (try? records.locate(key, version.hash)) ?? nil
+            let isLast = newestKept(of: key, version.hash, except: version.location) == nil
+            if newest == nil, isLast { ordered.remove(key, at: version.location) }
+        }
+    }
+
+    /// Whether any record of a key is kept. Shard locked.
+    @inline(__always)
+    func keepsAny(of source: RecordSource) -> Bool {
+        records.snapshots.keptCount > 0 && newestKept(of: source.key, source.hash) != nil
+    }
+
+    /// The newest record of a key that is kept, but for one. Shard locked.
+    func newestKept(
+        of key: ByteView, _ hash: KeyHash, except location: Location? = nil
+    ) -> Version? {
+        let ofKey = records.snapshots.versions(of: hash).filter { version in
+            guard version.location != location else { return false }
+            let isOfKey = try? log.withRecord(at: version.location) { $0.hasKey(key) }
+            return isOfKey == true
+        }
+        return ofKey.max { $0.sequence < $1.sequence }
+    }
+
+    /// Ends the oldest snapshot, when the pool would be full because of what is kept. Whether there
+    /// was one. No shard is held.
+    func endOldestSnapshot() -> Bool {
+        guard records.snapshots.keptCount > 0, let oldest = records.snapshots.all.first else {
+            return false
+        }
+        end(oldest, forRoom: true)
+        return true
+    }
+
+    /// Ends all of them: nothing that is kept outlives the store. For whoever closes it.
+    func endAllSnapshots() {
+        for snapshot in records.snapshots.all {
+            _ = records.snapshots.end(snapshot, forRoom: false)
+        }
+        _ = letGoOfUnseen(whileOpen: false)
+    }
+}

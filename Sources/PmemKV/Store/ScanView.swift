@@ -1,0 +1,61 @@
+/// What a scan goes through: the keys of a range as a snapshot sees them, in one order.
+///
+/// Invariant: what the scan has shown, or passed, is not asked for again. So a snapshot of its own
+/// needs it no more.
+struct ScanView {
+    let snapshot: LivingSnapshot
+    let range: KeyRange
+    let reverse: Bool
+    /// Whether the snapshot is this scan's, and ends with it.
+    private let isOwn: Bool
+    private let space: Space
+    private var records: RecordIndex { space.records }
+
+    init(
+        _ snapshot: LivingSnapshot, _ range: KeyRange, reverse: Bool, isOwn: Bool, _ space: Space
+    ) {
+        self.snapshot = snapshot
+        self.range = range
+        self.reverse = reverse
+        self.isOwn = isOwn
+        self.space = space
+    }
+
+    /// The bound at which the scan begins, and that at which it ends.
+    var start: [UInt8]? { reverse ? range.to : range.from }
+    var end: [UInt8]? { reverse ? range.from : range.to }
+
+    /// Shows a key, if the snapshot sees it: what body answers; nil when it does not.
+    func show(
+        _ key: ByteView, _ hash: KeyHash, in frame: borrowing CallbackFrame,
+        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(StoreError) -> Bool? {
+        let goOn = try records.lend(key, hash, seenBy: snapshot, in: frame) { found in
+            key.withSpan { key in found.value.withSpan { body(key, $0) } }
+        }
+        if isOwn { space.letGo(hash, seenBy: snapshot) }
+        return goOn
+    }
+
+    /// A record has been shown that others, or body itself, have superseded by now.
+    func letGo(_ key: ByteView) {
+        if isOwn { space.letGo(records.hash(key), seenBy: snapshot) }
+    }
+
+    /// All keys before this one, in the order of the scan, are done with.
+    func passed(before key: ByteView) {
+        // Most scans end before anybody writes.
+        guard isOwn, records.snapshots.keptCount > 0 else { return }
+        passed(
+            KeyRange(
+                from: reverse ? range.from : key.array, to: reverse ? key.array + [0] : range.to))
+    }
+
+    /// The scan goes on at a bound.
+    func passed(before bound: [UInt8]?) {
+        guard isOwn, let bound, records.snapshots.keptCount > 0 else { return }
+        passed(KeyRange(from: reverse ? range.from : bound, to: reverse ? bound : range.to))
+    }
+
+    private func passed(_ rest: KeyRange) { records.snapshots.narrow(snapshot, to: rest) }
+}
