@@ -254,23 +254,14 @@ final class RecordIndex: Sendable {
         }
     }
 
-    /// Gives body the locations of all records as of one moment, which is free to order them; they
-    /// stay readable while it runs.
-    ///
-    /// All shards are locked at once, so no write and no batch is half in it; the epoch keeps
-    /// superseded records from being reused.
-    func withSnapshot<R>(
-        _ body: (inout [Location]) throws(StoreError) -> R
-    ) throws(StoreError) -> R {
-        try epochs.reading { () throws(StoreError) in
-            try gate.checkReadable()
-            var all: [Location] = []
-            all.reserveCapacity(index.count + index.count / 8)
-            for shard in index.shards { index.lock(ofShard: shard).lock() }
-            for shard in index.shards { all += locations(inShard: shard) }
-            for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
-            return try body(&all)
-        }
+    /// The locations of all records as of one moment: all shards are locked at once.
+    func allLocations() -> [Location] {
+        var all: [Location] = []
+        all.reserveCapacity(index.count + index.count / 8)
+        for shard in index.shards { index.lock(ofShard: shard).lock() }
+        for shard in index.shards { all += locations(inShard: shard) }
+        for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
+        return all
     }
 
     /// Shard locked.

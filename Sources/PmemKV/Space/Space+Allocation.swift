@@ -12,7 +12,9 @@ extension Space {
             do throws(StoreError) {
                 return try allocateBesideSnapshots(span: span, units: units, for: use)
             } catch {
-                guard error.code == .outOfSpace, endOldestSnapshot() else { throw error }
+                guard error.code == .outOfSpace, endOldestSnapshot() || endOldestCopy() else {
+                    throw error
+                }
             }
         }
     }
@@ -78,7 +80,7 @@ extension Space {
     /// Grows with whatever may make room.
     private var changes: Int {
         Int(index.total(.puts) + index.total(.removes)) + compactions.load(ordering: .relaxed)
-            + records.snapshots.endedCount
+            + records.snapshots.endedCount + copiesEnded
             + (isHeldByCallbacks ? 1 : 0) << 32
     }
 
@@ -152,11 +154,13 @@ extension Space {
             isHeld(by: gate.callbacks.pinnedExtents.filter { !own.contains($0) })
         }
         let wasHeld = isHeldByOthers
-        guard wasHeld || limbo.contains(where: { !own.contains($0.rawValue) }) else { return false }
+        let unread = unreadExtents
+        guard wasHeld || unread > 0 || limbo.contains(where: { !own.contains($0.rawValue) })
+        else { return false }
         for round in 0..<options.readerPatience {
             if try reclaimLimbo() { return true }
-            // What the bodies went on from can be emptied now.
-            if wasHeld && !isHeldByOthers { return true }
+            // What the bodies went on from can be emptied now, and what a copy has read.
+            if wasHeld && !isHeldByOthers || unreadExtents < unread { return true }
             SpinWait.wait(round: round)
         }
         return false

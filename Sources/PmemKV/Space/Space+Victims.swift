@@ -1,11 +1,11 @@
 /// Which extent compaction empties next. Compaction lock held.
 extension Space {
-    /// Sealed extents, but for those a caller's body looks at: emptying them costs room for the
-    /// copies and gives none back before the body ends.
+    /// Sealed extents, but for those a caller's body looks at, or a copy has yet to read: emptying
+    /// them costs room for the copies and gives none back before that ends.
     private var candidates: [SegmentNumber] {
         let pinned = gate.callbacks.pinnedExtents
         return segments.geometry.segments.filter {
-            segments.phase($0) == .sealed && !pinned.contains($0.rawValue)
+            segments.phase($0) == .sealed && !pinned.contains($0.rawValue) && !isHeldByCopy($0)
         }
     }
 
@@ -59,9 +59,9 @@ extension Space {
         return garbage.best(now, step: liveness.garbageStep) { extent in
             let kept = liveness.keptUnits(extent)
             let garbage = segments.capacity(extent) - kept
-            guard garbage >= gain, kept <= room, !pinned.contains(extent.rawValue) else {
-                return nil
-            }
+            guard garbage >= gain, kept <= room, !pinned.contains(extent.rawValue),
+                !isHeldByCopy(extent)
+            else { return nil }
             return (Double(garbage.count) / Double(segments.capacity(extent).count), kept)
         }
     }
@@ -185,7 +185,7 @@ extension Space {
         var free = 0
         for segment in window {
             let role = segments.role(segment)
-            if isFixed(role.first) { return nil }
+            if isFixed(role.first) || isHeldByCopy(role.first) { return nil }
             switch role.phase {
             case .free: free += 1
             case .limbo: continue

@@ -39,6 +39,10 @@ final class Space: @unchecked Sendable {
     var fullSince: Int?
     /// What may be emptied next. Under the compaction lock.
     var garbage: GarbageQueue
+    /// Copies of the pool under way, the oldest first; how many have ended. Under the compaction
+    /// lock.
+    var copies: [HeldExtents] = []
+    var copiesEnded = 0
     /// Extents that are empty and may still be looked at. Under the compaction lock.
     var limbo: [SegmentNumber] = []
     /// The extent that is being emptied. Under the compaction lock.
@@ -105,9 +109,11 @@ final class Space: @unchecked Sendable {
     }
 
     /// Whether nobody can look any more at what an extent held when it became unreachable: the
-    /// readers of that epoch are gone, and none of them has left a pin for a body of its caller.
+    /// readers of that epoch are gone, none of them has left a pin for a body of its caller, and no
+    /// copy of the pool has yet to read it.
     func mayBeReused(_ extent: SegmentNumber, unreachableSince epoch: UInt64) -> Bool {
         records.epochs.hasPassed(epoch) && !gate.callbacks.arePinning(extent.rawValue)
+            && !isHeldByCopy(extent)
     }
 
     /// Makes an extent free: durably, then for the next who takes it.

@@ -4,7 +4,9 @@ extension PmemStore {
     /// Writes all keys and values, as of one moment, into a new pool.
     ///
     /// Writers wait only while the moment is being fixed (a few nanoseconds a key); what they
-    /// write afterwards is not part of the backup. The new pool is complete and durable when this
+    /// write afterwards is not part of the backup. Segments of which something is still to be
+    /// copied are not reused meanwhile; when the pool would be full because of that, the backup
+    /// ends, not the writer. The new pool is complete and durable when this
     /// returns, and does not exist when it throws. It has this pool's owner and mode. Of the same
     /// size, it has room for everything, however full this pool is.
     ///
@@ -13,7 +15,8 @@ extension PmemStore {
     ///   - size: bytes of a file; nil for this pool's. A device takes no size.
     ///   - requirement: what the new pool's medium must give.
     /// - Throws: `alreadyExists`, `cannotCreate`, `refused`, `outOfSpace` with the least size that
-    ///   fits, `corrupt` when a record is damaged, and what creating a pool throws.
+    ///   fits, `snapshotTooOld` when this pool would have become full meanwhile, `corrupt` when a
+    ///   record is damaged, and what creating a pool throws.
     /// - Complexity: O(n log n) for n keys, and the bytes; less than 16 bytes of memory a key,
     ///   and 16 a segment in use.
     public func backup(
@@ -38,38 +41,68 @@ extension PmemStore {
             segmentSize: geometry.segmentSize, requirement: requirement, overwriting: .refused,
             attributes: engine.log.medium.attributes
         ) { target throws(StoreError) in
-            try engine.records.withSnapshot { locations throws(StoreError) in
-                locations.sort { $0.units < $1.units }
-                try engine.copy(locations, to: target)
-            }
+            var (locations, held) = try engine.space.beginCopy()
+            defer { engine.space.end(held) }
+            locations.sort { $0.units < $1.units }
+            try engine.copy(locations, held, to: target)
         }
     }
 }
 
 extension Engine {
-    /// Copies the records at these ascending locations, which stay what they are meanwhile, into a
-    /// new pool.
+    /// Copies the records at these ascending locations, whose extents are held, into a new pool.
     fileprivate func copy(
-        _ locations: [Location], to target: Engine
+        _ locations: [Location], _ held: HeldExtents, to target: Engine
     ) throws(StoreError) {
         let extents = extents(of: locations)
         if target.geometry.segmentCount < geometry.segmentCount {
             var plan = FillPlan(geometry)
-            for extent in extents { plan.add(try units(of: locations[extent])) }
+            for extent in extents {
+                let records = try reading(held) { () throws(StoreError) in
+                    try units(of: locations[extent])
+                }
+                plan.add(records)
+            }
             try target.checkRoom(for: plan, from: geometry)
         }
         let filler = PoolFiller(target)
         for extent in extents {
             let first = log.segments.extent(of: locations[extent.lowerBound])
-            let isLong = log.segments.span(first) > 1
-            let units = isLong ? try units(of: locations[extent]) : []
-            try filler.withHead(units: units.reduce(.zero, +), entries: units.count) {
-                head throws(StoreError) in
-                for location in locations[extent] {
-                    try self.withSource(at: location) { record throws(StoreError) in
-                        guard record.isSound else { throw self.log.damage(record) }
-                        try filler.append(record.key, record.value, to: head)
-                    }
+            try reading(held) { () throws(StoreError) in
+                try copy(locations[extent], isLong: log.segments.span(first) > 1, by: filler)
+            }
+            held.remove(first)
+        }
+    }
+
+    /// Reads an extent that is held. The epoch is for whoever closes the store; what is found wrong
+    /// counts only when the extent was held until the end.
+    private func reading<R>(
+        _ held: HeldExtents, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        try records.epochs.reading { () throws(StoreError) in
+            try gate.checkReadable()
+            let result: Result<R, StoreError>
+            do throws(StoreError) {
+                result = .success(try body())
+            } catch {
+                result = .failure(error)
+            }
+            try held.check()
+            return try result.get()
+        }
+    }
+
+    private func copy(
+        _ locations: ArraySlice<Location>, isLong: Bool, by filler: borrowing PoolFiller
+    ) throws(StoreError) {
+        let units = isLong ? try units(of: locations) : []
+        try filler.withHead(units: units.reduce(.zero, +), entries: units.count) {
+            head throws(StoreError) in
+            for location in locations {
+                try self.withSource(at: location) { record throws(StoreError) in
+                    guard record.isSound else { throw self.log.damage(record) }
+                    try filler.append(record.key, record.value, to: head)
                 }
             }
         }

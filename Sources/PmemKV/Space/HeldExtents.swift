@@ -1,0 +1,84 @@
+import CPmem
+
+/// The extents that a copy of the pool has yet to read: what lies in them stays, though the index
+/// may no longer name it.
+///
+/// Invariants:
+/// - An extent that is held is not freed, and not emptied either: that would take room and give
+///   none.
+/// - Whoever reads looks behind every extent whether the copy was ended meanwhile; what was read
+///   then may be anything.
+final class HeldExtents: @unchecked Sendable {
+    private let words = SharedLines(1)
+    private var lock: SpinLock { SpinLock(words[0]) }
+    /// Under the lock.
+    private var extents: Set<SegmentNumber>
+
+    init(_ extents: Set<SegmentNumber>) { self.extents = extents }
+
+    func contains(_ extent: SegmentNumber) -> Bool { lock.withLock { extents.contains(extent) } }
+
+    var count: Int { lock.withLock { extents.count } }
+
+    /// The copy has read an extent.
+    func remove(_ extent: SegmentNumber) { lock.withLock { _ = extents.remove(extent) } }
+
+    /// Lets go of everything: the copy cannot be completed.
+    func end() {
+        words[1].storeSequential(1)
+        lock.withLock { extents = [] }
+    }
+
+    func check() throws(StoreError) {
+        guard words[1].loadAcquire() != 0 else { return }
+        throw StoreError(
+            .snapshotTooOld,
+            "the pool would have been full because of what the copy still had to read; copy it "
+                + "when less is written, or make room first")
+    }
+}
+
+extension Space {
+    /// Begins a copy of the pool as of one moment: gives the locations of all records, in no order.
+    /// What lies there stays until its extent has been read, or ``end(_:)``.
+    ///
+    /// All shards are locked at once, so no write and no batch is half in it.
+    func beginCopy() throws(StoreError) -> (locations: [Location], held: HeldExtents) {
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
+        try gate.checkReadable()
+        let locations = records.allLocations()
+        // Nothing is freed before this lets go of the lock.
+        let held = HeldExtents(Set(locations.lazy.map { self.segments.extent(of: $0) }))
+        copies.append(held)
+        return (locations, held)
+    }
+
+    /// The copy is complete, or given up.
+    func end(_ copy: HeldExtents) {
+        copy.end()
+        compactionLock.lock()
+        copies.removeAll { $0 === copy }
+        copiesEnded += 1
+        compactionLock.unlock()
+    }
+
+    /// How many extents the copies have yet to read. Compaction lock held.
+    var unreadExtents: Int { copies.reduce(0) { $0 + $1.count } }
+
+    /// Whether a copy has yet to read an extent. Compaction lock held.
+    func isHeldByCopy(_ extent: SegmentNumber) -> Bool {
+        copies.contains { $0.contains(extent) }
+    }
+
+    /// Ends the oldest copy, when the pool would be full because of what it has yet to read.
+    /// Whether there was one.
+    func endOldestCopy() -> Bool {
+        compactionLock.lock()
+        let oldest = copies.isEmpty ? nil : copies.removeFirst()
+        copiesEnded += 1
+        compactionLock.unlock()
+        oldest?.end()
+        return oldest != nil
+    }
+}
