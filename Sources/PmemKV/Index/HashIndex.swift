@@ -95,15 +95,34 @@ final class HashIndex: Sendable {
         for shard in shards { lock(ofShard: shard).passThrough() }
     }
 
-    /// Returns when the lock of each shard has been seen free. O(shards), some instructions each
-    /// where none is held.
-    func awaitAllShards() {
+    /// Returns when all that those who hold shards now are writing is in the index. O(shards), some
+    /// instructions each where none is held.
+    func awaitWriters() {
         var held: UInt64 = 0
         for number in 0..<shape.shards.count {
             held |= control[number, Field.lock.rawValue].loadAcquire()
         }
         SchedulingPoint.pass()
-        if held != 0 { for shard in shards { lock(ofShard: shard).awaitFree() } }
+        if held != 0 { awaitHolders() }
+    }
+
+    /// A shard that is never seen free, since others hold it by then, has published something: what
+    /// is counted in it has changed, and it is not in the middle of a batch.
+    @inline(never)
+    private func awaitHolders() {
+        let held = shards.map { (shard: $0, changes: changes(in: $0)) }.filter {
+            self[$0.shard, .lock].loadAcquire() != 0
+        }
+        for (shard, before) in held {
+            SpinWait.until {
+                self[shard, .lock].loadAcquire() == 0
+                    || changes(in: shard) != before && !word(of: shard).isPublishing
+            }
+        }
+    }
+
+    private func changes(in shard: ShardNumber) -> UInt64 {
+        self[shard, .puts].loadAcquire() &+ self[shard, .removes].loadAcquire()
     }
 
     /// Overflow buckets ever taken.
@@ -128,7 +147,9 @@ final class HashIndex: Sendable {
 
     @inline(__always)
     func increment(_ counter: Counter, _ hash: KeyHash) {
-        self[shape.shard(of: hash), counter.field].addAsOnlyWriter(1)
+        // Behind the change of the index: see awaitHolders.
+        let word = self[shape.shard(of: hash), counter.field]
+        word.storeRelease(word.loadRelaxed() &+ 1)
     }
 
     func total(_ counter: Counter) -> UInt64 { total(counter.field) }

@@ -14,8 +14,8 @@ import CPmem
 ///   the records that it moves, and those of records that were superseded (``Space``). Whoever
 ///   loads a slot is inside an epoch of the records, and the slot named the record in it.
 /// - A slot changes under the shard's lock of its key, and begins to name a record only while the
-///   hash index does. A superseded record never becomes the newest again, so that no slot begins to
-///   name one.
+///   hash index does, or while a snapshot keeps it. A superseded record never becomes the newest
+///   again, so that no slot begins to name one that is not kept.
 /// - A key enters the tree before it is in the hash index, and leaves when it is no longer there:
 ///   all that a reader of the hash index has found is in the tree. A bit is set only when the hash
 ///   index names the record, and taken back before that names another.

@@ -7,7 +7,7 @@ extension RecordIndex {
         try gate.checkReadable()
         let snapshot = snapshots.begin(count: nil, range: range, isFixed: gate.isReadOnly)
         // Writers with lower numbers hold their shards since before they took them.
-        index.awaitAllShards()
+        index.awaitWriters()
         return snapshot
     }
 
@@ -80,9 +80,9 @@ extension RecordIndex {
         try gate.checkReadable()
         let reason =
             snapshot.wasEndedForRoom
-            ? "the pool would have been full because of what the snapshot kept, and ended it; take "
-                + "another one and end it sooner, or make a larger copy with "
-                + "'pmemkv backup --size'" : "the snapshot has been ended"
+            ? "the pool would have been full because of what was kept for this scan or snapshot, "
+                + "which has ended; begin another one, let it end sooner, or make a larger copy "
+                + "with 'pmemkv backup --size'" : "the snapshot has been ended"
         throw StoreError(.snapshotTooOld, reason)
     }
 }

@@ -78,12 +78,17 @@ final class Snapshots: @unchecked Sendable {
             living.remove(at: place)
             snapshot.setEnded(forRoom: forRoom)
             newestWord.storeRelease(living.last?.number.rawValue ?? 0)
-            return keptCount > 0
+            return snapshot.hasKept
         }
     }
 
     /// The snapshots that live, the oldest first.
     var all: [LivingSnapshot] { lock.withLock { living } }
+
+    /// The oldest one for which anything was kept.
+    var oldestKeeping: LivingSnapshot? {
+        lock.withLock { living.first { $0.hasKept } }
+    }
 
     /// What is still to be read in a snapshot: other keys are not kept for it.
     func narrow(_ snapshot: LivingSnapshot, to range: KeyRange) {
@@ -96,11 +101,13 @@ final class Snapshots: @unchecked Sendable {
     /// counted as kept: ``keep(_:)`` follows.
     func claim(_ sequence: SequenceNumber, until end: SequenceNumber, _ key: ByteView) -> Bool {
         lock.withLock {
-            guard living.contains(where: { $0.sees(sequence, until: end, key) }) else {
-                return false
+            var isSeen = false
+            for snapshot in living where snapshot.sees(sequence, until: end, key) {
+                snapshot.hasKept = true
+                isSeen = true
             }
-            keptWord.fetchAdd(1)
-            return true
+            if isSeen { keptWord.fetchAdd(1) }
+            return isSeen
         }
     }
 
@@ -125,13 +132,13 @@ final class Snapshots: @unchecked Sendable {
     ) -> (found: [Version], next: Int?) {
         let living = all
         return tables[shard.rawValue].withLock { table in
-            table.versions(from: start, atMost: Self.lookedAtAtOnce) { version in
+            table.versions(from: start, places: Self.lookedAtAtOnce) { version in
                 !living.contains { $0.sees(version.sequence, until: version.end) }
             }
         }
     }
 
-    private static let lookedAtAtOnce = 64
+    private static let lookedAtAtOnce = 256
 
     /// The records of a hash that one snapshot sees and no other does.
     func versions(of hash: KeyHash, seenOnlyBy snapshot: LivingSnapshot) -> [Version] {
@@ -186,6 +193,8 @@ final class LivingSnapshot: @unchecked Sendable {
     let begun = MonotonicClock.nanoseconds
     /// What is read in it. Under the lock of ``Snapshots``.
     fileprivate var range: KeyRange
+    /// Whether anything was ever kept for it. Under the same lock.
+    fileprivate var hasKept = false
     private let words = SharedLines(1)
 
     fileprivate init(_ number: SequenceNumber, count: Int?, range: KeyRange) {

@@ -86,19 +86,15 @@ final class VersionTable: @unchecked Sendable {
         giveBackWhenEmpty()
     }
 
-    /// Some versions that the condition holds for, from one place in the table on. `next` is where
-    /// to go on; nil at the end.
+    /// Those of so many places of the table, from one on, that the condition holds for. `next` is
+    /// where to go on; nil at the end.
     func versions(
-        from start: Int, atMost count: Int, where isWanted: (Version) -> Bool
+        from start: Int, places: Int, where isWanted: (Version) -> Bool
     ) -> (found: [Version], next: Int?) {
-        var found: [Version] = []
-        var place = start
-        while place < entries.count, found.count < count {
-            let entry = entries[place]
-            place += 1
-            if entry.isUsed, isWanted(entry.version) { found.append(entry.version) }
-        }
-        return (found, place < entries.count ? place : nil)
+        guard start < entries.count else { return ([], nil) }
+        let end = min(entries.count, start + places)
+        let found = entries[start..<end].filter { $0.isUsed && isWanted($0.version) }
+        return (found.map(\.version), end < entries.count ? end : nil)
     }
 
     private func giveBackWhenEmpty() {

@@ -3,25 +3,11 @@ import SystemPackage
 
 /// Finding free segments, and making them when there are none.
 extension Space {
-    /// Takes an extent of `span` segments, leaving the reserve. Compacts, waits for readers, gives
-    /// up the checkpoint and ends the oldest snapshots as far as that helps.
+    /// Takes an extent of `span` segments, leaving the reserve. Compacts, waits for readers and
+    /// gives up the checkpoint as far as that helps.
     ///
     /// The caller owns a log head at most, no shard. Throws `outOfSpace` when nothing helps.
     func allocate(span: Int, units: Units, for use: Use) throws(StoreError) -> SegmentNumber {
-        while true {
-            do throws(StoreError) {
-                return try allocateBesideSnapshots(span: span, units: units, for: use)
-            } catch {
-                guard error.code == .outOfSpace, endOldestSnapshot() || endOldestCopy() else {
-                    throw error
-                }
-            }
-        }
-    }
-
-    private func allocateBesideSnapshots(
-        span: Int, units: Units, for use: Use
-    ) throws(StoreError) -> SegmentNumber {
         let reserve = reserve(for: use)
         // Emptying windows has no measure of progress as compaction has; a bound keeps it finite.
         var windows = 8

@@ -65,9 +65,29 @@ extension Space {
         use == .tombstones || !head.isForTombstones || !isNearlyFull
     }
 
-    /// Takes the segments that records need beside a head's open one, or finds other room.
+    /// Takes the segments that records need beside a head's open one, or finds other room; when
+    /// there is none, the oldest snapshots and copies of the pool end.
     @inline(never)
     private func roll(
+        _ head: consuming OwnedHead, _ sizes: [Units], for use: Use
+    ) throws(StoreError) -> OwnedHead {
+        let units = sizes.reduce(.zero, +)
+        var head = head
+        while true {
+            let ended = records.snapshots.endedCount
+            do throws(StoreError) {
+                return try findRoom(head, sizes, for: use)
+            } catch {
+                guard error.code == .outOfSpace,
+                    endOldestSnapshot(for: units, use, since: ended) || endOldestCopy()
+                else { throw error }
+            }
+            head = try ownHead()
+            if head.fits(sizes), isOpen(head, for: use) { return head }
+        }
+    }
+
+    private func findRoom(
         _ head: consuming OwnedHead, _ sizes: [Units], for use: Use
     ) throws(StoreError) -> OwnedHead {
         let isOneShort = sizes.count == 1 && !log.isAlone(sizes[0])

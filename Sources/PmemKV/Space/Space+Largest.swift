@@ -63,7 +63,8 @@ extension Space {
             }
         }
         let packed = Packing.mostSegments(
-            of: live, records: index.count, longest: segments.longestRecord,
+            of: live, records: index.count + records.snapshots.keptCount,
+            longest: segments.longestRecord,
             capacity: geometry.segmentUnits)
         return packed + lost + 1 + reserve(for: .records) < geometry.segmentCount
     }

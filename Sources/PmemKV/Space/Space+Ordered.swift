@@ -5,7 +5,7 @@
 /// - The bit of a record is taken back before the hash index names its copy (``TrustBits``).
 /// - A slot may name a record that was superseded long ago, so all put records of the extent are
 ///   looked for, not those alone that were moved. No slot begins to name one of them meanwhile:
-///   the hash index names none any more.
+///   the hash index names none any more, and what snapshots keep of them has its copy.
 extension Space {
     /// Lets the slots that name records of an extent, which begins at `start`, name their newest
     /// ones. False when one of them or of those is too damaged to tell its key: a slot may go on

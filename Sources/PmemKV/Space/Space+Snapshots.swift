@@ -24,19 +24,22 @@ extension Space {
 
     /// Lets a kept record stand where its copy is. False when it is not kept. Shard locked.
     func moveKept(_ entry: SummaryEntry, from old: Location, to new: Location) -> Bool {
-        guard records.snapshots.holds(entry.hash, at: old) else { return false }
+        guard records.snapshots.move(entry.hash, from: old, to: new) else { return false }
         liveness.noteKept(new, entry.number)
-        return records.snapshots.move(entry.hash, from: old, to: new)
+        return true
     }
 
     /// Ends a snapshot and lets go of what only that one saw. O(shards + records that are kept)
-    /// when any are, else O(1).
-    func end(_ snapshot: LivingSnapshot, forRoom: Bool = false) {
-        guard records.snapshots.end(snapshot, forRoom: forRoom) else { return }
-        if letGoOfUnseen(whileOpen: true) { askCompactor() }
+    /// when any are kept for it, else O(1).
+    func end(_ snapshot: LivingSnapshot) {
+        guard !gate.isForked, records.snapshots.end(snapshot, forRoom: false) else { return }
+        endingLock.withLock {
+            if letGoOfUnseen(whileOpen: true) { askCompactor() }
+        }
     }
 
-    /// Lets go of all that no snapshot sees.
+    /// Lets go of all that no snapshot sees. The ending lock is held, so that whoever finds the
+    /// pool full sees what others' ends have given.
     ///
     /// - Parameter whileOpen: not when the store has been closed, whose closer waits for the lock
     ///   of a shard and no longer. Returns false then.
@@ -58,12 +61,15 @@ extension Space {
 
     /// Lets go of what one snapshot sees of a key that it needs no more, unless another one sees it
     /// or somebody is at the key.
-    func letGo(_ hash: KeyHash, seenBy snapshot: LivingSnapshot) {
-        guard records.snapshots.keptCount > 0 else { return }
+    func letGo(_ key: ByteView, _ hash: KeyHash, seenBy snapshot: LivingSnapshot) {
+        guard records.snapshots.keptCount > 0, !gate.isForked else { return }
         let lock = index.lock(of: hash)
         // Not waited for: the owner may be waiting for a medium.
         guard lock.tryLock() else { return }
-        letGo(records.snapshots.versions(of: hash, seenOnlyBy: snapshot))
+        letGo(
+            records.snapshots.versions(of: hash, seenOnlyBy: snapshot).filter {
+                isRecord($0, of: key)
+            })
         lock.unlock()
     }
 
@@ -78,13 +84,20 @@ extension Space {
         }
     }
 
-    /// Takes the slot of a removed key out of the ordered index with the last record of it.
+    /// Takes the slot of a removed key out of the ordered index with the last record of it. Not
+    /// where a damaged record may be the key's.
     private func leaveSlot(of version: Version, in ordered: OrderedIndex) {
         _ = ordered.withKey(of: version.location) { key in
-            let newest = (try? records.locate(key, version.hash)) ?? nil
+            let isThere = (try? records.contains(key, version.hash)) ?? true
             let isLast = newestKept(of: key, version.hash, except: version.location) == nil
-            if newest == nil, isLast { ordered.remove(key, at: version.location) }
+            if !isThere, isLast { ordered.remove(key, at: version.location) }
         }
+    }
+
+    /// Whether a kept record is one of this key, or may be.
+    private func isRecord(_ version: Version, of key: ByteView) -> Bool {
+        let isOfKey = try? log.withRecord(at: version.location) { $0.hasKey(key) || !$0.knowsKey }
+        return isOfKey ?? nil ?? true
     }
 
     /// Whether any record of a key is kept. Shard locked.
@@ -97,22 +110,45 @@ extension Space {
     func newestKept(
         of key: ByteView, _ hash: KeyHash, except location: Location? = nil
     ) -> Version? {
-        let ofKey = records.snapshots.versions(of: hash).filter { version in
-            guard version.location != location else { return false }
-            let isOfKey = try? log.withRecord(at: version.location) { $0.hasKey(key) }
-            return isOfKey == true
+        let ofKey = records.snapshots.versions(of: hash).filter {
+            $0.location != location && isRecord($0, of: key)
         }
         return ofKey.max { $0.sequence < $1.sequence }
     }
 
-    /// Ends the oldest snapshot, when the pool would be full because of what is kept. Whether there
-    /// was one. No shard is held.
-    func endOldestSnapshot() -> Bool {
-        guard records.snapshots.keptCount > 0, let oldest = records.snapshots.all.first else {
-            return false
+    /// Ends the oldest snapshot for which anything is kept, where that may make room for so many
+    /// units. Whether there is reason to try again. No shard is held.
+    ///
+    /// - Parameter ended: how many records had ceased to be kept when room was looked for: one
+    ///   snapshot after the other ends, however many writers find the pool full.
+    func endOldestSnapshot(for units: Units, _ use: Use, since ended: Int) -> Bool {
+        let snapshots = records.snapshots
+        guard snapshots.keptCount > 0 || snapshots.endedCount != ended else { return false }
+        endingLock.lock()
+        defer { endingLock.unlock() }
+        // Somebody may have ended one, and not have let go of anything yet.
+        guard letGoOfUnseen(whileOpen: true) else { return false }
+        if snapshots.endedCount != ended { return true }
+        guard mightFit(units, use), let oldest = snapshots.oldestKeeping else { return false }
+        _ = snapshots.end(oldest, forRoom: true)
+        return letGoOfUnseen(whileOpen: true)
+    }
+
+    /// Whether there might be room for so much if nothing were kept, going by sums. O(segments).
+    private func mightFit(_ units: Units, _ use: Use) -> Bool {
+        let geometry = segments.geometry
+        var live = Units.zero
+        var lost = 0
+        for segment in geometry.segments {
+            switch segments.phase(segment) {
+            case .quarantined: lost += 1
+            case .open, .sealed: live += liveness.liveUnits(segment)
+            case .free, .limbo, .checkpoint, .continuation: continue
+            }
         }
-        end(oldest, forRoom: true)
-        return true
+        let needed = live - records.snapshots.keptUnits + units
+        let segmentUnits = geometry.segmentUnits.count
+        return needed.count / segmentUnits + reserve(for: use) + lost <= geometry.segmentCount
     }
 
     /// Ends all of them: nothing that is kept outlives the store. For whoever closes it.
@@ -120,6 +156,6 @@ extension Space {
         for snapshot in records.snapshots.all {
             _ = records.snapshots.end(snapshot, forRoom: false)
         }
-        _ = letGoOfUnseen(whileOpen: false)
+        endingLock.withLock { _ = letGoOfUnseen(whileOpen: false) }
     }
 }

@@ -17,8 +17,10 @@ final class Space: @unchecked Sendable {
     let records: RecordIndex
     let liveness: Liveness
     let options: EngineOptions
-    private let words = SharedLines(2)
+    private let words = SharedLines(3)
     var compactionLock: SpinLock { SpinLock(words[0, 0]) }
+    /// Held while records are let go that a snapshot saw.
+    var endingLock: SpinLock { SpinLock(words[2, 0]) }
     /// Writers that would like to have the compaction lock for a short time.
     var waiting: AtomicWord { words[0, 1] }
     /// Units that writers have yet to copy for what they wrote; from how many on one does.

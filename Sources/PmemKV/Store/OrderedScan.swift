@@ -103,6 +103,9 @@ struct OrderedScan: ~Copyable {
     private mutating func showPage(
         in frame: borrowing CallbackFrame, _ body: Body
     ) throws(StoreError) -> Outcome {
+        // What a snapshot loses when it ends is not to be taken for what was not there: its mark is
+        // set before any slot goes.
+        try records.check(view.snapshot)
         let count = page.count
         // Where the next page begins within the range, all of this one lies in it.
         let checksEnd = end.map { !isInside(page.next, $0) } ?? false

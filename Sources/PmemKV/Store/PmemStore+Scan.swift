@@ -12,14 +12,15 @@ extension PmemStore {
     /// value from being reused.
     ///
     /// - Throws: `closed`; `invalidArgument` for a negative limit; `snapshotTooOld` when what was
-    ///   kept for the scan would have filled the pool; `corrupt` or `media` for a
-    ///   damaged record of the range, and for one anywhere in the store that is too damaged to tell
-    ///   its key. With the ordered index that may be an older record of a key, by which its place
-    ///   is known; opening the pool again helps then.
-    /// - Complexity: for n keys in the store, with the ordered index O(log n) and O(1) an entry,
-    ///   and memory of some kilobytes. The hash index keeps no order: a pass over all its records,
-    ///   O(n), finds the first keys of the range, as many as 12 MiB hold (with their sorting
-    ///   below 64 MiB) or `limit` asks for; those behind take another pass, and so on.
+    ///   kept for the scan would have filled the pool; `corrupt` or `media` for a damaged record of
+    ///   the range, and for one anywhere in the store that is too damaged to tell its key. With the
+    ///   ordered index that may be an older record of a key, by which its place is known; opening
+    ///   the pool again helps then.
+    /// - Complexity: the moment takes O(shards of the index), some hundred nanoseconds, and waits
+    ///   for writes under way. For n keys in the store, with the ordered index O(log n) and O(1) an
+    ///   entry, and memory of some kilobytes. The hash index keeps no order: a pass over all its
+    ///   records, O(n), finds the first keys of the range, as many as 12 MiB hold (with their
+    ///   sorting below 64 MiB) or `limit` asks for; those behind take another pass, and so on.
     public func scan(
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool

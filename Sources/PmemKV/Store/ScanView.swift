@@ -33,13 +33,13 @@ struct ScanView {
         let goOn = try records.lend(key, hash, seenBy: snapshot, in: frame) { found in
             key.withSpan { key in found.value.withSpan { body(key, $0) } }
         }
-        if isOwn { space.letGo(hash, seenBy: snapshot) }
+        if isOwn { space.letGo(key, hash, seenBy: snapshot) }
         return goOn
     }
 
     /// A record has been shown that others, or body itself, have superseded by now.
     func letGo(_ key: ByteView) {
-        if isOwn { space.letGo(records.hash(key), seenBy: snapshot) }
+        if isOwn { space.letGo(key, records.hash(key), seenBy: snapshot) }
     }
 
     /// All keys before this one, in the order of the scan, are done with.
@@ -57,5 +57,7 @@ struct ScanView {
         passed(KeyRange(from: reverse ? range.from : bound, to: reverse ? bound : range.to))
     }
 
-    private func passed(_ rest: KeyRange) { records.snapshots.narrow(snapshot, to: rest) }
+    private func passed(_ rest: KeyRange) {
+        if !space.gate.isForked { records.snapshots.narrow(snapshot, to: rest) }
+    }
 }

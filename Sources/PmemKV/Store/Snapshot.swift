@@ -6,8 +6,8 @@
 /// because of that, the oldest snapshot ends, and reading it throws `snapshotTooOld`: a snapshot
 /// that somebody forgot stops no writer.
 ///
-/// All methods may be called from any thread at any time. Reads take no lock that is held for long
-/// and wait for no writer. It keeps the store open that it is of.
+/// All methods may be called from any thread at any time. Reads of keys wait for no writer, but
+/// where a batch is becoming visible. It keeps the store open that it is of.
 public final class Snapshot: Sendable {
     private let store: PmemStore
     private let state: LivingSnapshot
@@ -23,7 +23,8 @@ public final class Snapshot: Sendable {
     /// Ends the snapshot: what only it saw can be reclaimed. Reading it throws `snapshotTooOld`
     /// from now on. Ending twice does nothing.
     ///
-    /// - Complexity: O(records kept).
+    /// - Complexity: O(shards of the index, and all records that are kept) when any are kept for
+    ///   this one, else O(1).
     public func end() { store.engine.space.end(state) }
 
     /// Keys in the snapshot. O(1); to be asked at any time, also when it has ended.
@@ -109,6 +110,7 @@ extension PmemStore {
     /// While no snapshot lives it costs writes nothing to speak of.
     ///
     /// - Throws: `closed`.
-    /// - Complexity: O(shards of the index), some microseconds; waits for writes under way.
+    /// - Complexity: O(shards of the index), some microseconds. Waits for writes under way, and
+    ///   other writes for that: on media with slow drains for one of them.
     public func snapshot() throws(StoreError) -> Snapshot { try Snapshot(of: self) }
 }

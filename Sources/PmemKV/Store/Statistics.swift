@@ -14,7 +14,8 @@ public struct Statistics: Sendable, Equatable {
     public var segments = 0
     /// Segments that hold nothing; the last two are kept for removals and for making room.
     public var freeSegments = 0
-    /// Bytes of records that are the newest of their key, headers and padding included.
+    /// Bytes of records that are the newest of their key, or kept for snapshots, headers and
+    /// padding included.
     public var liveBytes = 0
     /// Bytes of tombstones on the medium.
     public var tombstoneBytes = 0

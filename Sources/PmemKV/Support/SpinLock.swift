@@ -81,9 +81,6 @@ struct SpinLock {
         return try body()
     }
 
-    /// Waits until the lock has been seen free: what its holder did before is seen from then on.
-    func awaitFree() { SpinWait.until { word.loadAcquire() == 0 } }
-
     /// Waits for whoever holds the lock now.
     func passThrough() {
         lock()

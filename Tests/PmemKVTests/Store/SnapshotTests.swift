@@ -151,6 +151,42 @@ struct SnapshotTests {
         #expect(store.statistics.keptBytes == 0 && store.statistics.snapshots == 0)
     }
 
+    /// With the ordered index the slots of removed keys went with the snapshot, and a scan that was
+    /// under way left them out without a word.
+    @Test(arguments: [IndexKind.hash, .ordered])
+    func aScanWhoseSnapshotEndsSaysSo(index: IndexKind) throws {
+        let store = try TemporaryPool().create(4 << 20) { $0.index = index }
+        for key in 1000..<2000 { try store.put("value", forKey: "key \(key)") }
+        let snapshot = try store.snapshot()
+        var shown = 0
+        let error = #expect(throws: StoreError.self) {
+            try snapshot.scan { _, _ in
+                shown += 1
+                if shown == 10 {
+                    for key in 1500..<2000 { _ = try? store.remove("key \(key)") }
+                    snapshot.end()
+                }
+                return true
+            }
+        }
+        #expect(error?.code == .snapshotTooOld && shown < 1000)
+        #expect(store.orderedProblem() == nil)
+    }
+
+    /// A value that is longer than the pool could ever hold ended all snapshots before it was
+    /// refused.
+    @Test func whatCannotFitEndsNone() throws {
+        let store = try TemporaryPool().create(1 << 20, segmentSize: 16 << 10)
+        let value = [UInt8](repeating: 1, count: 1000)
+        for key in 0..<400 { try store.put(value, forKey: "key \(key)") }
+        let snapshot = try store.snapshot()
+        for key in 0..<50 { try store.put("new", forKey: "key \(key)") }
+        let long = [UInt8](repeating: 2, count: 900 << 10)
+        let error = #expect(throws: StoreError.self) { try store.put(long, forKey: "long") }
+        #expect(error?.code == .outOfSpace)
+        #expect(try snapshot.get("key 7") == value && store.statistics.snapshots == 1)
+    }
+
     /// It says `closed` then, and ending it touches nothing of a pool that is gone.
     @Test(arguments: [IndexKind.hash, .ordered], [false, true])
     func outlivesItsStoreWithoutHarm(index: IndexKind, abandons: Bool) throws {
