@@ -75,10 +75,10 @@ extension Space {
     /// Whether there was one.
     func endOldestCopy() -> Bool {
         compactionLock.lock()
-        let oldest = copies.isEmpty ? nil : copies.removeFirst()
+        defer { compactionLock.unlock() }
+        guard !copies.isEmpty else { return false }
+        copies.removeFirst().end()
         copiesEnded += 1
-        compactionLock.unlock()
-        oldest?.end()
-        return oldest != nil
+        return true
     }
 }
