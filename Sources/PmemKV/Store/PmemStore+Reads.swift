@@ -58,10 +58,18 @@ extension PmemStore {
     func borrowValue<R>(
         _ key: RawSpan, _ body: (RawSpan) -> R
     ) throws(StoreError) -> R? {
+        try borrowValue(key, seenBy: nil, body)
+    }
+
+    /// The same in a snapshot; without one what there is now.
+    @inline(__always)
+    func borrowValue<R>(
+        _ key: RawSpan, seenBy snapshot: LivingSnapshot?, _ body: (RawSpan) -> R
+    ) throws(StoreError) -> R? {
         try key.withByteView { key throws(StoreError) in
             try engine.check(key)
             let frame = records.gate.callbacks.enter(.reader)
-            return try records.lend(key, records.hash(key), in: frame) { found in
+            return try records.lend(key, records.hash(key), seenBy: snapshot, in: frame) { found in
                 found.value.withSpan { body($0) }
             }
         }

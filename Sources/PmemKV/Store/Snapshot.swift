@@ -59,13 +59,7 @@ public final class Snapshot: Sendable {
     func borrowValue<R>(
         _ key: RawSpan, _ body: (RawSpan) -> R
     ) throws(StoreError) -> R? {
-        try key.withByteView { key throws(StoreError) in
-            try store.engine.check(key)
-            let frame = records.gate.callbacks.enter(.reader)
-            return try records.lend(key, records.hash(key), seenBy: state, in: frame) { found in
-                found.value.withSpan { body($0) }
-            }
-        }
+        try store.borrowValue(key, seenBy: state, body)
     }
 
     /// Whether there was such a key. Its value is verified, too.
