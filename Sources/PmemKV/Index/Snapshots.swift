@@ -102,12 +102,17 @@ final class Snapshots: @unchecked Sendable {
     func claim(_ sequence: SequenceNumber, until end: SequenceNumber, _ key: ByteView) -> Bool {
         lock.withLock {
             var isSeen = false
-            for snapshot in living where snapshot.sees(sequence, until: end, key) {
-                snapshot.hasKept = true
-                isSeen = true
+            for snapshot in living where snapshot.sees(sequence, until: end) {
+                if snapshot.range.contains(key) { isSeen = true }
             }
-            if isSeen { keptWord.fetchAdd(1) }
-            return isSeen
+            guard isSeen else { return false }
+            // Those that do not read the key keep it as well, if others have asked for it: what it
+            // is kept for is known by the numbers alone.
+            for snapshot in living where snapshot.sees(sequence, until: end) {
+                snapshot.hasKept = true
+            }
+            keptWord.fetchAdd(1)
+            return true
         }
     }
 
@@ -203,6 +208,9 @@ final class LivingSnapshot: @unchecked Sendable {
         self.range = range
     }
 
+    /// What there is at whatever moment it is looked at. Never ends, and keeps nothing.
+    static func present() -> LivingSnapshot { LivingSnapshot(.end, count: nil, range: .all) }
+
     private enum End {
         static let byOwner: UInt64 = 1
         static let forRoom: UInt64 = 2
@@ -219,11 +227,5 @@ final class LivingSnapshot: @unchecked Sendable {
     /// to.
     func sees(_ sequence: SequenceNumber, until end: SequenceNumber) -> Bool {
         sequence < number && end >= number
-    }
-
-    fileprivate func sees(
-        _ sequence: SequenceNumber, until end: SequenceNumber, _ key: ByteView
-    ) -> Bool {
-        sees(sequence, until: end) && range.contains(key)
     }
 }

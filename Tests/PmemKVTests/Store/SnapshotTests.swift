@@ -235,6 +235,22 @@ struct SnapshotTests {
         #expect(wrong.load(ordering: .relaxed) == 0)
         #expect(store.statistics.keptBytes == 0)
     }
+
+    /// A scan of other keys saw the record by its number, but had not asked for it: when the
+    /// snapshot that had was gone, so was whoever would have let go of the record.
+    @Test(arguments: [IndexKind.hash, .ordered])
+    func whatTwoSeeAndOneAskedForIsNotKeptForEver(index: IndexKind) throws {
+        let store = try TemporaryPool().create(1 << 20) { $0.index = index }
+        for key in ["a", "z"] { try store.put("old", forKey: key) }
+        let snapshot = try store.snapshot()
+        try store.scan(KeyRange(from: "z")) { _, _ throws(StoreError) in
+            try store.remove("a")
+            snapshot.end()
+            return true
+        }
+        #expect(store.statistics.keptBytes == 0)
+        #expect(store.orderedProblem() == nil)
+    }
 }
 
 private struct Bank: Sendable {
