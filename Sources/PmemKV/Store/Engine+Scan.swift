@@ -10,20 +10,29 @@ extension Engine {
     /// moment, that of a snapshot or, without one, of the beginning.
     func scan(
         _ range: KeyRange, reverse: Bool, limit: Int, seenBy snapshot: LivingSnapshot? = nil,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         if let snapshot {
             let view = ScanView(snapshot, range, reverse: reverse, isOwn: false, space)
             return try scan(view, limit: limit, body)
         }
-        let own = try records.beginSnapshot(of: range)
-        defer { space.end(own) }
-        let view = ScanView(own, range, reverse: reverse, isOwn: true, space)
-        try scan(view, limit: limit, body)
+        try withView(of: range, reverse: reverse) { view throws(StoreError) in
+            try scan(view, limit: limit, body)
+        }
     }
 
-    private func scan(
-        _ view: ScanView, limit: Int, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+    /// Gives a view of the present moment to body.
+    func withView(
+        of range: KeyRange, reverse: Bool, _ body: (ScanView) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let own = try records.beginSnapshot(of: range)
+        defer { space.end(own) }
+        try body(ScanView(own, range, reverse: reverse, isOwn: true, space))
+    }
+
+    func scan(
+        _ view: ScanView, limit: Int,
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         let frame = gate.callbacks.enter(.reader)
         if let ordered {
@@ -38,7 +47,7 @@ extension Engine {
     /// holds, shows them, and goes through it again for those behind.
     private func scanInPasses(
         _ view: ScanView, limit: Int, in frame: borrowing CallbackFrame,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         var rest = view.range
         var left = limit
@@ -71,7 +80,7 @@ extension Engine {
     private func visit(
         _ keys: KeyWindow, _ view: ScanView, _ left: inout Int,
         in frame: borrowing CallbackFrame,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) -> Bool {
         var hashes: [KeyHash] = []
         hashes.reserveCapacity(min(keys.count, Self.keysAtOnce))

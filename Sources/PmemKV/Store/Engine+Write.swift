@@ -97,7 +97,7 @@ extension Engine {
     ///
     /// The sequence number tells whether it is: compaction moves a record and keeps its number.
     func tryUpdate(
-        _ key: ByteView, _ transform: (RawSpan?) -> ValueUpdate
+        _ key: ByteView, _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate
     ) throws(StoreError) -> Bool {
         try check(key)
         try gate.checkWritable()
@@ -122,16 +122,17 @@ extension Engine {
     /// Lets a transform see what is there.
     private func decide(
         _ key: ByteView, _ hash: KeyHash, _ seen: inout SequenceNumber?,
-        _ transform: (RawSpan?) -> ValueUpdate
+        _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate
     ) throws(StoreError) -> ValueUpdate {
         let frame = gate.callbacks.enter(.transform)
         var sequence: SequenceNumber?
-        let update = try records.lend(key, hash, in: frame) { found in
+        let update = try records.lend(key, hash, in: frame) { found throws(StoreError) in
             sequence = found.sequence
-            return found.value.withSpan { transform($0) }
+            return try found.value.withSpan { value throws(StoreError) in try transform(value) }
         }
         seen = sequence
-        return update ?? transform(nil)
+        if let update { return update }
+        return try transform(nil)
     }
 
     /// Locks a shard behind a head.

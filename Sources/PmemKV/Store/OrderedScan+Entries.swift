@@ -35,7 +35,7 @@ extension OrderedScan {
             return try show(record.key.array, in: frame, body)
         }
         copies.noteLast(record.key)
-        let goOn = record.key.withSpan { key in record.value.withSpan { body(key, $0) } }
+        let goOn = try record.key.withSpans(and: record.value, body)
         try records.checkStillThere(record)
         letGo(number, record.key)
         return hasShown(goOn)
@@ -59,11 +59,11 @@ extension OrderedScan {
         }
         guard let (key, value) = copy else { return .stale }
         guard let value else { return try show(key, in: frame, body) }
-        return key.withByteView { key in
+        return try key.withByteView { key throws(StoreError) in
             if isBehindEnd(key) { return .ended }
             copies.noteLast(key)
-            let goOn = value.withByteView { value in
-                key.withSpan { key in value.withSpan { body(key, $0) } }
+            let goOn = try value.withByteView { value throws(StoreError) in
+                try key.withSpans(and: value, body)
             }
             letGo(number, key)
             return hasShown(goOn)

@@ -43,7 +43,7 @@ struct OrderedScan: ~Copyable {
     /// The extent that is pinned for a body, or was for the last one.
     var pinned: SegmentNumber?
 
-    typealias Body = (_ key: RawSpan, _ value: RawSpan) -> Bool
+    typealias Body = (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
 
     init(_ ordered: OrderedIndex, _ view: ScanView, limit: Int) {
         self.ordered = ordered
@@ -179,8 +179,7 @@ struct OrderedScan: ~Copyable {
             try gate.checkReadable()
             let key = copies.key(number)
             if checksEnd, isBehindEnd(key) { return .ended }
-            let value = copies.value(number)
-            let goOn = key.withSpan { key in value.withSpan { body(key, $0) } }
+            let goOn = try key.withSpans(and: copies.value(number), body)
             left &-= 1
             if !goOn || left == 0 { return .ended }
             letGo(start &+ number, key)

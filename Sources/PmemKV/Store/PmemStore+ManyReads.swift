@@ -15,7 +15,8 @@ extension PmemStore {
     /// - Complexity: O(keys) plus the bytes. No lock.
     @inlinable
     public func withValues(
-        forKeys keys: [some StoreBytes], _ body: (_ number: Int, _ value: RawSpan?) -> Void
+        forKeys keys: [some StoreBytes],
+        _ body: (_ number: Int, _ value: RawSpan?) throws(StoreError) -> Void
     ) throws(StoreError) {
         var reads = try ManyReads(self)
         for number in 0..<min(keys.count, ManyReads.buckets) {
@@ -98,13 +99,13 @@ struct ManyReads: ~Copyable {
 
     @usableFromInline
     func show(
-        _ number: Int, _ key: RawSpan, _ body: (Int, RawSpan?) -> Void
+        _ number: Int, _ key: RawSpan, _ body: (Int, RawSpan?) throws(StoreError) -> Void
     ) throws(StoreError) {
         let isThere: Void? = try key.withByteView { key throws(StoreError) in
-            try records.lend(key, hash(number), in: frame) { found in
-                found.value.withSpan { body(number, $0) }
+            try records.lend(key, hash(number), in: frame) { found throws(StoreError) in
+                try found.value.withSpan { value throws(StoreError) in try body(number, value) }
             }
         }
-        if isThere == nil { body(number, nil) }
+        if isThere == nil { try body(number, nil) }
     }
 }

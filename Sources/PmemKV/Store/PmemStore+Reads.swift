@@ -11,7 +11,7 @@ extension PmemStore {
 
     /// The same for a span.
     public func get(_ key: RawSpan) throws(StoreError) -> [UInt8]? {
-        try lookUp(key) { $0.array }
+        try lookUp(key) { $0.value.array }
     }
 
     /// Copies the value of a key into a buffer, as much as it holds, and returns the value's
@@ -32,7 +32,8 @@ extension PmemStore {
     func copyValue(
         _ key: RawSpan, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) -> Int? {
-        try lookUp(key) { value in
+        try lookUp(key) { record in
+            let value = record.value
             unsafe buffer.copyMemory(from: value.prefix(min(value.count, buffer.count)).buffer)
             return value.count
         }
@@ -49,14 +50,14 @@ extension PmemStore {
     /// - Complexity: O(1) plus the bytes, whose checksum is verified first.
     @inlinable
     public func withValue<R>(
-        forKey key: some StoreBytes, _ body: (RawSpan) -> R
+        forKey key: some StoreBytes, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try key.withStoreBytes { key throws(StoreError) in try borrowValue(key, body) }
     }
 
     @usableFromInline
     func borrowValue<R>(
-        _ key: RawSpan, _ body: (RawSpan) -> R
+        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try borrowValue(key, seenBy: nil, body)
     }
@@ -64,13 +65,14 @@ extension PmemStore {
     /// The same in a snapshot; without one what there is now.
     @inline(__always)
     func borrowValue<R>(
-        _ key: RawSpan, seenBy snapshot: LivingSnapshot?, _ body: (RawSpan) -> R
+        _ key: RawSpan, seenBy snapshot: LivingSnapshot?, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try key.withByteView { key throws(StoreError) in
             try engine.check(key)
             let frame = records.gate.callbacks.enter(.reader)
-            return try records.lend(key, records.hash(key), seenBy: snapshot, in: frame) { found in
-                found.value.withSpan { body($0) }
+            return try records.lend(key, records.hash(key), seenBy: snapshot, in: frame) {
+                found throws(StoreError) in
+                try found.value.withSpan(body)
             }
         }
     }
@@ -95,12 +97,12 @@ extension PmemStore {
     }
 
     @inline(__always)
-    private func lookUp<R>(
-        _ key: RawSpan, _ body: (ByteView) -> R
+    func lookUp<R>(
+        _ key: RawSpan, _ body: (RecordView) -> R
     ) throws(StoreError) -> R? {
         try key.withByteView { key throws(StoreError) in
             try engine.check(key)
-            return try records.withRecord(key, records.hash(key)) { body($0.value) }
+            return try records.withRecord(key, records.hash(key), body)
         }
     }
 

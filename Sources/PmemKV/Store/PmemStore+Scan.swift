@@ -23,21 +23,26 @@ extension PmemStore {
     ///   sorting below 64 MiB) or `limit` asks for; those behind take another pass, and so on.
     public func scan(
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         try scan(range, reverse: reverse, limit: limit, seenBy: nil, body)
     }
 
     func scan(
         _ range: KeyRange, reverse: Bool, limit: Int?, seenBy snapshot: LivingSnapshot?,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
-        if let limit {
-            guard limit >= 0 else {
-                throw StoreError(.invalidArgument, "a scan cannot show \(limit) entries")
-            }
-            guard limit > 0 else { return try engine.gate.checkReadable() }
+        guard let limit = try checked(limit) else { return }
+        try engine.scan(range, reverse: reverse, limit: limit, seenBy: snapshot, body)
+    }
+
+    /// Entries that a scan shows at most; nil where that is none.
+    func checked(_ limit: Int?) throws(StoreError) -> Int? {
+        guard let limit else { return .max }
+        guard limit >= 0 else {
+            throw StoreError(.invalidArgument, "a scan cannot show \(limit) entries")
         }
-        try engine.scan(range, reverse: reverse, limit: limit ?? .max, seenBy: snapshot, body)
+        if limit == 0 { try engine.gate.checkReadable() }
+        return limit > 0 ? limit : nil
     }
 }

@@ -108,7 +108,7 @@ extension PmemStore {
     ///   ``get(_:)`` throws for the old one.
     /// - Complexity: that of a read and a put, for each time that `transform` runs.
     public func update(
-        _ key: some StoreBytes, _ transform: (RawSpan?) -> ValueUpdate
+        _ key: some StoreBytes, _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate
     ) throws(StoreError) {
         try key.withStoreBytes { key throws(StoreError) in
             try key.withByteView { key throws(StoreError) in

@@ -28,10 +28,11 @@ struct ScanView {
     /// Shows a key, if the snapshot sees it: what body answers; nil when it does not.
     func show(
         _ key: ByteView, _ hash: KeyHash, in frame: borrowing CallbackFrame,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) -> Bool? {
-        let goOn = try records.lend(key, hash, seenBy: snapshot, in: frame) { found in
-            key.withSpan { key in found.value.withSpan { body(key, $0) } }
+        let goOn = try records.lend(key, hash, seenBy: snapshot, in: frame) {
+            found throws(StoreError) in
+            try key.withSpans(and: found.value, body)
         }
         if isOwn { space.letGo(key, hash, seenBy: snapshot) }
         return goOn

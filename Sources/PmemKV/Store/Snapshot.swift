@@ -20,6 +20,8 @@ public final class Snapshot: Sendable {
 
     deinit { end() }
 
+    var isOrdered: Bool { store.engine.ordered != nil }
+
     /// Ends the snapshot: what only it saw can be reclaimed. Reading it throws `snapshotTooOld`
     /// from now on. Ending twice does nothing.
     ///
@@ -50,14 +52,14 @@ public final class Snapshot: Sendable {
     /// - Throws: `snapshotTooOld`, and what that throws.
     @inlinable
     public func withValue<R>(
-        forKey key: some StoreBytes, _ body: (RawSpan) -> R
+        forKey key: some StoreBytes, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try key.withStoreBytes { key throws(StoreError) in try borrowValue(key, body) }
     }
 
     @usableFromInline
     func borrowValue<R>(
-        _ key: RawSpan, _ body: (RawSpan) -> R
+        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try store.borrowValue(key, seenBy: state, body)
     }
@@ -90,7 +92,7 @@ public final class Snapshot: Sendable {
     /// - Throws: `snapshotTooOld`, and what that throws.
     public func scan(
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
-        _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         try records.check(state)
         try store.scan(range, reverse: reverse, limit: limit, seenBy: state, body)

@@ -67,6 +67,14 @@ package struct ByteView {
         try body(unsafe buffer.bytes)
     }
 
+    /// Gives these bytes and other ones to body as spans.
+    @inline(__always)
+    func withSpans<R, E: Error>(
+        and other: ByteView, _ body: (RawSpan, RawSpan) throws(E) -> R
+    ) throws(E) -> R {
+        try unsafe body(buffer.bytes, other.buffer.bytes)
+    }
+
     @inline(__always)
     func hasSameBytes(as other: ByteView) -> Bool {
         unsafe count == other.count && cpmem_same_bytes(base, other.base, count)

@@ -14,8 +14,21 @@ public struct KeyRange: Sendable, Equatable {
         self.to = to
     }
 
+    /// Keys at or above `from`.
+    public init(from: some StoreBytes) { self.init(from: from.array, to: nil) }
+
+    /// Keys below `to`.
+    public init(to: some StoreBytes) { self.init(from: nil, to: to.array) }
+
+    /// Keys at or above `from` and below `to`.
+    public init(from: some StoreBytes, to: some StoreBytes) {
+        let bounds: ([UInt8]?, [UInt8]?) = (from.array, to.array)
+        self.init(from: bounds.0, to: bounds.1)
+    }
+
     /// Keys that begin with these bytes.
-    public static func prefix(_ prefix: [UInt8]) -> KeyRange {
+    public static func prefix(_ prefix: some StoreBytes) -> KeyRange {
+        let prefix = prefix.array
         // The upper bound is the prefix with its last byte below 255 raised by one.
         var upper = prefix
         while let last = upper.last {
@@ -39,6 +52,11 @@ public struct KeyRange: Sendable, Equatable {
     func part(behind key: [UInt8], reverse: Bool) -> KeyRange {
         // No key lies between one and the same with a zero behind it.
         reverse ? KeyRange(from: from, to: key) : KeyRange(from: key + [0], to: to)
+    }
+
+    /// The part of the range up to a key and with it, in the order of a scan.
+    func part(through key: [UInt8], reverse: Bool) -> KeyRange {
+        reverse ? KeyRange(from: key, to: to) : KeyRange(from: from, to: key + [0])
     }
 
     func contains(_ key: ByteView) -> Bool {

@@ -8,6 +8,11 @@ public protocol StoreBytes {
     ) throws(E) -> R
 }
 
+extension StoreBytes {
+    /// A copy of the bytes.
+    var array: [UInt8] { withStoreBytes { $0.withByteView { $0.array } } }
+}
+
 extension [UInt8]: StoreBytes {
     @inlinable @inline(__always)
     public func withStoreBytes<R, E: Error>(

@@ -1,0 +1,204 @@
+/// A place among the entries of a range, in key order, that moves either way.
+///
+/// What it goes through is a ``Snapshot``, its own or one that it was made from: the entries of one
+/// moment, whatever is written meanwhile. It begins nowhere: ``next()`` then moves to the first
+/// entry, ``previous()`` to the last. A move that finds no entry leaves it where it is.
+///
+/// Entries are copied, some dozens at a time where they are short. For one thread at a time. A
+/// cursor of its own snapshot ends that with itself; the store stays open until then.
+///
+/// - Complexity: of a move O(1) and the bytes, most often; with n keys in the store O(log n) where
+///   others are read. The hash index keeps no order: there that takes O(n), for some thousand
+///   entries at a time.
+public struct Cursor: ~Copyable {
+    private let snapshot: Snapshot
+    private let range: KeyRange
+    private var page = EntryPage()
+    /// Of the entry in ``page``; nil before the first move.
+    private var place: Int?
+    /// Entries that are read at once: few at first, since a cursor may have been set to read one.
+    private var pace: Int
+
+    init(_ snapshot: Snapshot, _ range: KeyRange, isOrdered: Bool) {
+        self.snapshot = snapshot
+        self.range = range
+        pace = isOrdered ? 2 : EntryPage.mostUnordered
+    }
+
+    // MARK: The entry
+
+    /// Whether the cursor is at an entry.
+    public var isAtEntry: Bool { place != nil }
+
+    /// Gives key and value of the entry to body; nil when the cursor is at none. The spans are
+    /// valid during that call.
+    ///
+    /// - Throws: what body throws.
+    public borrowing func withEntry<R, E: Error>(
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(E) -> R
+    ) throws(E) -> R? {
+        guard let place else { return nil }
+        return try page.withEntry(place, body)
+    }
+
+    /// The key, copied; nil when the cursor is at no entry.
+    public var key: [UInt8]? { withEntry { key, _ in key.withByteView { $0.array } } }
+
+    /// The value, copied; nil when the cursor is at no entry.
+    public var value: [UInt8]? { withEntry { _, value in value.withByteView { $0.array } } }
+
+    // MARK: Moving
+
+    /// Moves to the first entry of the range. Returns whether there is one.
+    ///
+    /// - Throws: `snapshotTooOld`, and what ``PmemStore/scan(_:reverse:limit:_:)`` throws; the
+    ///   cursor stays where it is.
+    public mutating func first() throws(StoreError) -> Bool {
+        try move(to: range, reverse: false)
+    }
+
+    /// Moves to the last entry of the range. Returns whether there is one.
+    ///
+    /// - Throws: what ``first()`` throws.
+    public mutating func last() throws(StoreError) -> Bool {
+        try move(to: range, reverse: true)
+    }
+
+    /// Moves to the first entry of the range whose key is not below this one. Returns whether there
+    /// is one.
+    ///
+    /// - Throws: what ``first()`` throws.
+    public mutating func seek(_ key: some StoreBytes) throws(StoreError) -> Bool {
+        try move(to: range.intersection(KeyRange(from: key)), reverse: false)
+    }
+
+    /// Moves to the last entry of the range whose key is below this one. Returns whether there is
+    /// one.
+    ///
+    /// - Throws: what ``first()`` throws.
+    public mutating func seek(below key: some StoreBytes) throws(StoreError) -> Bool {
+        try move(to: range.intersection(KeyRange(to: key)), reverse: true)
+    }
+
+    /// Moves to the entry behind this one. Returns whether there is one.
+    ///
+    /// - Throws: what ``first()`` throws.
+    public mutating func next() throws(StoreError) -> Bool { try step(reverse: false) }
+
+    /// Moves to the entry before this one. Returns whether there is one.
+    ///
+    /// - Throws: what ``first()`` throws.
+    public mutating func previous() throws(StoreError) -> Bool { try step(reverse: true) }
+
+    private mutating func step(reverse: Bool) throws(StoreError) -> Bool {
+        guard let place, let key else { return try move(to: range, reverse: reverse) }
+        let neighbour = place + (reverse == page.isReverse ? 1 : -1)
+        if page.entries.indices.contains(neighbour) {
+            self.place = neighbour
+            return true
+        }
+        return try move(to: range.part(behind: key, reverse: reverse), reverse: reverse)
+    }
+
+    private mutating func move(to range: KeyRange, reverse: Bool) throws(StoreError) -> Bool {
+        let found = try EntryPage(reading: pace, of: range, reverse: reverse, in: snapshot)
+        pace = min(pace * 2, max(pace, EntryPage.most))
+        guard !found.entries.isEmpty else { return false }
+        page = found
+        place = 0
+        return true
+    }
+}
+
+/// Entries of a snapshot that stand beside each other, copied.
+private struct EntryPage {
+    /// Entries of a page, and with the hash index; bytes from which on it gets no more.
+    static let most = 64
+    static let mostUnordered = 4096
+    private static let fullBytes = 64 << 10
+
+    private(set) var isReverse = false
+    private(set) var entries: [(start: Int, keyLength: Int, valueLength: Int)] = []
+    private var arena = ByteArena()
+
+    init() {}
+
+    init(
+        reading count: Int, of range: KeyRange, reverse: Bool, in snapshot: Snapshot
+    ) throws(StoreError) {
+        isReverse = reverse
+        var bytes = 0
+        var arena = ByteArena()
+        var entries: [(start: Int, keyLength: Int, valueLength: Int)] = []
+        try snapshot.scan(range, reverse: reverse, limit: count) { key, value in
+            let start = arena.append(key)
+            _ = arena.append(value)
+            entries.append((start, key.byteCount, value.byteCount))
+            bytes += key.byteCount + value.byteCount
+            return bytes < Self.fullBytes
+        }
+        self.arena = arena
+        self.entries = entries
+    }
+
+    func withEntry<R, E: Error>(
+        _ number: Int, _ body: (RawSpan, RawSpan) throws(E) -> R
+    ) throws(E) -> R {
+        let (start, keyLength, valueLength) = entries[number]
+        let valueStart = start + keyLength
+        return try arena.bytes.withByteView { bytes throws(E) in
+            try bytes.slice(start..<valueStart).withSpans(
+                and: bytes.slice(valueStart..<(valueStart + valueLength)), body)
+        }
+    }
+}
+
+extension Snapshot {
+    /// A cursor over the entries of a range. It keeps the snapshot.
+    public func cursor(_ range: KeyRange = .all) -> Cursor {
+        Cursor(self, range, isOrdered: isOrdered)
+    }
+
+    /// The entries of a range in order, copied: for ranges that are known to be small.
+    ///
+    /// - Throws: what ``scan(_:reverse:limit:_:)`` throws.
+    public func entries(
+        _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil
+    ) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+        try PmemStore.entries { body throws(StoreError) in
+            try scan(range, reverse: reverse, limit: limit, body)
+        }
+    }
+}
+
+extension PmemStore {
+    /// A cursor over the entries of a range as they are now, in a snapshot of its own.
+    ///
+    /// - Throws: `closed`.
+    /// - Complexity: that of ``snapshot()``.
+    public func cursor(_ range: KeyRange = .all) throws(StoreError) -> Cursor {
+        try snapshot().cursor(range)
+    }
+
+    /// The entries of a range in order, copied: for ranges that are known to be small.
+    ///
+    /// - Throws: what ``scan(_:reverse:limit:_:)`` throws.
+    public func entries(
+        _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil
+    ) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+        try Self.entries { body throws(StoreError) in
+            try scan(range, reverse: reverse, limit: limit, body)
+        }
+    }
+
+    fileprivate static func entries(
+        _ scan: ((RawSpan, RawSpan) throws(StoreError) -> Bool) throws(StoreError) -> Void
+    ) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+        var found: [(key: [UInt8], value: [UInt8])] = []
+        try scan { key, value in
+            found.append((key.withByteView { $0.array }, value.withByteView { $0.array }))
+            return true
+        }
+        return found
+    }
+}
