@@ -1,6 +1,6 @@
 import PmemKVTesting
 
-/// Two or three threads on one store, one running at a time, switched where the seed says: at every
+/// Two to four threads on one store, one running at a time, switched where the seed says: at every
 /// call of the medium and at the scheduling points that only this program's build has.
 struct InterleavingsPart: Sendable {
     let plan: Plan
@@ -15,11 +15,12 @@ struct InterleavingsPart: Sendable {
         raceReaders()
         raceScans()
         raceSnapshots()
+        raceTransactions()
         raceClose()
         race(plan.publisherRaces, Workloads.publishers)
         race(plan.compactorRaces, Workloads.compactor)
-        return plan.readerRaces + plan.scanRaces + plan.snapshotRaces + plan.closeRaces
-            + plan.publisherRaces + plan.compactorRaces
+        return plan.readerRaces + plan.scanRaces + plan.snapshotRaces + plan.transactionRaces
+            + plan.closeRaces + plan.publisherRaces + plan.compactorRaces
     }
 
     private func raceReaders() {
@@ -47,6 +48,15 @@ struct InterleavingsPart: Sendable {
             let race = SnapshotRace()
             for seed in seeds {
                 if let problem = race.run(seed: seed) { findings.fail("snapshots: \(problem)") }
+            }
+        }
+    }
+
+    private func raceTransactions() {
+        inChunks(plan.transactionRaces) { seeds in
+            let race = TransactionRace()
+            for seed in seeds {
+                if let problem = race.run(seed: seed) { findings.fail("transactions: \(problem)") }
             }
         }
     }

@@ -12,6 +12,7 @@ struct Plan: Sendable {
     var readerRaces: Int { 10_000 * factor }
     var scanRaces: Int { 10_000 * factor }
     var snapshotRaces: Int { 8_000 * factor }
+    var transactionRaces: Int { 20_000 * factor }
     var stressRounds: Int { isLong ? 64 : 8 }
     var closeRaces: Int { 6000 * factor }
     var publisherRaces: Int { 2000 * factor }

@@ -25,6 +25,13 @@ struct InterleavingTests {
         for seed in 1...100 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
     }
 
+    @Test("Transactions, writes and reads of several threads are strictly serialisable")
+    func transactions() {
+        let race = TransactionRace()
+        for seed in 1...200 as ClosedRange<UInt64> { #expect(race.run(seed: seed) == nil) }
+        #expect(race.committed > 100)
+    }
+
     @Test("A close in the middle of an operation loses nothing that was acknowledged")
     func close() {
         let race = CloseRace()

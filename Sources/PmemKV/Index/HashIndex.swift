@@ -154,6 +154,9 @@ final class HashIndex: Sendable {
 
     func total(_ counter: Counter) -> UInt64 { total(counter.field) }
 
+    /// Another number whenever a key was written or removed. O(shards).
+    var changes: UInt64 { total(Counter.puts) &+ total(Counter.removes) }
+
     /// Items in all shards. O(shards).
     var count: Int { Int(truncatingIfNeeded: total(.items)) }
 

@@ -5,15 +5,21 @@
 /// covers a batch that fits the open segment of its head; one that goes on to other segments takes
 /// three (see Log+Spanning).
 extension Engine {
+    /// Writes a batch, if the conditions hold at that moment. Returns whether they did.
+    ///
     /// - Complexity: O(entries) plus the bytes; one fence, three when the batch goes on to other
     ///   segments.
-    func apply(_ batch: WriteBatch, relaxed: Bool) throws(StoreError) {
+    @discardableResult
+    func apply(
+        _ batch: WriteBatch, relaxed: Bool, if conditions: Conditions? = nil
+    ) throws(StoreError) -> Bool {
+        guard !batch.isEmpty || conditions == nil else { return try holdNow(conditions) }
         try gate.checkWritable()
-        guard !batch.isEmpty else { return }
+        guard !batch.isEmpty else { return true }
         guard batch.count <= Int(UInt32.max) else {
             throw StoreError(.invalidArgument, "a batch has at most \(UInt32.max) entries")
         }
-        try batch.bytes.withByteView { bytes throws(StoreError) in
+        return try batch.withBytes { bytes throws(StoreError) in
             var sources = BatchSources(capacity: batch.count)
             for entry in batch.entries {
                 let (key, value) = (entry.key(in: bytes), entry.value(in: bytes))
@@ -26,11 +32,13 @@ extension Engine {
                     bucket: bucket)
             }
             if sources.count > 1 { sources.keepLastOfEachKey() }
-            try self.write(&sources, relaxed: relaxed)
+            return try self.write(&sources, relaxed: relaxed, if: conditions)
         }
     }
 
-    private func write(_ sources: inout BatchSources, relaxed: Bool) throws(StoreError) {
+    private func write(
+        _ sources: inout BatchSources, relaxed: Bool, if conditions: Conditions?
+    ) throws(StoreError) -> Bool {
         let demand = sources.demand(index.shape, log)
         // Records that need an extent of their own come first: the batch ends in the open one.
         if log.isAlone(demand.longest) { sources.putFirst { log.isAlone(log.room(for: $0)) } }
@@ -38,10 +46,18 @@ extension Engine {
         let head = try space.acquireHead(units: demand.units, entries: sources.count, for: use) {
             sources.items.map { log.room(for: $0.source) }
         }
-        demand.shards.forEach { index.lock(ofShard: $0).lock() }
-        defer { demand.shards.forEach { index.lock(ofShard: $0).unlock() } }
+        let shards = conditions.map { union(demand.shards, $0) } ?? demand.shards
+        shards.forEach { index.lock(ofShard: $0).lock() }
+        defer { shards.forEach { index.lock(ofShard: $0).unlock() } }
+        if let conditions, try !hold(conditions) {
+            try log.giveBackSpares(head)
+            return false
+        }
         if demand.removals > 0 { try leaveOutRemovals(from: &sources) }
-        guard sources.count > 0 else { return try log.giveBackSpares(head) }
+        guard sources.count > 0 else {
+            try log.giveBackSpares(head)
+            return true
+        }
         let first = try append(&sources, to: head, relaxed: relaxed)
         index.beginPublishing(demand.shards)
         ordered?.beginBatch()
@@ -53,6 +69,7 @@ extension Engine {
             try publish(
                 item.source, at: Written(location: item.location, sequence: first + number))
         }
+        return true
     }
 
     /// Leaves out the removals that need no record. Shards locked.

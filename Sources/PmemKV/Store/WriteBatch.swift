@@ -11,10 +11,8 @@ public struct WriteBatch: Sendable {
         var kind: RecordKind
     }
 
-    /// Keys and values, one behind the other; longer than they are, so that most are added by a
-    /// copy alone.
-    private(set) var bytes: [UInt8] = []
-    private var used = 0
+    /// Keys and values, one behind the other.
+    private var arena = ByteArena()
     private(set) var entries: [Entry] = []
 
     /// An empty batch.
@@ -36,32 +34,23 @@ public struct WriteBatch: Sendable {
 
     /// Empties the batch and keeps its memory.
     public mutating func removeAll() {
-        used = 0
+        arena.removeAll()
         entries.removeAll(keepingCapacity: true)
     }
 
     /// Adds a put, or without a value a removal.
     @usableFromInline
     mutating func add(_ key: RawSpan, _ value: RawSpan?) {
+        let start = arena.append(key)
+        if let value { _ = arena.append(value) }
         entries.append(
             Entry(
-                keyStart: used, keyLength: key.byteCount, valueLength: value?.byteCount ?? 0,
+                keyStart: start, keyLength: key.byteCount, valueLength: value?.byteCount ?? 0,
                 kind: value == nil ? .tombstone : .put))
-        append(key)
-        if let value { append(value) }
     }
 
-    private mutating func append(_ source: RawSpan) {
-        let end = used + source.byteCount
-        if end > bytes.count {
-            bytes.append(contentsOf: repeatElement(0, count: max(end, 256) - bytes.count + used))
-        }
-        unsafe bytes.withUnsafeMutableBytes { bytes in
-            unsafe source.withUnsafeBytes { source in
-                unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[used..<end])
-                    .copyMemory(from: source)
-            }
-        }
-        used = end
+    /// Gives what the entries' ranges refer to to body.
+    func withBytes<R, E: Error>(_ body: (ByteView) throws(E) -> R) throws(E) -> R {
+        try arena.bytes.withByteView(body)
     }
 }

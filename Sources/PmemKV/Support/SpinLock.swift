@@ -24,6 +24,15 @@ package enum SpinWait {
         if let hook { hook() } else { sched_yield() }
     }
 
+    /// Waits before something that others were in the way of is tried once more: each time up to
+    /// twice as long, at most a millisecond, and not as long as others do.
+    static func backOff(round: Int) {
+        if let hook { return hook() }
+        let longest = UInt64(1) << UInt64(min(round, 10))
+        let jitter = (MonotonicClock.nanoseconds &* 0x9E37_79B9_7F4A_7C15) >> 32
+        usleep(UInt32(truncatingIfNeeded: jitter % longest))
+    }
+
     @inline(never)
     static func wait(round: Int) {
         if let hook {

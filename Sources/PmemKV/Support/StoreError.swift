@@ -32,6 +32,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let outOfSpace = Code(rawValue: "outOfSpace")
         /// The snapshot has ended: the pool would have been full because of what it kept.
         public static let snapshotTooOld = Code(rawValue: "snapshotTooOld")
+        /// Others wrote what the transaction had read, each time that it was tried.
+        public static let conflict = Code(rawValue: "conflict")
         /// The operating system reported an input/output error.
         public static let io = Code(rawValue: "io")
         /// The medium lost data under the mapping (poisoned line, truncated file).

@@ -49,16 +49,21 @@ package final class Race {
         seed: UInt64, _ first: @escaping (ThreadScheduler) -> Void,
         _ second: @escaping (ThreadScheduler) -> Void
     ) {
+        run(seed: seed, [first, second])
+    }
+
+    /// The same for up to four.
+    func run(seed: UInt64, _ bodies: [(ThreadScheduler) -> Void]) {
         var random = SplitMix(seed: seed)
         let scheduler = ThreadScheduler(
             seed: random.next(), medium: medium, rarity: 1 << UInt64(1 + random.below(5)))
         medium.scheduler = scheduler
         defer { medium.scheduler = nil }
-        let bodies = [first, second].map { body in
+        let turns = bodies.map { body in
             let turn = Turn { body(scheduler) }
             return { @Sendable in turn.body() }
         }
-        scheduler.run(bodies)
+        scheduler.run(turns)
         medium.thread = 0
     }
 

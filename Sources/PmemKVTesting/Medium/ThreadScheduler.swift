@@ -1,12 +1,12 @@
 import Glibc
 import PmemKV
 
-/// A deterministic scheduler for two or three threads: one runs at a time, and a seeded generator
+/// A deterministic scheduler for two to four threads: one runs at a time, and a seeded generator
 /// decides at every medium call, at every scheduling point of the engine (where they are compiled
 /// in), and whenever one spins, who goes on.
 package final class ThreadScheduler: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private static let most = 3
+    private static let most = 4
     private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: most)
     private var running = 0
     private var isDone: [Bool] = []

@@ -1,0 +1,71 @@
+/// What a transaction is going to write, and what it reads of that.
+struct PendingWrites {
+    private(set) var batch = WriteBatch()
+    /// Of the entries' keys.
+    private var hashes: [KeyHash] = []
+    /// The last entry of each hash, once there are more than a ``few``.
+    private var last: [KeyHash: Int] = [:]
+
+    /// Entries that are looked through one by one.
+    private static let few = 16
+
+    mutating func add(_ key: RawSpan, _ hash: KeyHash, _ value: RawSpan?) {
+        batch.add(key, value)
+        hashes.append(hash)
+        guard hashes.count > Self.few else { return }
+        if last.isEmpty {
+            for (number, hash) in hashes.enumerated() { last[hash] = number }
+        } else {
+            last[hash] = hashes.count - 1
+        }
+    }
+
+    mutating func removeAll() {
+        batch.removeAll()
+        hashes.removeAll(keepingCapacity: true)
+        last.removeAll(keepingCapacity: true)
+    }
+
+    /// What is going to be done to a key.
+    ///
+    /// - Complexity: O(1) plus the bytes, which are copied: callers' code may add entries while it
+    ///   looks at them.
+    func update(of key: ByteView, _ hash: KeyHash) -> ValueUpdate {
+        batch.withBytes { bytes in
+            guard let number = lastEntry(of: key, hash, in: bytes) else { return .keep }
+            return update(by: batch.entries[number], in: bytes)
+        }
+    }
+
+    /// Entries of a range in order: key, and value or nil where it is removed.
+    ///
+    /// - Complexity: O(n log n) for n entries.
+    func entries(
+        in range: KeyRange, reverse: Bool
+    ) -> [(key: [UInt8], update: ValueUpdate)] {
+        let found = batch.withBytes { bytes in
+            batch.entries.indices.compactMap { number -> (key: [UInt8], update: ValueUpdate)? in
+                let entry = batch.entries[number]
+                let key = entry.key(in: bytes)
+                guard range.contains(key), lastEntry(of: key, hashes[number], in: bytes) == number
+                else { return nil }
+                return (key.array, update(by: entry, in: bytes))
+            }
+        }
+        return found.sorted { $0.key.lexicographicallyPrecedes($1.key) != reverse }
+    }
+
+    private func update(by entry: WriteBatch.Entry, in bytes: ByteView) -> ValueUpdate {
+        entry.kind.isFound ? .set(entry.value(in: bytes).array) : .remove
+    }
+
+    private func lastEntry(of key: ByteView, _ hash: KeyHash, in bytes: ByteView) -> Int? {
+        guard let last = hashes.count > Self.few ? last[hash] : hashes.lastIndex(of: hash) else {
+            return nil
+        }
+        // Another one only where two keys have one hash.
+        return (0...last).last {
+            hashes[$0] == hash && batch.entries[$0].key(in: bytes).hasSameBytes(as: key)
+        }
+    }
+}
