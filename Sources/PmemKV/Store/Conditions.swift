@@ -54,6 +54,10 @@ struct Conditions {
         arena.removeAll()
     }
 
+    var isSmall: Bool {
+        arena.isSmall && ranges.isEmpty && keys.capacity <= 64
+    }
+
     func withBytes<R, E: Error>(_ body: (ByteView) throws(E) -> R) throws(E) -> R {
         try arena.bytes.withByteView(body)
     }

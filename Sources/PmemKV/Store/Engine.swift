@@ -23,6 +23,7 @@ package final class Engine: Sendable {
     /// where the rest of a segment is all that may be left. Pools of older programs may hold longer
     /// ones.
     let maximumKeyLength: Int
+    let spareContent = Transaction.Spare()
     /// Records that opening replayed.
     let replayed: Int
     /// See ``PoolStructure/unprovenTails``.

@@ -26,6 +26,8 @@ struct PendingWrites {
         last.removeAll(keepingCapacity: true)
     }
 
+    var isSmall: Bool { batch.isSmall && hashes.capacity <= Self.few }
+
     /// What is going to be done to a key.
     ///
     /// - Complexity: O(1) plus the bytes, which are copied: callers' code may add entries while it

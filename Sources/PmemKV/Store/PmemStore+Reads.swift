@@ -52,25 +52,32 @@ extension PmemStore {
     public func withValue<R>(
         forKey key: some StoreBytes, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
-        try key.withStoreBytes { key throws(StoreError) in try borrowValue(key, body) }
+        var result: R?
+        try key.withStoreBytes { key throws(StoreError) in
+            try borrowValue(key) { value throws(StoreError) in result = try body(value) }
+        }
+        return result
     }
 
+    /// What a generic function returns is looked up at run time where it is not compiled for its
+    /// caller, which costs as much as the read: so the callers' closures keep it.
     @usableFromInline
-    func borrowValue<R>(
-        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
+    func borrowValue(
+        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try borrowValue(key, seenBy: nil, body)
     }
 
     /// The same in a snapshot; without one what there is now.
     @inline(__always)
-    func borrowValue<R>(
-        _ key: RawSpan, seenBy snapshot: LivingSnapshot?, _ body: (RawSpan) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
+    func borrowValue(
+        _ key: RawSpan, seenBy snapshot: LivingSnapshot?,
+        _ body: (RawSpan) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try key.withByteView { key throws(StoreError) in
             try engine.check(key)
             let frame = records.gate.callbacks.enter(.reader)
-            return try records.lend(key, records.hash(key), seenBy: snapshot, in: frame) {
+            _ = try records.lend(key, records.hash(key), seenBy: snapshot, in: frame) {
                 found throws(StoreError) in
                 try found.value.withSpan(body)
             }

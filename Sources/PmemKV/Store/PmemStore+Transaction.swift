@@ -20,10 +20,21 @@ extension PmemStore {
     /// - Complexity: that of its reads, and of a batch of its writes; each key that was read is
     ///   looked up once more. Memory for keys and values of all writes, and keys of all reads. For
     ///   ranges see ``Transaction/scan(_:reverse:limit:_:)``.
+    @inlinable
     public func transaction<R>(
         durability: Durability = .durable, attempts: Int = 100,
         _ body: (Transaction) throws -> R
     ) throws -> R {
+        var result: R?
+        try run(durability, attempts) { result = try body($0) }
+        guard let result else { preconditionFailure("a transaction ended without its body") }
+        return result
+    }
+
+    @usableFromInline
+    func run(
+        _ durability: Durability, _ attempts: Int, _ body: (Transaction) throws -> Void
+    ) throws {
         guard attempts > 0 else {
             throw StoreError(
                 .invalidArgument, "a transaction cannot be tried \(attempts) times; at least once")
@@ -31,16 +42,17 @@ extension PmemStore {
         let transaction = Transaction(of: self)
         defer { transaction.end() }
         for attempt in 0..<attempts {
-            if attempt > 0 { SpinWait.backOff(round: attempt) }
-            transaction.begin()
-            let result: R
+            if attempt > 0 {
+                SpinWait.backOff(round: attempt)
+                transaction.begin()
+            }
             do {
-                result = try body(transaction)
+                try body(transaction)
             } catch {
                 if transaction.isFounded() { throw error }
                 continue
             }
-            if try transaction.commit(relaxed: durability == .relaxed) { return result }
+            if try transaction.commit(relaxed: durability == .relaxed) { return }
         }
         throw StoreError(
             .conflict,

@@ -54,13 +54,17 @@ public final class Snapshot: Sendable {
     public func withValue<R>(
         forKey key: some StoreBytes, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
-        try key.withStoreBytes { key throws(StoreError) in try borrowValue(key, body) }
+        var result: R?
+        try key.withStoreBytes { key throws(StoreError) in
+            try borrowValue(key) { value throws(StoreError) in result = try body(value) }
+        }
+        return result
     }
 
     @usableFromInline
-    func borrowValue<R>(
-        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
+    func borrowValue(
+        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try store.borrowValue(key, seenBy: state, body)
     }
 

@@ -17,7 +17,11 @@ extension Transaction {
     public func withValue<R>(
         forKey key: some StoreBytes, _ body: (RawSpan) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
-        try key.withStoreBytes { key throws(StoreError) in try borrowValue(key, body) }
+        var result: R?
+        try key.withStoreBytes { key throws(StoreError) in
+            try borrowValue(key) { value throws(StoreError) in result = try body(value) }
+        }
+        return result
     }
 
     /// Whether there is such a key. Its value is verified, too.

@@ -17,27 +17,68 @@
 ///   transaction.
 public final class Transaction {
     let store: PmemStore
-    private var engine: Engine { store.engine }
-    private var records: RecordIndex { engine.records }
-    private var conditions = Conditions()
-    private var writes = PendingWrites()
-    private var failure: StoreError?
-    private var isOver = false
+    private let engine: Engine
+    private let records: RecordIndex
+    @exclusivity(unchecked) private var content = Content()
 
-    init(of store: PmemStore) { self.store = store }
+    struct Content {
+        var conditions = Conditions()
+        var writes = PendingWrites()
+        /// Of a read.
+        var failure: StoreError?
+        var isOver = false
 
-    /// Forgets all of it and keeps the memory.
-    func begin() {
-        conditions.removeAll()
-        writes.removeAll()
-        failure = nil
+        /// Forgets all and keeps the memory.
+        mutating func removeAll() {
+            conditions.removeAll()
+            writes.removeAll()
+            failure = nil
+        }
+
+        var isSmall: Bool { conditions.isSmall && writes.isSmall }
     }
 
+    /// Unchecked: no access calls callers' code (see above), and the checks of a short transaction
+    /// took a tenth of its time.
+    private var state: Content {
+        @inline(__always) _read { yield unsafe content }
+        @inline(__always) _modify { yield unsafe &content }
+    }
+
+    init(of store: PmemStore) {
+        self.store = store
+        engine = store.engine
+        records = store.records
+        engine.spareContent.exchange(with: &state)
+    }
+
+    /// Begins anew.
+    func begin() { state.removeAll() }
+
     /// There is no more to be asked of it.
-    func end() { isOver = true }
+    func end() {
+        state.removeAll()
+        if state.isSmall { engine.spareContent.exchange(with: &state) }
+        state.isOver = true
+    }
+
+    /// The memory of the last transaction, for the next one: to make it anew costs as much as a
+    /// put.
+    final class Spare: @unchecked Sendable {
+        private let words = SharedLines(1)
+        private var lock: SpinLock { SpinLock(words[0]) }
+        private var content = Content()
+
+        /// Both are empty. Does nothing where another thread is at it.
+        func exchange(with other: inout Content) {
+            guard lock.tryLock() else { return }
+            swap(&content, &other)
+            lock.unlock()
+        }
+    }
 
     private func check() throws(StoreError) {
-        guard isOver else { return }
+        guard state.isOver else { return }
         throw StoreError(
             .invalidArgument,
             "a transaction was used behind its end; let nothing but its body refer to it")
@@ -47,15 +88,19 @@ public final class Transaction {
 
     /// Writes what is to be written, if all that was read is still so. Returns whether it was.
     func commit(relaxed: Bool) throws(StoreError) -> Bool {
-        if let failure { throw failure }
-        return try engine.apply(writes.batch, relaxed: relaxed, if: conditions)
+        if let failure = state.failure { throw failure }
+        // Taken out, so that nothing is retained.
+        var content = Content()
+        swap(&content, &state)
+        defer { swap(&content, &state) }
+        return try engine.apply(content.writes.batch, relaxed: relaxed, if: content.conditions)
     }
 
     /// Whether an error of the body is to be told: it rests on what was there at one moment. Other
     /// ones may be of what never was.
     func isFounded() -> Bool {
-        if failure != nil { return true }
-        do throws(StoreError) { return try engine.holdNow(conditions) } catch { return true }
+        if state.failure != nil { return true }
+        do throws(StoreError) { return try engine.holdNow(state.conditions) } catch { return true }
     }
 
     // MARK: Writing
@@ -73,47 +118,45 @@ public final class Transaction {
             }
             return records.hash(key)
         }
-        writes.add(key, hash, value)
+        state.writes.add(key, hash, value)
     }
 
     // MARK: Reading
 
-    /// Gives a value to body; nil when there is none.
+    /// Gives a value to body, if there is one.
     @usableFromInline
-    func borrowValue<R>(
-        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
+    func borrowValue(
+        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try check()
         let hash = try key.withByteView { key throws(StoreError) in
             try engine.check(key)
             return records.hash(key)
         }
-        switch key.withByteView({ writes.update(of: $0, hash) }) {
-        case .set(let value): return try value.withStoreBytes(body)
-        case .remove: return nil
-        case .keep: return try readStored(key, hash, body)
+        switch key.withByteView({ state.writes.update(of: $0, hash) }) {
+        case .set(let value): try value.withStoreBytes(body)
+        case .remove: return
+        case .keep: try readStored(key, hash, body)
         }
     }
 
-    private func readStored<R>(
-        _ key: RawSpan, _ hash: KeyHash, _ body: (RawSpan) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
+    private func readStored(
+        _ key: RawSpan, _ hash: KeyHash, _ body: (RawSpan) throws(StoreError) -> Void
+    ) throws(StoreError) {
         var isOfBody = false
         do throws(StoreError) {
             let frame = engine.gate.callbacks.enter(.reader)
-            let result = try key.withByteView { bytes throws(StoreError) in
+            let isThere: Void? = try key.withByteView { bytes throws(StoreError) in
                 try records.lend(bytes, hash, in: frame) { found throws(StoreError) in
-                    conditions.add(key, hash, found.sequence)
+                    state.conditions.add(key, hash, found.sequence)
                     isOfBody = true
-                    let result = try found.value.withSpan(body)
+                    try found.value.withSpan(body)
                     isOfBody = false
-                    return result
                 }
             }
-            if result == nil { conditions.add(key, hash, nil) }
-            return result
+            if isThere == nil { state.conditions.add(key, hash, nil) }
         } catch {
-            if !isOfBody { failure = error }
+            if !isOfBody { state.failure = error }
             throw error
         }
     }
@@ -123,7 +166,7 @@ public final class Transaction {
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         try check()
-        let own = writes.entries(in: range, reverse: reverse)
+        let own = state.writes.entries(in: range, reverse: reverse)
         var merge = ScanMerge(own, reverse: reverse, limit: limit)
         let changes = engine.index.changes
         var number = SequenceNumber.zero
@@ -140,10 +183,10 @@ public final class Transaction {
             }
             try merge.showRest(body)
         } catch {
-            if merge.end == nil { failure = error }
+            if merge.end == nil { state.failure = error }
             problem = error
         }
-        conditions.add(
+        state.conditions.add(
             Conditions.OfRange(
                 range: merge.end.map { range.part(through: $0, reverse: reverse) } ?? range,
                 number: number, count: merge.storedCount, changes: changes))

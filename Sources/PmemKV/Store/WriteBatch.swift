@@ -49,6 +49,8 @@ public struct WriteBatch: Sendable {
                 kind: value == nil ? .tombstone : .put))
     }
 
+    var isSmall: Bool { arena.isSmall }
+
     /// Gives what the entries' ranges refer to to body.
     func withBytes<R, E: Error>(_ body: (ByteView) throws(E) -> R) throws(E) -> R {
         try arena.bytes.withByteView(body)

@@ -8,9 +8,7 @@ struct ByteArena: Sendable {
     mutating func append(_ source: RawSpan) -> Int {
         let start = used
         let end = start + source.byteCount
-        if end > bytes.count {
-            bytes.append(contentsOf: repeatElement(0, count: max(end, 256) - bytes.count + start))
-        }
+        if end > bytes.count { makeRoom(for: end) }
         unsafe bytes.withUnsafeMutableBytes { bytes in
             unsafe source.withUnsafeBytes { source in
                 unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<end])
@@ -21,6 +19,23 @@ struct ByteArena: Sendable {
         return start
     }
 
+    @inline(never)
+    private mutating func makeRoom(for end: Int) {
+        let old = bytes
+        let used = used
+        bytes = unsafe [UInt8](unsafeUninitializedCapacity: 2 * max(end, 128)) { memory, count in
+            unsafe memory.initialize(repeating: 0)
+            old.withByteView { old in
+                unsafe UnsafeMutableRawBufferPointer(memory).copyMemory(
+                    from: old.prefix(used).buffer)
+            }
+            count = memory.count
+        }
+    }
+
     /// Forgets all pieces and keeps the memory.
     mutating func removeAll() { used = 0 }
+
+    /// Whether its memory is no burden to whoever keeps it.
+    var isSmall: Bool { bytes.count <= 16 << 10 }
 }

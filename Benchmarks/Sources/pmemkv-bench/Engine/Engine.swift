@@ -38,6 +38,12 @@ protocol EngineWorker {
     mutating func addToGroup(_ key: UnsafeRawBufferPointer) throws
     mutating func readGroup(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
 
+    /// Reads the keys of the group, and then puts one value under all of them, together: by a
+    /// batch, or all of it in a transaction. Returns how many were there.
+    mutating func updateGroup(
+        _ value: UnsafeRawBufferPointer, inTransaction: Bool
+    ) throws -> Int
+
     /// Releases what the worker holds.
     mutating func finish()
 }
@@ -57,6 +63,12 @@ extension EngineWorker {
 
     mutating func readGroup(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         throw BenchError("this engine is not measured with gets of many keys")
+    }
+
+    mutating func updateGroup(
+        _ value: UnsafeRawBufferPointer, inTransaction: Bool
+    ) throws -> Int {
+        throw BenchError("this engine is not measured with transactions")
     }
 }
 

@@ -106,6 +106,29 @@ final class StoreEngine: Engine {
             return hits
         }
 
+        mutating func updateGroup(
+            _ value: UnsafeRawBufferPointer, inTransaction: Bool
+        ) throws -> Int {
+            defer { group.removeAll(keepingCapacity: true) }
+            var hits = 0
+            guard inTransaction else {
+                for key in group {
+                    if try store.withValue(forKey: key, { _ in true }) == true { hits += 1 }
+                }
+                for key in group { batch.put(value, forKey: key) }
+                try commitBatch()
+                return hits
+            }
+            try store.transaction(durability: durability) { tx in
+                hits = 0
+                for key in group {
+                    if try tx.withValue(forKey: key, { _ in true }) == true { hits += 1 }
+                }
+                for key in group { try tx.put(value, forKey: key) }
+            }
+            return hits
+        }
+
         @inline(__always)
         func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws {
             try store.put(value.bytes, forKey: key.bytes, durability: durability)

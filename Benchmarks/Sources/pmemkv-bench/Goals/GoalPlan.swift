@@ -40,7 +40,10 @@ enum GoalScenario: String, Codable, CaseIterable, Sendable {
     var rows: [GoalRow] {
         switch self {
         case .points:
-            [.put, .overwrite, .get, .getDependent, .miss, .delete, .batch8, .batch64, .multiGet]
+            [
+                .put, .overwrite, .get, .getDependent, .miss, .delete, .batch8, .batch64,
+                .transaction, .multiGet,
+            ]
         case .small: [.smallPut, .smallOverwrite, .smallGet, .smallGetDependent, .smallMiss]
         case .large: [.put4K, .put64K]
         case .ordered:

@@ -2,7 +2,7 @@
 enum GoalRow: String, Codable, CaseIterable, Sendable {
     case put, overwrite, get
     case getDependent = "get-dependent"
-    case miss, delete, batch8, batch64
+    case miss, delete, batch8, batch64, transaction
     case multiGet = "multi-get"
     case smallPut = "8-byte-put"
     case smallOverwrite = "8-byte-overwrite"

@@ -42,6 +42,10 @@ enum GoalTable {
             .batch64, "a record of a batch of 64", .atMost, 0.35, to: "a single overwrite",
             because: "64 records for each fence: 39 ns beside 241"),
         Goal(
+            .transaction, "transaction of 2 gets and 2 puts", .atMost, 1.3,
+            to: "2 gets and a batch of 2",
+            because: "what was read is looked up once more, and its keys are remembered"),
+        Goal(
             .multiGet, "multi-get of 16, a key", .atMost, 1 / 1.5, to: "16 single gets",
             because: "a sketch with prefetch: 5.1 million keys a second beside 3.9"),
     ]

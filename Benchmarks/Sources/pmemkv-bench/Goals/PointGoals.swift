@@ -51,7 +51,9 @@ struct PointGoals {
         {
             found += try measureReads(store, filled: fill)
         }
-        if place.wants(rows.overwrite) || rows.hasOthers && place.wants(.batch8, .batch64) {
+        if place.wants(rows.overwrite)
+            || rows.hasOthers && place.wants(.batch8, .batch64, .transaction)
+        {
             found += try measureWrites(store, append)
         }
         if rows.hasOthers, place.wants(.delete) { found.append(try measureDeletes(store)) }
@@ -127,12 +129,24 @@ struct PointGoals {
             let (eight, many) = (overwrites(5, batch: 8), overwrites(6, batch: 64))
             lanes.append(.init(name: "batch8") { try store.lap(eight[$0]) })
             lanes.append(.init(name: "batch64") { try store.lap(many[$0]) })
+            // Of other keys each: those of one lane are in the processor's caches for the next.
+            for (name, end, seed) in [
+                ("updates", Operation.Kind.updateEnd, 10), ("transactions", .transactionEnd, 11),
+            ] {
+                let pairs = data.laps(
+                    .overwrite, rounds: rounds, lap: lap / 2 * 2, seed: UInt64(seed)
+                ) {
+                    $0 % 2 == 1 ? end : .groupGet
+                }
+                lanes.append(.init(name: name) { try store.lap(pairs[$0]) })
+            }
         }
         let race = try Race(rounds: rounds, warmUps: 1, lanes)
         var found = [race.ratio(rows.overwrite, "single", to: "append")]
         if rows.hasOthers {
             found.append(race.ratio(.batch8, "batch8", to: "single"))
             found.append(race.ratio(.batch64, "batch64", to: "single"))
+            found.append(race.ratio(.transaction, "transactions", to: "updates"))
         }
         return found
     }

@@ -125,6 +125,12 @@ struct RunLoop<W: EngineWorker> {
                 outcome.hits &+= try worker.readGroup(into: readBuffer)
             }
             outcome.bytes &+= key.count
+        case .updateEnd, .transactionEnd:
+            let value = values.value(index, version: version)
+            try worker.addToGroup(key)
+            outcome.hits &+= try worker.updateGroup(
+                value, inTransaction: operation.kind == .transactionEnd)
+            outcome.bytes &+= key.count &+ value.count
         case .batchPut, .batchEnd:
             let value = values.value(index, version: version)
             try worker.addToBatch(key, value)

@@ -30,6 +30,8 @@ struct ExpectedState {
             case .put, .readModifyWrite, .batchPut, .batchEnd:
                 set(Int(operation.index), stream.version)
             case .remove: set(Int(operation.index), 0)
+            case .updateEnd, .transactionEnd:
+                preconditionFailure("no workload whose values are verified has these")
             case .get, .getDependent, .groupGet, .groupEnd, .getMissing, .scan, .readAll:
                 break
             }

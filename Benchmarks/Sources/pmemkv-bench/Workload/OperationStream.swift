@@ -12,6 +12,9 @@ struct Operation {
         case batchPut, batchEnd
         /// Gets of one call; the last of them makes it.
         case groupGet, groupEnd
+        /// Ends a group whose keys are read and then overwritten: by gets and a batch, or in a
+        /// transaction.
+        case updateEnd, transactionEnd
     }
     var index: UInt32
     var kind: Kind
