@@ -10,7 +10,8 @@ enum Crash {
             print(
                 """
                 usage: pmemkv-crash [--seed N] [--long] [--threads N] [--fuzzers DIRECTORY]
-                                    [--only states,interleavings,mutants,flips,fuzz,stress]
+                                    [--only states,interleavings,preemptions,mutants,flips,
+                                     fuzz,stress]
                                     [--replay random:SEED | parallel:SEED]
                 """)
             exit(64)
@@ -29,6 +30,11 @@ enum Crash {
         if plan.parts.contains("interleavings") {
             timed("interleavings", findings) {
                 interleavings = InterleavingsPart(plan: plan, findings: findings).run()
+            }
+        }
+        if plan.parts.contains("preemptions") {
+            timed("preemptions", findings) {
+                interleavings += PreemptionsPart(plan: plan, findings: findings).run()
             }
         }
         if plan.parts.contains("stress") {

@@ -13,6 +13,9 @@ struct Plan: Sendable {
     var scanRaces: Int { 10_000 * factor }
     var snapshotRaces: Int { 8_000 * factor }
     var transactionRaces: Int { 20_000 * factor }
+    /// Of two short threads, all orders with so many; of the last one every so-manieth.
+    var preemptions: Int { isLong ? 3 : 2 }
+    var preemptionStride: Int { isLong ? 8 : 7 }
     var stressRounds: Int { isLong ? 64 : 8 }
     var closeRaces: Int { 6000 * factor }
     var publisherRaces: Int { 2000 * factor }
@@ -23,7 +26,9 @@ struct Plan: Sendable {
     /// One script to run alone.
     var replay: Replay?
     /// What there is to run.
-    static let knownParts: Set = ["states", "interleavings", "mutants", "flips", "fuzz", "stress"]
+    static let knownParts: Set = [
+        "states", "interleavings", "preemptions", "mutants", "flips", "fuzz", "stress",
+    ]
     var parts = Self.knownParts.subtracting(["stress"])
 
     /// A script by its name, `random:SEED` or `parallel:SEED`.

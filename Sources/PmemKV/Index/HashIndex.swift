@@ -154,7 +154,8 @@ final class HashIndex: Sendable {
 
     func total(_ counter: Counter) -> UInt64 { total(counter.field) }
 
-    /// Another number whenever a key was written or removed. O(shards).
+    /// Writes of keys since the pool was opened. Of one moment only while all shards are locked,
+    /// but never the same before and behind a write. O(shards).
     var changes: UInt64 { total(Counter.puts) &+ total(Counter.removes) }
 
     /// Items in all shards. O(shards).

@@ -27,9 +27,15 @@ extension RecordIndex {
             return record
         }
         guard let found else { return nil }
-        let result = try body(Borrowed(value: found.value, sequence: found.sequence))
-        try checkStillThere(found)
-        return result
+        do throws(StoreError) {
+            let result = try body(Borrowed(value: found.value, sequence: found.sequence))
+            try checkStillThere(found)
+            return result
+        } catch {
+            // Body's error may come of what was lost while it ran.
+            try checkStillThere(found)
+            throw error
+        }
     }
 
     /// The same where reading takes a system call and memory anyway.

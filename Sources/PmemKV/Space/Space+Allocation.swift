@@ -65,7 +65,7 @@ extension Space {
 
     /// Grows with whatever may make room.
     private var changes: Int {
-        Int(index.total(.puts) + index.total(.removes)) + compactions.load(ordering: .relaxed)
+        Int(index.changes) + compactions.load(ordering: .relaxed)
             + records.snapshots.endedCount + copiesEnded
             + (isHeldByCallbacks ? 1 : 0) << 32
     }

@@ -55,7 +55,7 @@ struct Conditions {
     }
 
     var isSmall: Bool {
-        arena.isSmall && ranges.isEmpty && keys.capacity <= 64
+        arena.isSmall && ranges.capacity <= 64 && keys.capacity <= 64
     }
 
     func withBytes<R, E: Error>(_ body: (ByteView) throws(E) -> R) throws(E) -> R {
@@ -65,12 +65,13 @@ struct Conditions {
 
 extension Engine {
     /// Whether conditions hold together at this moment.
-    func holdNow(_ conditions: Conditions?) throws(StoreError) -> Bool {
-        try gate.checkReadable()
-        guard let conditions else { return true }
+    func holdNow(_ conditions: Conditions) throws(StoreError) -> Bool {
         let shards = union(ShardSet(), conditions)
         shards.forEach { index.lock(ofShard: $0).lock() }
         defer { shards.forEach { index.lock(ofShard: $0).unlock() } }
+        // Behind the locks, which whoever closes passes through: until they are given back the
+        // medium stays.
+        try gate.checkReadable()
         return try hold(conditions)
     }
 
@@ -105,7 +106,11 @@ extension Engine {
         let key = bytes.slice(item.key)
         switch item.wanted {
         case .nothing: return try !records.contains(key, item.hash)
-        case .record(let sequence): return try records.locate(key, item.hash)?.sequence == sequence
+        case .record(let sequence):
+            if let found = try records.locate(key, item.hash) { return found.sequence == sequence }
+            // Gone, unless a record that is too damaged to tell its key may be it.
+            _ = try records.contains(key, item.hash)
+            return false
         case .value(let range):
             let wanted = bytes.slice(range)
             return try records.withRecord(key, item.hash) {

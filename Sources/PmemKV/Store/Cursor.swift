@@ -8,21 +8,20 @@
 /// cursor of its own snapshot ends that with itself; the store stays open until then.
 ///
 /// - Complexity: of a move O(1) and the bytes, most often; with n keys in the store O(log n) where
-///   others are read. The hash index keeps no order: there that takes O(n), for some thousand
-///   entries at a time.
+///   others are read. The hash index keeps no order: there that takes O(n), for up to 16,384
+///   entries or 4 MiB at a time.
 public struct Cursor: ~Copyable {
     private let snapshot: Snapshot
     private let range: KeyRange
     private var page = EntryPage()
     /// Of the entry in ``page``; nil before the first move.
     private var place: Int?
-    /// Entries that are read at once: few at first, since a cursor may have been set to read one.
-    private var pace: Int
+    /// Entries of the last page: more of them are read behind it.
+    private var pace = 0
 
-    init(_ snapshot: Snapshot, _ range: KeyRange, isOrdered: Bool) {
+    init(_ snapshot: Snapshot, _ range: KeyRange) {
         self.snapshot = snapshot
         self.range = range
-        pace = isOrdered ? 2 : EntryPage.mostUnordered
     }
 
     // MARK: The entry
@@ -97,12 +96,18 @@ public struct Cursor: ~Copyable {
             self.place = neighbour
             return true
         }
-        return try move(to: range.part(behind: key, reverse: reverse), reverse: reverse)
+        return try move(
+            to: range.part(behind: key, reverse: reverse), reverse: reverse, pace: pace)
     }
 
-    private mutating func move(to range: KeyRange, reverse: Bool) throws(StoreError) -> Bool {
-        let found = try EntryPage(reading: pace, of: range, reverse: reverse, in: snapshot)
-        pace = min(pace * 2, max(pace, EntryPage.most))
+    /// - Parameter pace: entries that were read for the move before, which this one goes on from.
+    private mutating func move(
+        to range: KeyRange, reverse: Bool, pace: Int = 0
+    ) throws(StoreError) -> Bool {
+        let limits = snapshot.isOrdered ? EntryPage.ordered : EntryPage.unordered
+        let pace = min(max(2 * pace, limits.fewest), limits.most)
+        let found = try EntryPage(reading: pace, limits.bytes, of: range, reverse, in: snapshot)
+        self.pace = pace
         guard !found.entries.isEmpty else { return false }
         page = found
         place = 0
@@ -112,10 +117,11 @@ public struct Cursor: ~Copyable {
 
 /// Entries of a snapshot that stand beside each other, copied.
 private struct EntryPage {
-    /// Entries of a page, and with the hash index; bytes from which on it gets no more.
-    static let most = 64
-    static let mostUnordered = 4096
-    private static let fullBytes = 64 << 10
+    /// Entries of a page, and bytes from which on it gets no more. A page begins small, since a
+    /// cursor may have been set to read one entry; but with the hash index each takes a pass over
+    /// all keys.
+    static let ordered = (fewest: 2, most: 64, bytes: 64 << 10)
+    static let unordered = (fewest: 16_384, most: 16_384, bytes: 4 << 20)
 
     private(set) var isReverse = false
     private(set) var entries: [(start: Int, keyLength: Int, valueLength: Int)] = []
@@ -124,7 +130,8 @@ private struct EntryPage {
     init() {}
 
     init(
-        reading count: Int, of range: KeyRange, reverse: Bool, in snapshot: Snapshot
+        reading count: Int, _ most: Int, of range: KeyRange, _ reverse: Bool,
+        in snapshot: Snapshot
     ) throws(StoreError) {
         isReverse = reverse
         var bytes = 0
@@ -135,7 +142,7 @@ private struct EntryPage {
             _ = arena.append(value)
             entries.append((start, key.byteCount, value.byteCount))
             bytes += key.byteCount + value.byteCount
-            return bytes < Self.fullBytes
+            return bytes < most
         }
         self.arena = arena
         self.entries = entries
@@ -156,7 +163,7 @@ private struct EntryPage {
 extension Snapshot {
     /// A cursor over the entries of a range. It keeps the snapshot.
     public func cursor(_ range: KeyRange = .all) -> Cursor {
-        Cursor(self, range, isOrdered: isOrdered)
+        Cursor(self, range)
     }
 
     /// The entries of a range in order, copied: for ranges that are known to be small.
@@ -175,9 +182,9 @@ extension PmemStore {
     /// A cursor over the entries of a range as they are now, in a snapshot of its own.
     ///
     /// - Throws: `closed`.
-    /// - Complexity: that of ``snapshot()``.
+    /// - Complexity: that of beginning a scan.
     public func cursor(_ range: KeyRange = .all) throws(StoreError) -> Cursor {
-        try snapshot().cursor(range)
+        Cursor(try Snapshot(of: self, range), range)
     }
 
     /// The entries of a range in order, copied: for ranges that are known to be small.

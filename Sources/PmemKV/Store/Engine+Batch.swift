@@ -13,7 +13,7 @@ extension Engine {
     func apply(
         _ batch: WriteBatch, relaxed: Bool, if conditions: Conditions? = nil
     ) throws(StoreError) -> Bool {
-        guard !batch.isEmpty || conditions == nil else { return try holdNow(conditions) }
+        if batch.isEmpty, let conditions { return try holdNow(conditions) }
         try gate.checkWritable()
         guard !batch.isEmpty else { return true }
         guard batch.count <= Int(UInt32.max) else {
@@ -32,7 +32,14 @@ extension Engine {
                     bucket: bucket)
             }
             if sources.count > 1 { sources.keepLastOfEachKey() }
-            return try self.write(&sources, relaxed: relaxed, if: conditions)
+            do throws(StoreError) {
+                return try self.write(&sources, relaxed: relaxed, if: conditions)
+            } catch {
+                // Room is looked for first, and is of no interest for what is not to be written.
+                guard error.code == .outOfSpace, let conditions, try !self.holdNow(conditions)
+                else { throw error }
+                return false
+            }
         }
     }
 
@@ -49,14 +56,14 @@ extension Engine {
         let shards = conditions.map { union(demand.shards, $0) } ?? demand.shards
         shards.forEach { index.lock(ofShard: $0).lock() }
         defer { shards.forEach { index.lock(ofShard: $0).unlock() } }
-        if let conditions, try !hold(conditions) {
-            try log.giveBackSpares(head)
-            return false
+        var areMet = true
+        try givingBack(head) { () throws(StoreError) in
+            areMet = try conditions.map(hold) ?? true
+            if areMet, demand.removals > 0 { try leaveOutRemovals(from: &sources) }
         }
-        if demand.removals > 0 { try leaveOutRemovals(from: &sources) }
-        guard sources.count > 0 else {
+        guard areMet, sources.count > 0 else {
             try log.giveBackSpares(head)
-            return true
+            return areMet
         }
         let first = try append(&sources, to: head, relaxed: relaxed)
         index.beginPublishing(demand.shards)

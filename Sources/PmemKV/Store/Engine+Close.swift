@@ -57,7 +57,7 @@ extension Engine {
         _ = try space.finishVictim()
         try log.syncAtOnce()
         try space.reclaimLimbo()
-        let changes = replayed + Int(index.total(.puts) + index.total(.removes))
+        let changes = replayed + Int(index.changes)
         guard changes >= options.checkpointThreshold else { return }
         // After much work, long open extents are sealed, so that the next open need not walk
         // them; after little, they are continued.

@@ -84,13 +84,29 @@ extension Engine {
         let shard = index.lock(of: source.hash)
         let head = try own(shard, space.acquireHead(for: source), for: source)
         defer { shard.unlock() }
-        let found = try records.locate(source.key, source.hash)
+        let found = try givingBack(head) { () throws(StoreError) in
+            try records.locate(source.key, source.hash)
+        }
         guard condition(found) else {
             if head.isSpanning { try log.giveBackSpares(head) }
             return false
         }
         try publish(source, at: try append(source, to: head, relaxed: relaxed), over: found)
         return true
+    }
+
+    /// What a head has taken for its write is given back when nothing is written because of a
+    /// failure.
+    @inline(__always)
+    func givingBack<R>(
+        _ head: borrowing OwnedHead, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            if head.isSpanning { try log.giveBackSpares(head) }
+            throw error
+        }
     }
 
     /// One optimistic try: reads, asks, and writes if the record is still the same one.

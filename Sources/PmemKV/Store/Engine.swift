@@ -55,6 +55,14 @@ package final class Engine: Sendable {
         }
     }
 
+    /// The hash of a key, if a record can hold it.
+    func checkedHash(_ key: RawSpan) throws(StoreError) -> KeyHash {
+        try key.withByteView { key throws(StoreError) in
+            try check(key)
+            return records.hash(key)
+        }
+    }
+
     /// Refuses what is not to be written.
     func check(_ key: ByteView, _ value: ByteView) throws(StoreError) {
         if key.isEmpty || key.count > maximumKeyLength

@@ -1,5 +1,6 @@
 /// Which write a value is of: another one for every put of its key, and the same for as long as
-/// the key is not written, whatever is compacted, and in the pool's backups as well.
+/// the key is not written, whatever is compacted, and in the pool's backups as well. Another pool's
+/// versions say nothing here.
 public struct ValueVersion: Hashable, Sendable {
     let sequence: SequenceNumber
 }
@@ -61,8 +62,9 @@ extension PmemStore {
     /// Applies a batch if all expectations are met at that moment; an empty one only finds out.
     /// Returns whether they were. Atomic.
     ///
-    /// - Throws: what ``apply(_:durability:)`` throws; `invalidArgument` for a key that none can
-    ///   be; `corrupt` or `media` where a damaged record may be that of a key.
+    /// - Throws: what ``apply(_:durability:)`` throws, `outOfSpace` only where they are met;
+    ///   `invalidArgument` for a key that none can be; `corrupt` or `media` where a damaged record
+    ///   may be that of a key.
     /// - Complexity: that of the batch, and of looking at each expected key; a value that is
     ///   expected is read while writers of the key wait.
     public func apply(
@@ -72,11 +74,8 @@ extension PmemStore {
         var conditions = Conditions()
         for expectation in expectations {
             let key = expectation.key
-            let hash = try key.withByteView { key throws(StoreError) in
-                try engine.check(key)
-                return records.hash(key)
-            }
-            key.withStoreBytes { key in
+            try key.withStoreBytes { key throws(StoreError) in
+                let hash = try engine.checkedHash(key)
                 switch expectation.state {
                 case .absent: conditions.add(key, hash, nil)
                 case .version(let version): conditions.add(key, hash, version.sequence)

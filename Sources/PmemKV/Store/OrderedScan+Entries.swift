@@ -35,7 +35,13 @@ extension OrderedScan {
             return try show(record.key.array, in: frame, body)
         }
         copies.noteLast(record.key)
-        let goOn = try record.key.withSpans(and: record.value, body)
+        let goOn: Bool
+        do throws(StoreError) {
+            goOn = try record.key.withSpans(and: record.value, body)
+        } catch {
+            try records.checkStillThere(record)
+            throw error
+        }
         try records.checkStillThere(record)
         letGo(number, record.key)
         return hasShown(goOn)

@@ -26,7 +26,7 @@ struct PendingWrites {
         last.removeAll(keepingCapacity: true)
     }
 
-    var isSmall: Bool { batch.isSmall && hashes.capacity <= Self.few }
+    var isSmall: Bool { batch.isSmall && hashes.capacity <= 64 }
 
     /// What is going to be done to a key.
     ///

@@ -11,7 +11,7 @@ extension PmemStore {
     /// - Parameter body: is given the number of the key, from 0, and the value, whose bytes stay as
     ///   they are while it runs. It may use the store, writes included, but not close it.
     /// - Throws: what ``withValue(forKey:_:)`` throws, at the first key that it is thrown for; body
-    ///   has seen those before it.
+    ///   has seen those before it. What body throws.
     /// - Complexity: O(keys) plus the bytes. No lock.
     @inlinable
     public func withValues(

@@ -45,8 +45,8 @@ extension PmemStore {
     /// long keeps the segment of the value from being reused, and nothing else. It may use the
     /// store, writes included, but not close it.
     ///
-    /// - Throws: what ``get(_:)`` throws; `media` also when the medium failed while
-    ///   body ran.
+    /// - Throws: what ``get(_:)`` and body throw; `media` also when the medium failed while body
+    ///   ran.
     /// - Complexity: O(1) plus the bytes, whose checksum is verified first.
     @inlinable
     public func withValue<R>(

@@ -11,7 +11,8 @@ extension PmemStore {
     /// and then the scan throws `closed`. A body that runs long keeps at most the segment of the
     /// value from being reused.
     ///
-    /// - Throws: `closed`; `invalidArgument` for a negative limit; `snapshotTooOld` when what was
+    /// - Throws: what body throws; `closed`; `invalidArgument` for a negative limit;
+    ///   `snapshotTooOld` when what was
     ///   kept for the scan would have filled the pool; `corrupt` or `media` for a damaged record of
     ///   the range, and for one anywhere in the store that is too damaged to tell its key. With the
     ///   ordered index that may be an older record of a key, by which its place is known; opening

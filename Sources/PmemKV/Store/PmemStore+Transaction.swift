@@ -4,11 +4,14 @@ extension PmemStore {
     /// other writes: what one has read, keys that were not there and whole ranges included, is as
     /// it was when it commits.
     ///
+    /// From any thread at any time; each call's transaction belongs to its body. What it has read
+    /// may be relaxed writes of others: a crash can take those back and leave what rests on them.
+    ///
     /// Optimistic: nothing is locked while body runs. Where others have written what it read, it
     /// runs again, after a wait of at most a millisecond; so it may run several times, and should
-    /// change nothing but by the transaction. It may also use the store itself; that is then no
-    /// part of the transaction, which conflicts when it has read what is written so. When body
-    /// throws, nothing is written, and its error is thrown once it is known to rest on what was
+    /// change nothing but by the transaction. It may also use the store itself, even close it; that
+    /// is then no part of the transaction, which conflicts when it has read what is written so. When
+    /// body throws, nothing is written, and its error is thrown once it is known to rest on what was
     /// there at one moment. For reads alone that need no retry there is ``snapshot()``.
     ///
     /// - Parameters:

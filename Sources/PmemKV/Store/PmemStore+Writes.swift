@@ -105,7 +105,7 @@ extension PmemStore {
     /// read the store; writing to it or closing it throws `insideCallback`.
     ///
     /// - Throws: what ``put(_:forKey:durability:)`` throws for the value, and what
-    ///   ``get(_:)`` throws for the old one.
+    ///   ``get(_:)`` throws for the old one; what `transform` throws: then nothing was written.
     /// - Complexity: that of a read and a put, for each time that `transform` runs.
     public func update(
         _ key: some StoreBytes, _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate

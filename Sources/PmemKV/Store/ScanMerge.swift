@@ -13,6 +13,8 @@ struct ScanMerge {
     private(set) var storedCount = 0
     /// The key at which it ended before the end of its range.
     private(set) var end: [UInt8]?
+    /// Whether the error that ended it is callers'.
+    private(set) var isOfBody = false
 
     /// - Parameter own: what is going to be written, in the order of the scan.
     init(_ own: [(key: [UInt8], update: ValueUpdate)], reverse: Bool, limit: Int) {
@@ -60,6 +62,7 @@ struct ScanMerge {
             if try body(key, value), left > 0 { return true }
         } catch {
             end = key.withByteView(\.array)
+            isOfBody = true
             throw error
         }
         end = key.withByteView(\.array)

@@ -18,6 +18,12 @@ public final class Snapshot: Sendable {
         state = try store.records.beginCountedSnapshot()
     }
 
+    /// For a cursor of its own: keeps nothing outside the range, and counts nothing.
+    init(of store: PmemStore, _ range: KeyRange) throws(StoreError) {
+        self.store = store
+        state = try store.records.beginSnapshot(of: range)
+    }
+
     deinit { end() }
 
     var isOrdered: Bool { store.engine.ordered != nil }
@@ -93,7 +99,7 @@ public final class Snapshot: Sendable {
     /// Calls body with the entries of a range in order, until it returns false or `limit` entries
     /// were shown. As with ``PmemStore/scan(_:reverse:limit:_:)``; each time the same.
     ///
-    /// - Throws: `snapshotTooOld`, and what that throws.
+    /// - Throws: `snapshotTooOld`, and what that throws; what body throws.
     public func scan(
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool

@@ -42,10 +42,12 @@ extension Transaction {
     /// read all keys, any write conflicts.
     ///
     /// - Throws: what that and body throw.
+    /// - Complexity: that of a scan, and O(w log w) for w writes of the transaction.
     public func scan(
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
+        try checkUse()
         guard let limit = try store.checked(limit) else { return }
         try read(range, reverse: reverse, limit: limit, body)
     }

@@ -9,8 +9,8 @@
 /// that has returned every call throws `invalidArgument`.
 ///
 /// Invariants:
-/// - What callers' code was shown is among the conditions before it can act on that; so is what it
-///   was not shown of a range up to the last key that it was.
+/// - What callers' code was shown is among the conditions before the transaction can commit, and
+///   so is what was not there: of a range, up to the last key that was shown.
 /// - A read that failed says nothing: the transaction cannot commit, whatever its body makes of the
 ///   error.
 /// - Callers' code runs while nothing here is being changed: it may read and write by the same
@@ -59,7 +59,7 @@ public final class Transaction {
     func end() {
         state.removeAll()
         if state.isSmall { engine.spareContent.exchange(with: &state) }
-        state.isOver = true
+        state = Content(isOver: true)
     }
 
     /// The memory of the last transaction, for the next one: to make it anew costs as much as a
@@ -77,7 +77,8 @@ public final class Transaction {
         }
     }
 
-    private func check() throws(StoreError) {
+    /// Refuses what is asked behind the end.
+    func checkUse() throws(StoreError) {
         guard state.isOver else { return }
         throw StoreError(
             .invalidArgument,
@@ -107,7 +108,7 @@ public final class Transaction {
 
     @usableFromInline
     func add(_ key: RawSpan, _ value: RawSpan?) throws(StoreError) {
-        try check()
+        try checkUse()
         let hash = try key.withByteView { key throws(StoreError) in
             if let value {
                 try value.withByteView { value throws(StoreError) in
@@ -128,11 +129,8 @@ public final class Transaction {
     func borrowValue(
         _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
-        try check()
-        let hash = try key.withByteView { key throws(StoreError) in
-            try engine.check(key)
-            return records.hash(key)
-        }
+        try checkUse()
+        let hash = try engine.checkedHash(key)
         switch key.withByteView({ state.writes.update(of: $0, hash) }) {
         case .set(let value): try value.withStoreBytes(body)
         case .remove: return
@@ -156,7 +154,8 @@ public final class Transaction {
             }
             if isThere == nil { state.conditions.add(key, hash, nil) }
         } catch {
-            if !isOfBody { state.failure = error }
+            // What body failed of may be that its bytes were lost.
+            if !isOfBody || error.code == .media { state.failure = error }
             throw error
         }
     }
@@ -165,7 +164,6 @@ public final class Transaction {
         _ range: KeyRange, reverse: Bool, limit: Int,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
-        try check()
         let own = state.writes.entries(in: range, reverse: reverse)
         var merge = ScanMerge(own, reverse: reverse, limit: limit)
         let changes = engine.index.changes
@@ -183,7 +181,7 @@ public final class Transaction {
             }
             try merge.showRest(body)
         } catch {
-            if merge.end == nil { state.failure = error }
+            if !merge.isOfBody || error.code == .media { state.failure = error }
             problem = error
         }
         state.conditions.add(

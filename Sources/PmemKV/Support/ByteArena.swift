@@ -23,7 +23,7 @@ struct ByteArena: Sendable {
     private mutating func makeRoom(for end: Int) {
         let old = bytes
         let used = used
-        bytes = unsafe [UInt8](unsafeUninitializedCapacity: 2 * max(end, 128)) { memory, count in
+        bytes = unsafe [UInt8](unsafeUninitializedCapacity: max(end, 256) + used) { memory, count in
             unsafe memory.initialize(repeating: 0)
             old.withByteView { old in
                 unsafe UnsafeMutableRawBufferPointer(memory).copyMemory(

@@ -10,6 +10,7 @@ package final class CloseRace {
     package enum Act: CaseIterable, Sendable {
         case put, overwrite, relaxedPut, longPut, remove, shortBatch, longBatch, update
         case compareAndSet, get, withValue, contains, scan, compact, step, sync, backup, statistics
+        case transaction, readOnlyTransaction, expectation, cursor
     }
 
     private let races: [Race]
@@ -143,9 +144,40 @@ package final class CloseRace {
         case .step: for _ in 0..<4 { try store.makeCompactionStep() }
         case .sync: try store.sync()
         case .backup: try backUp(store)
+        case .transaction, .readOnlyTransaction, .expectation:
+            try transact(act, key, store, scheduler)
+        case .cursor:
+            var cursor = try store.cursor()
+            var met = 0
+            while try cursor.next() { met += 1 }
+            if met != model.count { report("a cursor meets \(met) of \(model.count) keys") }
         case .statistics:
             if store.statistics.keys != model.count { report("statistics count otherwise") }
         }
+    }
+
+    private func transact(
+        _ act: Act, _ key: [UInt8], _ store: PmemStore, _ scheduler: ThreadScheduler
+    ) throws(StoreError) {
+        if act == .expectation {
+            guard let version = try store.getVersioned(key)?.version else { return report("gone") }
+            let areMet = try store.apply(
+                WriteBatch(), expecting: [.version(version, forKey: key)])
+            if !areMet { report("a version is not what it was") }
+            return
+        }
+        do {
+            try store.transaction { tx in
+                expect(try tx.get(key), key, "a transaction")
+                scheduler.mayswitch()
+                if act == .transaction { try tx.put(Self.value(10, 70), forKey: Self.key(5)) }
+            }
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            report("\(error)")
+        }
+        if act == .transaction { model[Self.key(5)] = Self.value(10, 70) }
     }
 
     private func expect(_ value: [UInt8]?, _ key: [UInt8], _ what: String) {

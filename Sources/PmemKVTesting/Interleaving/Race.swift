@@ -57,10 +57,22 @@ package final class Race {
         var random = SplitMix(seed: seed)
         let scheduler = ThreadScheduler(
             seed: random.next(), medium: medium, rarity: 1 << UInt64(1 + random.below(5)))
+        run(scheduler, bodies.map { body in { body(scheduler) } })
+    }
+
+    /// Runs two to their ends, the first one until it is preempted, at scheduling points with these
+    /// numbers, or waits. Returns how many of such points there were.
+    func run(preemptedAt points: [Int], _ bodies: [() -> Void]) -> Int {
+        let scheduler = ThreadScheduler(preemptedAt: points, medium: medium)
+        run(scheduler, bodies)
+        return scheduler.points
+    }
+
+    private func run(_ scheduler: ThreadScheduler, _ bodies: [() -> Void]) {
         medium.scheduler = scheduler
         defer { medium.scheduler = nil }
         let turns = bodies.map { body in
-            let turn = Turn { body(scheduler) }
+            let turn = Turn(body)
             return { @Sendable in turn.body() }
         }
         scheduler.run(turns)

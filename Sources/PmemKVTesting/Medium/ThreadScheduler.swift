@@ -14,14 +14,29 @@ package final class ThreadScheduler: @unchecked Sendable {
     private let medium: SimulatedMedium
     /// One switch in so many possible ones, less one: a power of two less one.
     private let rarity: UInt64
+    /// Where to switch, by numbers of scheduling points, instead of at random.
+    private let preemptions: [Int]?
+    private var taken = 0
+    /// Scheduling points that were passed.
+    private(set) var points = 0
     private var isHeld = false
     /// Spins without progress, to tell a deadlock.
     private var idleSpins = 0
 
     /// - Parameter rarity: a power of two; of so many possible switches one is made.
-    package init(seed: UInt64, medium: SimulatedMedium, rarity: UInt64 = 4) {
+    package convenience init(seed: UInt64, medium: SimulatedMedium, rarity: UInt64 = 4) {
+        self.init(seed: seed, medium: medium, rarity: rarity, preemptions: nil)
+    }
+
+    /// A scheduler that switches at points with these numbers, ascending, and where one waits.
+    package convenience init(preemptedAt points: [Int], medium: SimulatedMedium) {
+        self.init(seed: 0, medium: medium, rarity: 1, preemptions: points)
+    }
+
+    private init(seed: UInt64, medium: SimulatedMedium, rarity: UInt64, preemptions: [Int]?) {
         random = SplitMix(seed: seed)
         self.rarity = rarity - 1
+        self.preemptions = preemptions
         self.medium = medium
         pthread_mutex_init(mutex, nil)
         for number in 0..<Self.most { pthread_cond_init(conditions + number, nil) }
@@ -108,11 +123,21 @@ package final class ThreadScheduler: @unchecked Sendable {
         return body()
     }
 
+    /// The same for the scheduler of the calling thread, in code that the tests hand in.
+    package static func pass() { current?.mayswitch() }
+
     /// A point where the other thread may go on instead.
     package func mayswitch() {
         if isHeld { return }
         idleSpins = 0
-        if random.next() & rarity == 0 { handOver() }
+        guard let preemptions else {
+            if random.next() & rarity == 0 { handOver() }
+            return
+        }
+        points += 1
+        guard taken < preemptions.count, preemptions[taken] == points - 1 else { return }
+        taken += 1
+        handOver()
     }
 
     private func spin() {

@@ -7,10 +7,6 @@ import Testing
 struct ScanTests {
     private func key(_ number: Int) -> String { "key \(100_000 + number)" }
 
-    private func text(_ bytes: RawSpan) -> String {
-        bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-    }
-
     /// Somebody paged through a store four entries at a time and stopped at the first page with
     /// fewer: with the hash index it had only two, since the other keys it had chosen were gone
     /// when their turn came, though thousands followed. They are shown as they were.

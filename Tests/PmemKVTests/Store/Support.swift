@@ -64,3 +64,25 @@ func eventually(within seconds: Double = 20, _ holds: () -> Bool) -> Bool {
     }
     return true
 }
+
+func text(_ span: RawSpan) -> String {
+    String(decoding: span.withByteView { $0.array }, as: UTF8.self)
+}
+
+/// A store in a pool of small segments.
+func store(_ index: IndexKind, size: Int = 2 << 20) throws -> PmemStore {
+    try TemporaryPool().create(size, segmentSize: 16 << 10) { $0.index = index }
+}
+
+/// What a scan of a transaction shows.
+func entries(
+    _ tx: Transaction, _ range: KeyRange = .all, reverse: Bool = false,
+    limit: Int? = nil
+) throws(StoreError) -> [String] {
+    var found: [String] = []
+    try tx.scan(range, reverse: reverse, limit: limit) { key, value in
+        found.append("\(text(key))=\(text(value))")
+        return true
+    }
+    return found
+}

@@ -1,0 +1,36 @@
+import PmemKV
+import PmemKVTesting
+import Synchronization
+
+/// Two threads with an action each, for every pair of actions and both indexes, in all orders with
+/// few preemptions.
+struct PreemptionsPart: Sendable {
+    let plan: Plan
+    let findings: Findings
+
+    /// Returns the number of orders.
+    func run() -> Int {
+        guard ThreadScheduler.hasSchedulingPoints else {
+            findings.fail("built without PMEMKV_INTERLEAVINGS: see scripts/crash")
+            return 0
+        }
+        let searches = PreemptionSearch.pairs.flatMap { pair in
+            [IndexKind.hash, .ordered].map { (pair, $0) }
+        }
+        let orders = Tally()
+        Workers.run(searches.count, threads: plan.threads) { number in
+            let (pair, index) = searches[number]
+            let (count, problem) = PreemptionSearch(pair, index).run(
+                preemptions: plan.preemptions, stride: plan.preemptionStride)
+            orders.add(count)
+            if let problem { findings.fail("\(pair): \(problem)") }
+        }
+        return orders.sum
+    }
+
+    private final class Tally: Sendable {
+        private let count = Mutex(0)
+        var sum: Int { count.withLock { $0 } }
+        func add(_ number: Int) { count.withLock { $0 += number } }
+    }
+}
