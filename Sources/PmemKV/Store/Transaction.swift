@@ -78,7 +78,7 @@ public final class Transaction {
     }
 
     private func check() throws(StoreError) {
-        guard state.isOver else { return }
+        guard state.isOver else { return try engine.gate.checkReadable() }
         throw StoreError(
             .invalidArgument,
             "a transaction was used behind its end; let nothing but its body refer to it")
