@@ -2,7 +2,6 @@
 // everything acknowledged is there, and of what was not at most the one operation under way.
 
 import Glibc
-import PmemKVText
 import Testing
 
 @Suite("Killed in the middle of writing")
@@ -39,7 +38,7 @@ struct KillTests {
             let dump = Program.run(
                 ["dump", pool] + way.options, environment: way.environment)
             #expect(dump.status == 0, "round \(round): \(dump)")
-            let found = try records(dump.output)
+            let found = try dump.records()
             let difference = workload.difference(found)
             #expect(
                 difference == nil,
@@ -53,16 +52,6 @@ struct KillTests {
         }
         let check = Program.run("check", pool)
         #expect(check.status == 0, "\(check)")
-    }
-
-    private func records(_ dump: [UInt8]) throws -> [[UInt8]: [UInt8]] {
-        var parser = DumpParser()
-        var records: [[UInt8]: [UInt8]] = [:]
-        for line in dump.split(separator: 10, omittingEmptySubsequences: true) {
-            if try parser.parse(line) == .record { records[parser.key] = parser.value }
-        }
-        try parser.finish()
-        return records
     }
 }
 
@@ -134,7 +123,7 @@ private struct Workload {
 }
 
 /// Sends SIGKILL from a thread of its own, so that it comes at any moment.
-private final class Killer {
+final class Killer {
     private var thread = pthread_t()
 
     private final class Order {

@@ -4,6 +4,7 @@
 // signal that ended the program is seen as such.
 
 import Glibc
+import PmemKVText
 import Synchronization
 import Testing
 
@@ -16,6 +17,17 @@ struct Outcome: CustomStringConvertible {
     let diagnostics: String
 
     var text: String { String(decoding: output, as: UTF8.self) }
+
+    /// The records of the dump that it printed.
+    func records() throws -> [[UInt8]: [UInt8]] {
+        var parser = DumpParser()
+        var records: [[UInt8]: [UInt8]] = [:]
+        for line in output.split(separator: 10, omittingEmptySubsequences: true) {
+            if try parser.parse(line) == .record { records[parser.key] = parser.value }
+        }
+        try parser.finish()
+        return records
+    }
 
     var description: String {
         let end = status.map { "status \($0)" } ?? "signal \(signal ?? 0)"

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A `pmemkv shell` on two pipes, asked one line at a time.
+/// A `pmemkv shell`, or another program that prints lines, on two pipes, asked one line at a time.
 final class ShellProcess {
     let process: pid_t
     private let input: Int32
@@ -8,15 +8,19 @@ final class ShellProcess {
     private var buffer: [UInt8] = []
     private var hasEnded = false
 
-    init(
+    convenience init(
         _ pool: String, _ options: [String] = [], environment: [String: String] = [:]
     ) {
+        self.init(
+            command: [Program.pmemkv, "shell", pool] + options, environment: environment)
+    }
+
+    init(command: [String], environment: [String: String]) {
         let toShell = Program.makePipe()
         let fromShell = Program.makePipe()
         signal(SIGPIPE, SIG_IGN)
         process = Program.spawn(
-            [Program.pmemkv, "shell", pool] + options,
-            standard: [toShell.reading, fromShell.writing, 2],
+            command, standard: [toShell.reading, fromShell.writing, 2],
             environment: environment)
         close(toShell.reading)
         close(fromShell.writing)

@@ -93,6 +93,8 @@ public struct Cursor: ~Copyable {
         guard let place, let key else { return try move(to: range, reverse: reverse) }
         let neighbour = place + (reverse == page.isReverse ? 1 : -1)
         if page.entries.indices.contains(neighbour) {
+            // Whether it may move does not depend on what happens to have been copied.
+            try snapshot.check()
             self.place = neighbour
             return true
         }

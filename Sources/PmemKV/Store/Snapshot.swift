@@ -28,6 +28,12 @@ public final class Snapshot: Sendable {
 
     var isOrdered: Bool { store.engine.ordered != nil }
 
+    /// Refuses where reading it would be refused.
+    func check() throws(StoreError) {
+        try store.engine.gate.checkReadable()
+        try records.check(state)
+    }
+
     /// Ends the snapshot: what only it saw can be reclaimed. Reading it throws `snapshotTooOld`
     /// from now on. Ending twice does nothing.
     ///
@@ -104,7 +110,7 @@ public final class Snapshot: Sendable {
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
-        try records.check(state)
+        try check()
         try store.scan(range, reverse: reverse, limit: limit, seenBy: state, body)
     }
 }

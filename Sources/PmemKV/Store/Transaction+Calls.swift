@@ -54,7 +54,7 @@ extension Transaction {
 
     /// Stores a value under a key when the transaction commits.
     ///
-    /// - Throws: `invalidArgument` as ``PmemStore/put(_:forKey:durability:)`` does.
+    /// - Throws: `closed`, and `invalidArgument` as ``PmemStore/put(_:forKey:durability:)`` does.
     /// - Complexity: O(1) plus the bytes, which are copied.
     @inlinable
     public func put(
@@ -67,7 +67,7 @@ extension Transaction {
 
     /// Removes a key when the transaction commits; removing one that is not there is no error.
     ///
-    /// - Throws: `invalidArgument` as ``PmemStore/remove(_:durability:)`` does.
+    /// - Throws: `closed`, and `invalidArgument` as ``PmemStore/remove(_:durability:)`` does.
     @inlinable
     public func remove(_ key: some StoreBytes) throws(StoreError) {
         try key.withStoreBytes { key throws(StoreError) in try add(key, nil) }

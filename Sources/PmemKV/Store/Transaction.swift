@@ -77,9 +77,9 @@ public final class Transaction {
         }
     }
 
-    /// Refuses what is asked behind the end.
+    /// Refuses what is asked behind the end, or of a store that is closed.
     func checkUse() throws(StoreError) {
-        guard state.isOver else { return }
+        guard state.isOver else { return try engine.gate.checkReadable() }
         throw StoreError(
             .invalidArgument,
             "a transaction was used behind its end; let nothing but its body refer to it")

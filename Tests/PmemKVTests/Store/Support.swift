@@ -1,5 +1,6 @@
 import CPmem
 import Foundation
+import Testing
 
 @testable import PmemKV
 
@@ -85,4 +86,28 @@ func entries(
         return true
     }
     return found
+}
+
+/// Runs body in a forked child that ends with what it returns. The exit status; nil when the child
+/// ended otherwise, or had not after ten seconds and was killed.
+///
+/// The child has this thread alone: body must not wait, nor be the first to need anything of the
+/// runtime.
+func statusOfForkedChild(_ body: () -> Int32) throws -> Int32? {
+    // Swift refuses to name it.
+    let symbol = try #require(dlsym(nil, "fork"))
+    let fork = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)
+    let child = fork()
+    if child == 0 { _exit(body()) }
+    var word: Int32 = 0
+    var ended: pid_t = 0
+    for _ in 0..<10_000 where ended == 0 {
+        ended = waitpid(child, &word, WNOHANG)
+        if ended == 0 { usleep(1000) }
+    }
+    if ended == 0 {
+        kill(child, SIGKILL)
+        waitpid(child, &word, 0)
+    }
+    return ended == child && word & 0x7F == 0 ? word >> 8 & 0xFF : nil
 }

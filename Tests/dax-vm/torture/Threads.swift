@@ -1,15 +1,14 @@
 import Glibc
-import PmemKV
 import Synchronization
 
 /// Runs `body` on `count` threads and gives back the errors they ended with.
 func runThreads(
-    _ count: Int, _ body: @escaping @Sendable (Int) throws(StoreError) -> Void
+    _ count: Int, _ body: @escaping @Sendable (Int) throws -> Void
 ) -> [String] {
     let failures = FailureList()
     let threads = (0..<count).map { number in
         startThread {
-            do throws(StoreError) { try body(number) } catch { failures.add("\(error)") }
+            do { try body(number) } catch { failures.add("\(error)") }
         }
     }
     for thread in threads { pthread_join(thread, nil) }

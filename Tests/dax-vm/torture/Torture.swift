@@ -1,4 +1,5 @@
-// Guest-side test program of the emulated persistent-memory machine.
+// Guest-side test program of the emulated persistent-memory machine; the tests of the command have
+// it killed in the middle of transfers.
 //
 // usage: pmemkv-torture COMMAND key=value ...
 // Checks are reported on standard output as `@pass MEDIUM TEST` and `@fail MEDIUM TEST DETAIL`,
@@ -22,6 +23,7 @@ struct Torture {
                 try cut.run()
             case "trace": try FlushTrace(arguments, report).run()
             case "fault": try Fault(arguments, report).run()
+            case "transfers": try Transfers(arguments).run()
             default:
                 say("unknown command \(arguments.command)")
                 exit(64)
