@@ -10,9 +10,9 @@ extension PmemStore {
     /// Optimistic: nothing is locked while body runs. Where others have written what it read, it
     /// runs again, after a wait of at most a millisecond; so it may run several times, and should
     /// change nothing but by the transaction. It may also use the store itself, even close it; that
-    /// is then no part of the transaction, which conflicts when it has read what is written so. When
-    /// body throws, nothing is written, and its error is thrown once it is known to rest on what was
-    /// there at one moment. For reads alone that need no retry there is ``snapshot()``.
+    /// is then no part of the transaction, which conflicts when it has read what is written so.
+    /// When body throws, nothing is written, and its error is thrown once it is known to rest on
+    /// what was there at one moment. For reads alone that need no retry there is ``snapshot()``.
     ///
     /// - Parameters:
     ///   - durability: that of the writes, as with ``apply(_:durability:)``.
