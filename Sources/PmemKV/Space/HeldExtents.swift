@@ -13,8 +13,20 @@ final class HeldExtents: @unchecked Sendable {
     private var lock: SpinLock { SpinLock(words[0]) }
     /// Under the lock.
     private var extents: Set<SegmentNumber>
+    /// Until then puts that need the room are refused, by the monotonic clock.
+    private let holdsWritersUntil: UInt64
 
-    init(_ extents: Set<SegmentNumber>) { self.extents = extents }
+    init(_ extents: Set<SegmentNumber>, holdingWritersFor time: Duration) {
+        self.extents = extents
+        let (seconds, attoseconds) = time.components
+        // A century is enough, and none too much for a sum.
+        let nanoseconds = min(max(0, seconds), 3_200_000_000) * 1_000_000_000
+        holdsWritersUntil =
+            MonotonicClock.nanoseconds + UInt64(nanoseconds)
+            + UInt64(max(0, attoseconds) / 1_000_000_000)
+    }
+
+    var holdsWriters: Bool { MonotonicClock.nanoseconds < holdsWritersUntil }
 
     func contains(_ extent: SegmentNumber) -> Bool { lock.withLock { extents.contains(extent) } }
 
@@ -43,13 +55,19 @@ extension Space {
     /// What lies there stays until its extent has been read, or ``end(_:)``.
     ///
     /// All shards are locked at once, so no write and no batch is half in it.
-    func beginCopy() throws(StoreError) -> (locations: [Location], held: HeldExtents) {
+    ///
+    /// - Parameter time: for how long puts that find no room because of that are refused, instead
+    ///   of the copy.
+    func beginCopy(
+        holdingWritersFor time: Duration = .zero
+    ) throws(StoreError) -> (locations: [Location], held: HeldExtents) {
         compactionLock.lock()
         defer { compactionLock.unlock() }
         try gate.checkReadable()
         let locations = records.allLocations()
         // Nothing is freed before this lets go of the lock.
-        let held = HeldExtents(Set(locations.lazy.map { self.segments.extent(of: $0) }))
+        let held = HeldExtents(
+            Set(locations.lazy.map { self.segments.extent(of: $0) }), holdingWritersFor: time)
         copies.append(held)
         return (locations, held)
     }
@@ -72,11 +90,17 @@ extension Space {
     }
 
     /// Ends the oldest copy, when the pool would be full because of what it has yet to read.
-    /// Whether there was one.
-    func endOldestCopy() -> Bool {
+    /// Whether there was one. Where that holds writers back it throws, but to removals.
+    func endOldestCopy(for use: Use) throws(StoreError) -> Bool {
         compactionLock.lock()
         defer { compactionLock.unlock() }
-        guard !copies.isEmpty else { return false }
+        guard let oldest = copies.first else { return false }
+        if use != .tombstones, oldest.holdsWriters {
+            throw StoreError(
+                .heldBack,
+                "a backup has yet to read what would make room for this write, and was asked to "
+                    + "hold writers back; try again when it is done")
+        }
         copies.removeFirst().end()
         copiesEnded += 1
         return true

@@ -78,9 +78,12 @@ extension Space {
             do throws(StoreError) {
                 return try findRoom(head, sizes, for: use)
             } catch {
-                guard error.code == .outOfSpace,
-                    endOldestSnapshot(for: units, use, since: ended) || endOldestCopy()
-                else { throw error }
+                guard error.code == .outOfSpace else { throw error }
+                if !endOldestSnapshot(for: units, use, since: ended),
+                    try !endOldestCopy(for: use)
+                {
+                    throw error
+                }
             }
             head = try ownHead()
             if head.fits(sizes), isOpen(head, for: use) { return head }

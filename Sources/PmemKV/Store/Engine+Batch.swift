@@ -36,7 +36,8 @@ extension Engine {
                 return try self.write(&sources, relaxed: relaxed, if: conditions)
             } catch {
                 // Room is looked for first, and is of no interest for what is not to be written.
-                guard error.code == .outOfSpace, let conditions, try !self.holdNow(conditions)
+                guard [.outOfSpace, .heldBack].contains(error.code), let conditions,
+                    try !self.holdNow(conditions)
                 else { throw error }
                 return false
             }

@@ -14,26 +14,34 @@ extension PmemStore {
     ///   - path: the new pool: a file that does not exist, or a devdax device without a pool.
     ///   - size: bytes of a file; nil for this pool's. A device takes no size.
     ///   - requirement: what the new pool's medium must give.
+    ///   - time: for how long it is rather the writer that ends: a put that would find room only
+    ///     where something is still to be copied throws `heldBack`, and a removal goes on. So a
+    ///     backup of a nearly full pool comes to its end.
     /// - Throws: `alreadyExists`, `cannotCreate`, `refused`, `outOfSpace` with the least size that
     ///   fits, `snapshotTooOld` when this pool would have become full meanwhile, `corrupt` when a
     ///   record is damaged, and what creating a pool throws.
     /// - Complexity: O(n log n) for n keys, and the bytes; less than 16 bytes of memory a key,
     ///   and 16 a segment in use.
     public func backup(
-        to path: String, size: Int? = nil, requirement: MediumRequirement? = nil
+        to path: String, size: Int? = nil, requirement: MediumRequirement? = nil,
+        holdingWritersFor time: Duration = .zero
     ) throws(StoreError) {
-        try backup(to: PoolPath(path), size: size, requirement: requirement)
+        try backup(
+            to: PoolPath(path), size: size, requirement: requirement, holdingWritersFor: time)
     }
 
     /// The same for a path that need not be text.
     public func backup(
-        to path: FilePath, size: Int? = nil, requirement: MediumRequirement? = nil
+        to path: FilePath, size: Int? = nil, requirement: MediumRequirement? = nil,
+        holdingWritersFor time: Duration = .zero
     ) throws(StoreError) {
-        try backup(to: PoolPath(path), size: size, requirement: requirement)
+        try backup(
+            to: PoolPath(path), size: size, requirement: requirement, holdingWritersFor: time)
     }
 
     package func backup(
-        to place: PoolPath, size: Int?, requirement: MediumRequirement?
+        to place: PoolPath, size: Int?, requirement: MediumRequirement?,
+        holdingWritersFor time: Duration = .zero
     ) throws(StoreError) {
         let geometry = engine.geometry
         _ = try Self.createFilled(
@@ -41,7 +49,7 @@ extension PmemStore {
             segmentSize: geometry.segmentSize, requirement: requirement, overwriting: .refused,
             attributes: engine.log.medium.attributes
         ) { target throws(StoreError) in
-            var (locations, held) = try engine.space.beginCopy()
+            var (locations, held) = try engine.space.beginCopy(holdingWritersFor: time)
             defer { engine.space.end(held) }
             locations.sort { $0.units < $1.units }
             try engine.copy(locations, held, to: target)

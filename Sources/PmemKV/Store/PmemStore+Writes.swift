@@ -11,7 +11,8 @@ public enum ValueUpdate: Sendable {
 extension PmemStore {
     /// Stores a value under a key, in place of an older one.
     ///
-    /// - Throws: `outOfSpace` (nothing was written; reads and removes still work),
+    /// - Throws: `outOfSpace` (nothing was written; reads and removes still work), `heldBack` for
+    ///   as long as a backup holds writers back,
     ///   `invalidArgument` for an empty key, one longer than ``maximumKeyLength``, and a value of
     ///   2^40 bytes or more, `readOnly`, `closed`, `insideCallback` in the transform of an update,
     ///   and `io` or `media` after a failure of the medium, which ends all writing until the pool

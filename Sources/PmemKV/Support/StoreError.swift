@@ -32,6 +32,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let outOfSpace = Code(rawValue: "outOfSpace")
         /// The snapshot has ended: the pool would have been full because of what it kept.
         public static let snapshotTooOld = Code(rawValue: "snapshotTooOld")
+        /// A backup has the room that this write needs, and holds writers back for a while.
+        public static let heldBack = Code(rawValue: "heldBack")
         /// Others wrote what the transaction had read, each time that it was tried.
         public static let conflict = Code(rawValue: "conflict")
         /// The operating system reported an input/output error.

@@ -83,4 +83,66 @@ struct BusyCopyTests {
         let error = #expect(throws: StoreError.self) { try held.check() }
         #expect(error?.code == .snapshotTooOld)
     }
+
+    /// The same where it was asked to hold writers back: puts are refused until it is done,
+    /// removals go on, and what was to be copied is still there.
+    @Test func aCopyMayHoldWritersBack() throws {
+        let store = try TemporaryPool().create(2 << 20, segmentSize: 16 << 10) {
+            $0.engine.readerPatience = 20
+        }
+        for key in 0..<4000 { try store.put(Self.value(0), forKey: "key \(key)") }
+        let (_, held) = try store.engine.space.beginCopy(holdingWritersFor: .seconds(1000))
+        func overwriteAll() -> StoreError.Code? {
+            for version in 1...4 {
+                for key in 0..<4000 {
+                    do throws(StoreError) {
+                        try store.put(Self.value(version), forKey: "key \(key)")
+                    } catch {
+                        return error.code
+                    }
+                }
+            }
+            return nil
+        }
+        #expect(overwriteAll() == .heldBack)
+        for key in 0..<100 { #expect(try store.remove("key \(key)")) }
+        try held.check()
+        store.engine.space.end(held)
+        #expect(overwriteAll() == nil)
+        // One that holds nobody, or no longer, ends as ever.
+        let (_, another) = try store.engine.space.beginCopy(holdingWritersFor: .zero)
+        defer { store.engine.space.end(another) }
+        #expect(overwriteAll() == nil)
+        #expect(throws: StoreError.self) { try another.check() }
+    }
+
+    /// A whole backup of a pool in which nothing is free but what its writer gives up.
+    @Test func aBackupThatHoldsWritersBackComesToItsEnd() throws {
+        let store = try TemporaryPool().create(4 << 20, segmentSize: 64 << 10)
+        for key in 0..<13_000 { try store.put(Self.value(0), forKey: "key \(key)") }
+        let isDone = Atomic(false)
+        onThreads(2) { thread in
+            if thread == 0 {
+                defer { isDone.store(true, ordering: .releasing) }
+                let pool = TemporaryPool()
+                do {
+                    try store.backup(to: pool.path, holdingWritersFor: .seconds(1000))
+                    #expect(try pool.open().count == 13_000)
+                } catch {
+                    Issue.record("\(error)")
+                }
+                return
+            }
+            var key = 0
+            while !isDone.load(ordering: .acquiring) {
+                do throws(StoreError) {
+                    try store.put(Self.value(1), forKey: "key \(key % 13_000)")
+                } catch {
+                    #expect(error.code == .heldBack)
+                }
+                key += 1
+            }
+        }
+        #expect(store.count == 13_000)
+    }
 }
