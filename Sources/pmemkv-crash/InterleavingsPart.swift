@@ -8,10 +8,7 @@ struct InterleavingsPart: Sendable {
 
     /// Returns the number of interleavings.
     func run() -> Int {
-        guard ThreadScheduler.hasSchedulingPoints else {
-            findings.fail("built without PMEMKV_INTERLEAVINGS: see scripts/crash")
-            return 0
-        }
+        guard findings.haveSchedulingPoints() else { return 0 }
         raceReaders()
         raceScans()
         raceSnapshots()

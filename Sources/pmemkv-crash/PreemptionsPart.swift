@@ -10,14 +10,11 @@ struct PreemptionsPart: Sendable {
 
     /// Returns the number of orders.
     func run() -> Int {
-        guard ThreadScheduler.hasSchedulingPoints else {
-            findings.fail("built without PMEMKV_INTERLEAVINGS: see scripts/crash")
-            return 0
-        }
+        guard findings.haveSchedulingPoints() else { return 0 }
         let searches = PreemptionSearch.pairs.flatMap { pair in
             [IndexKind.hash, .ordered].map { (pair, $0) }
         }
-        let orders = Tally()
+        let orders = Sum()
         Workers.run(searches.count, threads: plan.threads) { number in
             let (pair, index) = searches[number]
             let (count, problem) = PreemptionSearch(pair, index).run(
@@ -25,12 +22,12 @@ struct PreemptionsPart: Sendable {
             orders.add(count)
             if let problem { findings.fail("\(pair): \(problem)") }
         }
-        return orders.sum
+        return orders.value
     }
 
-    private final class Tally: Sendable {
+    private final class Sum: Sendable {
         private let count = Mutex(0)
-        var sum: Int { count.withLock { $0 } }
+        var value: Int { count.withLock { $0 } }
         func add(_ number: Int) { count.withLock { $0 += number } }
     }
 }

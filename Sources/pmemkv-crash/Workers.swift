@@ -84,6 +84,13 @@ final class Findings: @unchecked Sendable {
         }
     }
 
+    /// Whether threads can be switched inside the engine; a failure when they cannot.
+    func haveSchedulingPoints() -> Bool {
+        if ThreadScheduler.hasSchedulingPoints { return true }
+        fail("built without PMEMKV_INTERLEAVINGS: see scripts/crash")
+        return false
+    }
+
     func say(_ text: String) {
         lock.with {
             print(text)

@@ -27,15 +27,20 @@ extension RecordIndex {
             return record
         }
         guard let found else { return nil }
-        do throws(StoreError) {
-            let result = try body(Borrowed(value: found.value, sequence: found.sequence))
-            try checkStillThere(found)
-            return result
-        } catch {
-            // Body's error may come of what was lost while it ran.
-            try checkStillThere(found)
-            throw error
+        return try showing(found) { () throws(StoreError) in
+            try body(Borrowed(value: found.value, sequence: found.sequence))
         }
+    }
+
+    /// What body makes of a record that is pinned, unless that may have been lost while it ran: an
+    /// error of body's may come of that.
+    @inline(__always)
+    func showing<R>(
+        _ record: RecordView, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        let result = Result { () throws(StoreError) in try body() }
+        try checkStillThere(record)
+        return try result.get()
     }
 
     /// The same where reading takes a system call and memory anyway.

@@ -13,20 +13,16 @@ final class HeldExtents: @unchecked Sendable {
     private var lock: SpinLock { SpinLock(words[0]) }
     /// Under the lock.
     private var extents: Set<SegmentNumber>
-    /// Until then puts that need the room are refused, by the monotonic clock.
-    private let holdsWritersUntil: UInt64
+    /// Until then puts that need the room are refused.
+    private let holdsWritersUntil: ContinuousClock.Instant
 
     init(_ extents: Set<SegmentNumber>, holdingWritersFor time: Duration) {
         self.extents = extents
-        let (seconds, attoseconds) = time.components
         // A century is enough, and none too much for a sum.
-        let nanoseconds = min(max(0, seconds), 3_200_000_000) * 1_000_000_000
-        holdsWritersUntil =
-            MonotonicClock.nanoseconds + UInt64(nanoseconds)
-            + UInt64(max(0, attoseconds) / 1_000_000_000)
+        holdsWritersUntil = .now + min(time, .seconds(3_200_000_000))
     }
 
-    var holdsWriters: Bool { MonotonicClock.nanoseconds < holdsWritersUntil }
+    var holdsWriters: Bool { .now < holdsWritersUntil }
 
     func contains(_ extent: SegmentNumber) -> Bool { lock.withLock { extents.contains(extent) } }
 

@@ -35,14 +35,9 @@ extension OrderedScan {
             return try show(record.key.array, in: frame, body)
         }
         copies.noteLast(record.key)
-        let goOn: Bool
-        do throws(StoreError) {
-            goOn = try record.key.withSpans(and: record.value, body)
-        } catch {
-            try records.checkStillThere(record)
-            throw error
+        let goOn = try records.showing(record) { () throws(StoreError) in
+            try record.key.withSpans(and: record.value, body)
         }
-        try records.checkStillThere(record)
         letGo(number, record.key)
         return hasShown(goOn)
     }

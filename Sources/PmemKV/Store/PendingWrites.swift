@@ -39,7 +39,7 @@ struct PendingWrites {
         }
     }
 
-    /// Entries of a range in order: key, and value or nil where it is removed.
+    /// The keys of a range that are going to be written, in order, each with what is done to it.
     ///
     /// - Complexity: O(n log n) for n entries.
     func entries(

@@ -73,7 +73,7 @@ struct LongSnapshotTests {
     }
 
     /// What a snapshot sees stays, however much is overwritten. It keeps one record of a key, not
-    /// one of each overwrite, and when it ends pool and memory are as they were.
+    /// one of each overwrite, and when it ends pool and index are as they were.
     @Test(arguments: indexes)
     func answersAsThenAndGivesBackWhatItKept(index: IndexKind) throws {
         let store = try store(index, recordsPerKey: 3)
