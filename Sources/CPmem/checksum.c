@@ -213,21 +213,45 @@ INLINE uint32_t value_checksum(const char *value, size_t count) {
     return cpmem_crc32c(value, count);
 }
 
-INLINE bool verifies(const struct cpmem_record *record, uint32_t key_length, uint64_t salt,
+/// - behind: bytes of extension and key.
+INLINE bool verifies(const struct cpmem_record *record, uint32_t behind, uint64_t salt,
                      uint64_t location) {
     const char *key = (const char *)(record + 1);
-    uint32_t header = cpmem_header_checksum(record, key, key_length, salt, location);
-    uint32_t value = value_checksum(key + key_length, cpmem_shape_value_length(record->shape));
+    uint32_t header = cpmem_header_checksum(record, key, behind, salt, location);
+    uint32_t value = value_checksum(key + behind, cpmem_shape_value_length(record->shape));
     return (header == record->header_checksum) & (value == record->value_checksum);
 }
 
 bool cpmem_record_verifies(const struct cpmem_record *record, uint64_t salt, uint64_t location) {
-    return verifies(record, cpmem_shape_key_length(record->shape), salt, location);
+    uint64_t shape = record->shape;
+    return verifies(record, cpmem_shape_extension(shape) + cpmem_shape_key_length(shape), salt,
+                    location);
+}
+
+/// The same as cpmem_record_answers for a record with an extension.
+static bool extended_answers(const struct cpmem_record *record, const void *key, size_t key_length,
+                             uint16_t table, uint64_t salt, uint64_t location) {
+    return cpmem_shape_key_length(record->shape) == key_length &&
+           cpmem_extension_table(cpmem_extension(record)) == table &&
+           memcmp((const char *)(record + 1) + CPMEM_EXTENSION_SIZE, key, key_length) == 0 &&
+           verifies(record, CPMEM_EXTENSION_SIZE + (uint32_t)key_length, salt, location);
 }
 
 bool cpmem_record_answers(const struct cpmem_record *record, const void *key, size_t key_length,
-                          uint64_t salt, uint64_t location) {
-    return cpmem_shape_key_length(record->shape) == key_length &&
+                          uint16_t table, uint64_t salt, uint64_t location) {
+    if (__builtin_expect(cpmem_shape_extension(record->shape) != 0, 0))
+        return extended_answers(record, key, key_length, table, salt, location);
+    return table == 0 && cpmem_shape_key_length(record->shape) == key_length &&
            cpmem_same_bytes(record + 1, key, key_length) &&
            verifies(record, (uint32_t)key_length, salt, location);
+}
+
+uint32_t cpmem_extended_checksum(const struct cpmem_record *header, uint64_t extension,
+                                 const void *key, uint32_t key_length, uint64_t salt,
+                                 uint64_t location) {
+    uint64_t prefix[2] = {salt, location};
+    uint32_t state = cpmem_crc32c_update(~UINT32_C(0), prefix, sizeof prefix);
+    state = cpmem_crc32c_update(state, (const char *)header + 4, sizeof *header - 4);
+    state = cpmem_crc32c_update(state, &extension, sizeof extension);
+    return ~cpmem_crc32c_update(state, key, key_length);
 }

@@ -1,7 +1,7 @@
 import PmemKV
 import PmemKVTesting
 
-/// Every bit of three pools flipped, opened for reading and for writing.
+/// Every bit of some pools flipped, opened for reading and for writing.
 struct FlipsPart: Sendable {
     let plan: Plan
     let findings: Findings
@@ -9,14 +9,10 @@ struct FlipsPart: Sendable {
     /// Returns the number of flips.
     func run() -> Int {
         let total = Total()
-        Workers.run(6, threads: plan.threads) { number in
+        Workers.run(10, threads: plan.threads) { number in
             do throws(StoreError) {
                 let pool = try SamplePool.all()[number / 2]
-                var previous = pool.expected
-                if number / 2 == 2 { previous[5] = PoolShape.value(step: 12, key: 5, length: 20) }
-                let flips = BitFlips(
-                    image: pool.image, shape: pool.shape, expected: pool.expected,
-                    unproven: number / 2 == 2 ? [5] : [], previous: previous)
+                let flips = BitFlips(pool)
                 if let problem = flips.run(0..<pool.image.size, writable: number % 2 == 0) {
                     findings.fail("pool \(pool.name): \(problem)")
                 }

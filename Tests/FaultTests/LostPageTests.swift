@@ -48,7 +48,8 @@ struct LostPageTests {
         var copies: [[UInt8]] = []
         let code = code {
             try Self.key.withByteView { key in
-                try store.records.withRecord(key, store.records.hash(key)) { record in
+                let key = store.records.unnamed(key)
+                return try store.records.withRecord(key, store.records.hash(key)) { record in
                     lose()
                     copies.append(record.value.array)
                 }
@@ -68,7 +69,8 @@ struct LostPageTests {
         defer { store.abandon() }
         try store.put(Self.value, forKey: Self.key)
         let value = try Self.key.withByteView { key in
-            try store.records.withRecord(key, store.records.hash(key)) { record in
+            let key = store.records.unnamed(key)
+            return try store.records.withRecord(key, store.records.hash(key)) { record in
                 medium.noteFault()
                 return record.value.array
             }

@@ -20,6 +20,8 @@
 
 /// Batches may go on from one extent to another.
 #define CPMEM_FEATURE_SPANNING_BATCHES 1ULL
+/// There are, or were, named tables: records with an extension, and a catalog.
+#define CPMEM_FEATURE_TABLES 2ULL
 /// The pool is being filled, and what it holds is not all.
 #define CPMEM_FEATURE_INCOMPLETE (1ULL << 63)
 
@@ -92,7 +94,8 @@ _Static_assert(offsetof(struct cpmem_segment_line, reserved) == 24, "reserved");
 _Static_assert(offsetof(struct cpmem_segment_line, seal) == 8, "seal");
 _Static_assert(offsetof(struct cpmem_segment_line, tail) == 16, "tail");
 
-// A record: this header, the key, the value, zeroes to the next multiple of CPMEM_LINE.
+// A record: this header, an extension of one word where the kind says so, the key, the value,
+// zeroes to the next multiple of CPMEM_LINE.
 struct cpmem_record {
     uint32_t header_checksum;
     uint32_t value_checksum;
@@ -108,6 +111,22 @@ _Static_assert(offsetof(struct cpmem_record, sequence) == 8, "sequence");
 _Static_assert(offsetof(struct cpmem_record, durable_units) == 16, "durable_units");
 _Static_assert(offsetof(struct cpmem_record, batch_remaining) == 20, "batch_remaining");
 _Static_assert(offsetof(struct cpmem_record, shape) == 24, "shape");
+
+/// The extension: the number of the record's table in bits 0-15, the others zero.
+#define CPMEM_EXTENSION_SIZE 8
+/// Of the catalog, whose keys are the numbers of tables.
+#define CPMEM_CATALOG_TABLE 0xFFFF
+
+// The value of a catalog record, with the table's name behind it.
+struct cpmem_table {
+    uint64_t floor;
+    uint64_t state;
+};
+_Static_assert(sizeof(struct cpmem_table) == 16, "table size");
+_Static_assert(offsetof(struct cpmem_table, floor) == 0, "floor");
+_Static_assert(offsetof(struct cpmem_table, state) == 8, "table state");
+
+enum cpmem_table_state { CPMEM_TABLE_DROPPED = 0, CPMEM_TABLE_ALIVE = 1 };
 
 // The summary of a sealed extent stands right behind its last record.
 struct cpmem_summary {
@@ -138,7 +157,8 @@ _Static_assert(offsetof(struct cpmem_summary_entry, kind_and_units) == 20, "kind
 _Static_assert(offsetof(struct cpmem_summary_entry, offset_units) == 16, "offset_units");
 
 // An index checkpoint fills an extent of its own: this header, the segment statistics, the
-// shard states, the buckets, the overflow buckets; each section starts on a line.
+// shard states, the keys of each named table, the buckets, the overflow buckets; each section
+// starts on a line.
 struct cpmem_checkpoint {
     uint64_t magic;
     uint32_t checksum;
@@ -151,7 +171,8 @@ struct cpmem_checkpoint {
     uint64_t segment_count;
     uint64_t next_sequence;
     uint64_t base_bits;
-    uint64_t reserved[6];
+    uint64_t table_count;
+    uint64_t reserved[5];
 };
 _Static_assert(sizeof(struct cpmem_checkpoint) == 128, "checkpoint header size");
 _Static_assert(offsetof(struct cpmem_checkpoint, magic) == 0, "magic");
@@ -164,6 +185,7 @@ _Static_assert(offsetof(struct cpmem_checkpoint, next_sequence) == 64, "next_seq
 _Static_assert(offsetof(struct cpmem_checkpoint, checksum) == 8, "checkpoint checksum");
 _Static_assert(offsetof(struct cpmem_checkpoint, length) == 16, "checkpoint length");
 _Static_assert(offsetof(struct cpmem_checkpoint, base_bits) == 72, "checkpoint base_bits");
+_Static_assert(offsetof(struct cpmem_checkpoint, table_count) == 80, "checkpoint table_count");
 
 struct cpmem_checkpoint_segment {
     uint32_t generation;

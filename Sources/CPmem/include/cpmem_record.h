@@ -5,7 +5,8 @@
 #include "cpmem_checksum.h"
 #include "cpmem_format.h"
 
-// shape: value length in bits 0-39, key length - 1 in bits 40-55, kind in bits 56-63.
+// shape: value length in bits 0-39, key length - 1 in bits 40-55, kind in bits 56-63. Bit 2 of the
+// kind says that there is an extension.
 static inline uint64_t cpmem_shape(uint8_t kind, uint32_t key_length, uint64_t value_length) {
     return value_length | (uint64_t)(key_length - 1) << 40 | (uint64_t)kind << 56;
 }
@@ -16,6 +17,14 @@ static inline uint32_t cpmem_shape_key_length(uint64_t shape) {
     return (uint32_t)(shape >> 40 & 0xFFFF) + 1;
 }
 static inline uint8_t cpmem_shape_kind(uint64_t shape) { return (uint8_t)(shape >> 56); }
+/// Bytes of the extension: CPMEM_EXTENSION_SIZE, which is 8, or none.
+static inline uint32_t cpmem_shape_extension(uint64_t shape) { return (uint32_t)(shape >> 55) & 8; }
+/// The extension of a record that has one.
+static inline uint64_t cpmem_extension(const struct cpmem_record *record) {
+    return cpmem_read64(record + 1);
+}
+/// The number of the table that an extension names.
+static inline uint16_t cpmem_extension_table(uint64_t extension) { return (uint16_t)extension; }
 
 /// The salt of one life of one segment: no two lives of a pool share it, so a record left over
 /// from an earlier life never passes its checksum.
@@ -26,7 +35,7 @@ static inline uint64_t cpmem_salt(uint64_t pool_id, uint32_t segment, uint32_t g
 }
 
 /// CRC32C over salt, location (64-byte units from the start of the pool), header bytes 4 to 31
-/// and key.
+/// and key; with an extension in front of it, that is a part of the key here.
 __attribute__((always_inline)) static inline uint32_t
 cpmem_header_checksum(const struct cpmem_record *header, const void *key, uint32_t key_length,
                       uint64_t salt, uint64_t location) {
@@ -53,6 +62,11 @@ cpmem_header_checksum(const struct cpmem_record *header, const void *key, uint32
     return ~cpmem_crc32c_update(state, key, key_length);
 }
 
+/// The same where the extension does not stand in front of the key.
+uint32_t cpmem_extended_checksum(const struct cpmem_record *header, uint64_t extension,
+                                 const void *key, uint32_t key_length, uint64_t salt,
+                                 uint64_t location);
+
 /// Whether two byte ranges are equal; short ranges without a call.
 static inline bool cpmem_same_bytes(const void *a, const void *b, size_t count) {
     if (count == 16)
@@ -64,9 +78,9 @@ static inline bool cpmem_same_bytes(const void *a, const void *b, size_t count) 
 /// Whether header, key and value of a record that lies inside its extent are what was written
 /// there.
 bool cpmem_record_verifies(const struct cpmem_record *record, uint64_t salt, uint64_t location);
-/// The same, and whether it is one of this key.
+/// The same, and whether it is one of this key of a table.
 bool cpmem_record_answers(const struct cpmem_record *record, const void *key, size_t key_length,
-                          uint64_t salt, uint64_t location);
+                          uint16_t table, uint64_t salt, uint64_t location);
 
 /// Bytewise order of two byte ranges: below, equal to or above zero.
 static inline int cpmem_compare(const void *a, size_t a_count, const void *b, size_t b_count) {

@@ -97,22 +97,27 @@ struct CheckpointLayout: Sendable {
     let shards: Int
     let buckets: Int
     let overflow: Int
+    let tables: Int
     let segmentsOffset: Int
     let shardsOffset: Int
+    let tablesOffset: Int
     let bucketsOffset: Int
     let overflowOffset: Int
     let length: Int
 
-    init(shards: Int, buckets: Int, overflow: Int, segments: Int) {
+    /// - Parameter tables: the highest number of a named one.
+    init(shards: Int, buckets: Int, overflow: Int, segments: Int, tables: Int) {
         func lines<T>(of type: T.Type, _ count: Int) -> Int {
             Units(roundingUp: count * MemoryLayout<T>.size).bytes
         }
         self.shards = shards
         self.buckets = buckets
         self.overflow = overflow
+        self.tables = tables
         segmentsOffset = lines(of: cpmem_checkpoint.self, 1)
         shardsOffset = segmentsOffset + lines(of: cpmem_checkpoint_segment.self, segments)
-        bucketsOffset = shardsOffset + lines(of: cpmem_checkpoint_shard.self, shards)
+        tablesOffset = shardsOffset + lines(of: cpmem_checkpoint_shard.self, shards)
+        bucketsOffset = tablesOffset + lines(of: UInt64.self, tables)
         overflowOffset = bucketsOffset + buckets * BucketLayout.bytes
         length = overflowOffset + overflow * BucketLayout.bytes
     }
@@ -145,16 +150,17 @@ struct CheckpointDraft {
 
     /// - Parameters:
     ///   - coverage: that of each segment of the pool.
+    ///   - tables: keys of each named table, from number 1 on.
     ///   - salt: that of the life of the extent it is written to.
     init(
-        _ index: IndexImage, coverage: [ExtentCoverage], nextSequence: SequenceNumber,
-        salt: UInt64
+        _ index: IndexImage, coverage: [ExtentCoverage], tables: [Int],
+        nextSequence: SequenceNumber, salt: UInt64
     ) {
         let buckets = index.buckets.count / BucketLayout.bytes
         let overflow = index.overflow.count / BucketLayout.bytes
         let layout = CheckpointLayout(
             shards: index.shards.count, buckets: buckets, overflow: overflow,
-            segments: coverage.count)
+            segments: coverage.count, tables: tables.count)
         var header = cpmem_checkpoint()
         header.magic = CPMEM_CHECKPOINT_MAGIC
         header.length = UInt64(layout.length)
@@ -165,6 +171,7 @@ struct CheckpointDraft {
         header.segment_count = UInt64(coverage.count)
         header.next_sequence = nextSequence.rawValue
         header.base_bits = UInt64(index.shape.baseBits)
+        header.table_count = UInt64(tables.count)
         var head = [UInt8](repeating: 0, count: layout.bucketsOffset)
         unsafe head.withUnsafeMutableBytes { head in
             for (number, known) in coverage.enumerated() {
@@ -176,6 +183,11 @@ struct CheckpointDraft {
                 unsafe head.storeBytes(
                     of: state.entry, toByteOffset: layout.offset(ofShard: shard),
                     as: cpmem_checkpoint_shard.self)
+            }
+            for (number, keys) in tables.enumerated() {
+                unsafe head.storeBytes(
+                    of: UInt64(keys), toByteOffset: layout.tablesOffset + number * 8,
+                    as: UInt64.self)
             }
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)
             let bytes = unsafe ByteView(UnsafeRawBufferPointer(head))

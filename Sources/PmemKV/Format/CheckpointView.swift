@@ -6,6 +6,10 @@ struct CheckpointHead: Sendable {
     let layout: CheckpointLayout
     let shape: IndexShape
     let shards: [ShardState]
+    /// Keys of each named table, from number 1 on.
+    let tables: [UInt64]
+    /// Every record that it knows has a lower number.
+    let nextSequence: SequenceNumber
     private let bytes: [UInt8]
     /// The checksum that stands there, and the state of one over the salt and the head.
     private let checksum: UInt32
@@ -24,11 +28,13 @@ struct CheckpointHead: Sendable {
         guard header.magic == CPMEM_CHECKPOINT_MAGIC, header.length == UInt64(length),
             header.segment_count == UInt64(segmentCount), header.bucket_count <= mostBuckets,
             header.overflow_count <= mostBuckets,
+            header.table_count <= UInt64(TableNumber.named.count),
             let shape = IndexShape(baseBits: header.base_bits, shards: header.shard_count)
         else { return nil }
         let layout = CheckpointLayout(
             shards: shape.shards.count, buckets: Int(header.bucket_count),
-            overflow: Int(header.overflow_count), segments: segmentCount)
+            overflow: Int(header.overflow_count), segments: segmentCount,
+            tables: Int(header.table_count))
         return layout.length == length ? layout : nil
     }
 
@@ -47,6 +53,10 @@ struct CheckpointHead: Sendable {
         shards = shape.shards.map { shard in
             ShardState(view.load(cpmem_checkpoint_shard.self, at: layout.offset(ofShard: shard)))
         }
+        tables = (0..<layout.tables).map {
+            view.load(UInt64.self, at: layout.tablesOffset + $0 * 8)
+        }
+        nextSequence = SequenceNumber(header.next_sequence)
         bytes = view.array
         checksum = header.checksum
         state = ~CheckpointLayout.checksum(salt: salt, [view]).value

@@ -160,8 +160,8 @@ struct ExtentWalk {
     private mutating func take(_ view: RecordView, at position: Units) {
         guard let kind = view.kind else { return }
         let entry = SummaryEntry(
-            hash: KeyHash(of: view.key, seed: seed), sequence: view.sequence, offset: position,
-            units: view.units, kind: kind)
+            hash: view.tableKey.hash(seed: seed), sequence: view.sequence, offset: position,
+            units: view.units, kind: kind, isExtended: view.isExtended)
         contents.maximumSequence = max(contents.maximumSequence, view.sequence)
         let remaining = view.batchRemaining
         if let next = batchNext, next.sequence != view.sequence || next.remaining != remaining {

@@ -7,6 +7,13 @@ package enum RecordKind: UInt8, Sendable {
     /// The key is absent. Stays for as long as an older put of the key could be found without it.
     case tombstone = 2
 
+    /// The bit beside the kind that a record with an extension has.
+    fileprivate static let extended: UInt8 = 4
+
+    /// The kind in a record's header; nil for one that this version does not know.
+    @inline(__always)
+    fileprivate init?(header byte: UInt8) { self.init(rawValue: byte & ~Self.extended) }
+
     private static let summaryTombstone: UInt32 = 1 << 31
 
     /// The kind as a summary's entry has it, above the units of the record.
@@ -18,8 +25,10 @@ package enum RecordKind: UInt8, Sendable {
         self = word & Self.summaryTombstone != 0 ? .tombstone : .put
     }
 
+    /// The bit of an entry's word beside that: the record has an extension.
+    static let summaryExtended: UInt32 = 1 << 30
     /// The bits of an entry's word that are units.
-    static let summaryUnits = ~summaryTombstone
+    static let summaryUnits = summaryExtended - 1
 
     /// Whether a reader is given records of this kind: the index points at them, and they are
     /// alive for as long as it does. The others only hide older versions.
@@ -31,19 +40,22 @@ package enum RecordKind: UInt8, Sendable {
 enum RecordLayout {
     static let headerSize = MemoryLayout<cpmem_record>.size
     static let maximumKeyLength = 65_536
-    static let maximumValueLength = (1 << 40) - 1
+    static let extensionSize = Int(CPMEM_EXTENSION_SIZE)
+    /// A record with the longest key has no more units than an entry of a summary has bits for.
+    static let maximumValueLength = Int(RecordKind.summaryUnits) * Geometry.line - (1 << 17)
 
     /// Units a record of this key and value takes.
     @inline(__always)
-    static func units(keyLength: Int, valueLength: Int) -> Units {
-        Units(roundingUp: headerSize + keyLength + valueLength)
+    static func units(keyLength: Int, valueLength: Int, isExtended: Bool) -> Units {
+        Units(
+            roundingUp: headerSize + (isExtended ? extensionSize : 0) + keyLength + valueLength)
     }
 
     /// Lines to ask for ahead of a look at a record: a short one is then wholly on its way.
     static let shortLines = 4
 
-    /// Bytes of a key that a record longer than a segment has room for in any case, so that how
-    /// long a value may be does not depend on its key.
+    /// Bytes of extension and key that a record longer than a segment has room for in any case, so
+    /// that how long a value may be does not depend on its key.
     static let keyAllowance = 64
 
     /// Bytes of the longest value under such a key in so many units.
@@ -83,7 +95,18 @@ struct RecordView {
     var valueLength: Int { Int(cpmem_shape_value_length(header.shape)) }
     /// Nil for a kind that this version does not know.
     @inline(__always)
-    var kind: RecordKind? { RecordKind(rawValue: cpmem_shape_kind(header.shape)) }
+    var kind: RecordKind? { RecordKind(header: cpmem_shape_kind(header.shape)) }
+    /// Bytes of the extension; none in most records.
+    @inline(__always)
+    private var extensionLength: Int { Int(cpmem_shape_extension(header.shape)) }
+    var isExtended: Bool { extensionLength > 0 }
+    /// The table that the key belongs to.
+    @inline(__always)
+    var table: TableNumber {
+        guard extensionLength > 0 else { return .unnamed }
+        let word = unsafe cpmem_extension(base.assumingMemoryBound(to: cpmem_record.self))
+        return TableNumber(cpmem_extension_table(word))
+    }
     @inline(__always)
     var sequence: SequenceNumber { SequenceNumber(header.sequence) }
     /// How far the extent was durable when this record was written.
@@ -94,23 +117,29 @@ struct RecordView {
     /// Records of the same batch that follow.
     var batchRemaining: UInt32 { header.batch_remaining }
     @inline(__always)
-    var units: Units { RecordLayout.units(keyLength: keyLength, valueLength: valueLength) }
+    var units: Units { Units(roundingUp: byteCount) }
+    /// Where the key begins.
+    @inline(__always)
+    private var keyStart: Int { RecordLayout.headerSize &+ extensionLength }
     /// Bytes of header, key and value.
     @inline(__always)
-    var byteCount: Int { RecordLayout.headerSize &+ keyLength &+ valueLength }
+    var byteCount: Int { keyStart &+ keyLength &+ valueLength }
+    /// The bytes of the key, without the table.
     @inline(__always)
     var key: ByteView {
-        unsafe ByteView(base: base + RecordLayout.headerSize, count: keyLength)
+        unsafe ByteView(base: base + keyStart, count: keyLength)
     }
+    /// The key with its table.
+    var tableKey: TableKey { TableKey(key, in: TableRef(table)) }
     @inline(__always)
     var value: ByteView {
-        unsafe ByteView(base: base + RecordLayout.headerSize + keyLength, count: valueLength)
+        unsafe ByteView(base: base + keyStart + keyLength, count: valueLength)
     }
 
     /// Both, as they lie one behind the other.
     @inline(__always)
     var keyAndValue: ByteView {
-        unsafe ByteView(base: base + RecordLayout.headerSize, count: keyLength &+ valueLength)
+        unsafe ByteView(base: base + keyStart, count: keyLength &+ valueLength)
     }
 
     /// Whether two headers state the same kind and lengths.
@@ -125,7 +154,8 @@ struct RecordView {
     func verifyHeader() -> Bool {
         unsafe cpmem_header_checksum(
             base.assumingMemoryBound(to: cpmem_record.self), base + RecordLayout.headerSize,
-            UInt32(keyLength), extent.salt, location.units) == header.header_checksum
+            UInt32(extensionLength + keyLength), extent.salt, location.units)
+            == header.header_checksum
     }
 
     /// Whether the value, which fits, is what the header says.
@@ -145,36 +175,48 @@ struct RecordView {
 
     /// Whether the record is one of this key, and is what was written. The same as both in turn.
     @inline(__always)
-    func isSound(ofKey key: ByteView) -> Bool {
+    func isSound(ofKey key: TableKey) -> Bool {
         unsafe fits
             && cpmem_record_answers(
-                base.assumingMemoryBound(to: cpmem_record.self), key.baseAddress, key.count,
-                extent.salt, location.units)
+                base.assumingMemoryBound(to: cpmem_record.self), key.bytes.baseAddress,
+                key.bytes.count, key.table.rawValue, extent.salt, location.units)
     }
 
     @inline(__always)
-    func hasKey(_ other: ByteView) -> Bool { key.hasSameBytes(as: other) }
+    func hasKey(_ other: TableKey) -> Bool {
+        table == other.table && key.hasSameBytes(as: other.bytes)
+    }
 }
 
 /// A record about to be written: its bytes as they will stand on the medium.
 @safe
 struct RecordDraft {
     private var header: cpmem_record
+    /// Zero where there is to be none.
+    private let word: UInt64
     let key: ByteView
     let value: ByteView
 
     @inline(__always)
     init(
-        kind: RecordKind, key: ByteView, value: ByteView, sequence: SequenceNumber,
+        kind: RecordKind, key: TableKey, value: ByteView, sequence: SequenceNumber,
         batchRemaining: UInt32
     ) {
-        self.key = key
+        self.key = key.bytes
         self.value = value
+        word = UInt64(key.table.rawValue)
+        let isExtended = word != 0
         header = cpmem_record(
             header_checksum: 0, value_checksum: 0, sequence: sequence.rawValue,
             durable_units: 0, batch_remaining: batchRemaining,
-            shape: cpmem_shape(kind.rawValue, UInt32(key.count), UInt64(value.count)))
+            shape: cpmem_shape(
+                kind.rawValue | (isExtended ? RecordKind.extended : 0), UInt32(key.bytes.count),
+                UInt64(value.count)))
     }
+
+    /// Bytes in front of the key.
+    @inline(__always)
+    var headerSize: Int { RecordLayout.headerSize &+ Int(cpmem_shape_extension(header.shape)) }
 
     /// Whether no other record of the same batch follows.
     var isLastOfBatch: Bool { header.batch_remaining == 0 }
@@ -187,8 +229,11 @@ struct RecordDraft {
         header.value_checksum = valueChecksum
         header.durable_units = UInt32(truncatingIfNeeded: durableEnd.count)
         header.header_checksum = unsafe withUnsafePointer(to: header) {
-            unsafe cpmem_header_checksum(
-                $0, key.baseAddress, UInt32(key.count), salt, location.units)
+            unsafe word == 0
+                ? cpmem_header_checksum(
+                    $0, key.baseAddress, UInt32(key.count), salt, location.units)
+                : cpmem_extended_checksum(
+                    $0, word, key.baseAddress, UInt32(key.count), salt, location.units)
         }
     }
 
@@ -200,14 +245,19 @@ struct RecordDraft {
         // What is behind the end lies in the last line.
         unsafe cpmem_zero_line(staging + (units.bytes &- Geometry.line))
         unsafe staging.storeBytes(of: header, as: cpmem_record.self)
-        let end = RecordLayout.headerSize
+        if word != 0 {
+            unsafe staging.storeBytes(
+                of: word, toByteOffset: RecordLayout.headerSize, as: UInt64.self)
+        }
+        let end = headerSize
         unsafe Self.copy(key, to: staging + end)
         unsafe Self.copy(value, to: staging + (end &+ key.count))
     }
 
-    /// Gives the header's bytes to body.
+    /// Gives what stands in front of the key to body.
     func withHeader(_ body: (ByteView) -> Void) {
-        unsafe withUnsafeBytes(of: header) { unsafe body(ByteView($0)) }
+        var both = (header, word)
+        unsafe withUnsafeBytes(of: &both) { unsafe body(ByteView($0).prefix(headerSize)) }
     }
 
     @inline(__always)

@@ -5,12 +5,15 @@ typealias SummaryEntry = cpmem_summary_entry
 
 extension SummaryEntry {
     @inline(__always)
-    init(hash: KeyHash, sequence: SequenceNumber, offset: Units, units: Units, kind: RecordKind) {
+    init(
+        hash: KeyHash, sequence: SequenceNumber, offset: Units, units: Units, kind: RecordKind,
+        isExtended: Bool
+    ) {
         self.init(
             key_hash: hash.rawValue, sequence: sequence.rawValue,
             offset_units: UInt32(truncatingIfNeeded: offset.count),
             kind_and_units: UInt32(truncatingIfNeeded: units.count)
-                | kind.summaryBits)
+                | kind.summaryBits | (isExtended ? RecordKind.summaryExtended : 0))
     }
 
     func isSame(as other: SummaryEntry) -> Bool {
@@ -29,6 +32,9 @@ extension SummaryEntry {
     var units: Units { Units(Int(kind_and_units & RecordKind.summaryUnits)) }
     @inline(__always)
     var kind: RecordKind { RecordKind(summaryBits: kind_and_units) }
+    /// Whether the record has an extension, which tells its table.
+    @inline(__always)
+    var isExtended: Bool { kind_and_units & RecordKind.summaryExtended != 0 }
 }
 
 /// The summary behind the last record of a sealed extent.

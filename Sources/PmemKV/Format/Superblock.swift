@@ -23,11 +23,14 @@ package struct Superblock: Sendable {
         let rawValue: UInt64
         /// Batches may go on from one extent to another (I11).
         static let spanningBatches = Features(rawValue: CPMEM_FEATURE_SPANNING_BATCHES)
+        /// There are, or were, named tables, or the unnamed one was cleared: records may have
+        /// extensions, and a catalog tells which of them count.
+        static let tables = Features(rawValue: CPMEM_FEATURE_TABLES)
         /// The pool is being filled with what it is to be a copy of. Programs that do not know of
         /// it refuse the pool, too.
         static let incomplete = Features(rawValue: CPMEM_FEATURE_INCOMPLETE)
         /// Those that this program knows.
-        static let known: Features = [.spanningBatches, .incomplete]
+        static let known: Features = [.spanningBatches, .tables, .incomplete]
     }
 
     static let copies = 2

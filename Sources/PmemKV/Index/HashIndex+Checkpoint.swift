@@ -1,10 +1,11 @@
 /// The index's side of its checkpoint.
 extension HashIndex {
-    /// What a checkpoint of the index as it is would look like in a pool of so many segments.
-    func checkpointLayout(segmentCount: Int) -> CheckpointLayout {
+    /// What a checkpoint of the index as it is would look like in a pool of so many segments, and
+    /// numbers of tables.
+    func checkpointLayout(segmentCount: Int, tables: Int) -> CheckpointLayout {
         CheckpointLayout(
             shards: shards.count, buckets: bucketsUsed, overflow: overflowCount,
-            segments: segmentCount)
+            segments: segmentCount, tables: tables)
     }
 
     /// The index's own memory, for a checkpoint. Nobody changes the index, and it lives, as long

@@ -37,15 +37,18 @@ extension HashIndex {
     }
 
     /// Counts items that were filled in, takes those of these hashes that name these locations out
-    /// again, and gives the shard the buckets that it then lacks.
+    /// again, and gives the shard the buckets that it then lacks. Returns what was taken out.
     func settle(
         _ shard: ShardNumber, filled: Int, leavingOut superfluous: [(KeyHash, Location)]
-    ) throws(StoreError) {
+    ) throws(StoreError) -> [Location] {
         // Whoever finds no overflow bucket of its own looks for those of other shards.
         try lock(ofShard: shard).withLock { () throws(StoreError) in
             self[shard, .items].addAsOnlyWriter(UInt64(filled))
+            var removed: [Location] = []
             for (hash, location) in superfluous {
-                if let place = place(of: hash, holding: location) { remove(place, of: hash) }
+                guard let place = place(of: hash, holding: location) else { continue }
+                remove(place, of: hash)
+                removed.append(location)
             }
             let items = self[shard, .items].loadRelaxed()
             var buckets = 0
@@ -53,6 +56,7 @@ extension HashIndex {
                 buckets = word(of: shard).buckets
                 try splitOneBucket(of: shard)
             }
+            return removed
         }
     }
 

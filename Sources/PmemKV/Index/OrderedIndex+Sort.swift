@@ -13,14 +13,20 @@ extension OrderedIndex {
     /// Records ahead of the one looked at that are on their way to the processor.
     private static let lookahead = 16
 
-    /// Fills the empty index with all that the hash index names. Nobody else uses the store yet.
+    /// Fills the empty index with what the hash index names of its table. Nobody else uses the
+    /// store yet. Returns the places of other tables' records that were met.
     ///
+    /// - Parameter known: the places of the table's records, where somebody has met them; nil for
+    ///   all that the hash index names.
     /// - Complexity: O(n) where keys are spread evenly, O(n log n) at most, on `threads` threads at
     ///   most; about 50 bytes a key meanwhile.
-    func load(threads: Int) throws(StoreError) {
-        var shared = try sharedSample()
-        let groups = SegmentGroups(records.log.geometry, records: records.index.count)
-        let places = try places(in: groups, threads: threads)
+    func load(
+        _ known: [Location]? = nil, threads: Int
+    ) throws(StoreError) -> [TableNumber: [Location]] {
+        var shared = try sharedSample(of: known)
+        let groups = SegmentGroups(
+            records.log.geometry, records: known?.count ?? records.index.count)
+        let places = try places(known, in: groups, threads: threads)
         var runs = try read(places, groups, behind: shared, threads: threads)
         if let lowest = runs.map(\.shared).min(), lowest < shared.count {
             shared.removeLast(shared.count - lowest)
@@ -48,12 +54,15 @@ extension OrderedIndex {
             return entries
         }
         try load(sorted, sharing: shared, threads: threads)
+        var others: [TableNumber: [Location]] = [:]
+        for run in runs { others.merge(run.others, uniquingKeysWith: +) }
+        return others
     }
 
     /// What some of the keys begin with: few, since each may lie in a page that nobody has touched.
-    private func sharedSample() throws(StoreError) -> [UInt8] {
-        var places: [Location] = []
-        for shard in records.index.shards where places.count < Self.samples {
+    private func sharedSample(of known: [Location]?) throws(StoreError) -> [UInt8] {
+        var places = Array((known ?? []).prefix(Self.samples))
+        for shard in records.index.shards where known == nil && places.count < Self.samples {
             records.index.forEachLocation(inShard: shard) { location in
                 if places.count < Self.samples { places.append(location) }
             }
@@ -61,7 +70,7 @@ extension OrderedIndex {
         var shared: [UInt8]?
         for place in places {
             _ = try records.log.withRecord(at: place) { record throws(StoreError) -> Void? in
-                guard record.knowsKey else { return nil }
+                guard record.knowsKey, record.table == table else { return nil }
                 let start = record.key.prefix(min(record.keyLength, OrderedNode.sharedCapacity))
                 let known = shared ?? start.array
                 shared = Array(known.prefix(record.key.commonPrefix(with: known)))
@@ -71,10 +80,18 @@ extension OrderedIndex {
         return shared ?? []
     }
 
-    /// All that the hash index names, in runs in each of which what lies in neighbouring segments
-    /// stands side by side; so many groups of these.
-    private func places(in groups: SegmentGroups, threads: Int) throws(StoreError) -> [OrderedRun] {
+    /// The places that are known, or all that the hash index names, in runs in each of which what
+    /// lies in neighbouring segments stands side by side; so many groups of these.
+    private func places(
+        _ known: [Location]?, in groups: SegmentGroups, threads: Int
+    ) throws(StoreError) -> [OrderedRun] {
         let index = records.index
+        if let known {
+            var run = OrderedRun()
+            run.entries = known.map { Entry(prefix: 0, location: $0) }
+            run.distribute(groups.count) { groups.group(of: $0.location) }
+            return [run]
+        }
         return try inParallel(index.shards.count, threads: threads) {
             number throws(StoreError) -> OrderedRun in
             let shard = ShardNumber(number)
@@ -116,13 +133,19 @@ extension OrderedIndex {
         let log = records.log
         let places = run.entries
         run.entries.removeAll(keepingCapacity: true)
+        var others: [TableNumber: [Location]] = [:]
+        defer { run.others = others }
         for (number, entry) in places.enumerated() {
             if number + Self.lookahead < places.count {
                 log.prefetchRecord(at: places[number + Self.lookahead].location)
             }
             let prefix = try log.withRecord(at: entry.location) {
-                record throws(StoreError) -> UInt64? in
+                record throws(StoreError) -> UInt64?? in
                 guard record.knowsKey else { return nil }
+                guard record.table == table else {
+                    others[record.table, default: []].append(entry.location)
+                    return .some(nil)
+                }
                 let common = shared.isEmpty ? 0 : record.key.commonPrefix(with: shared)
                 run.shared = min(run.shared, common)
                 return record.key.dropFirst(common).sortPrefix
@@ -131,7 +154,9 @@ extension OrderedIndex {
                 run.unknown = log.damage(at: entry.location)
                 continue
             }
-            run.entries.append(Entry(prefix: prefix, location: entry.location))
+            if let prefix {
+                run.entries.append(Entry(prefix: prefix, location: entry.location))
+            }
         }
         for entry in run.entries { trusted.insert(entry.location) }
     }

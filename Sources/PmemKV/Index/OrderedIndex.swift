@@ -29,24 +29,24 @@ import CPmem
 /// - Nodes and separators that were taken out are freed two epochs later.
 final class OrderedIndex: @unchecked Sendable {
     let records: RecordIndex
+    /// The table whose keys these are.
+    let table: TableNumber
     let trusted: TrustBits
     private let retired = RetiredMemory()
-    /// The structure lock, the root's address, bytes of DRAM taken; in the other line batches that
-    /// are being published.
-    private let control = SharedLines(2)
+    /// The structure lock, the root's address, bytes of DRAM taken.
+    private let control = SharedLines(1)
     /// Held while nodes come or go.
     var structureLock: SpinLock { SpinLock(control[0]) }
     private var rootWord: AtomicWord { control[1] }
     private var bytesWord: AtomicWord { control[2] }
-    @inline(__always)
-    private var batches: AtomicWord { control[1, 0] }
     /// Set while the index is filled: a record whose key cannot be told, so that no scan is
     /// complete.
     var unknownKey: StoreError?
 
-    init(_ records: RecordIndex) {
+    init(_ records: RecordIndex, of table: TableNumber, _ trusted: TrustBits) {
         self.records = records
-        trusted = TrustBits(records.log.geometry)
+        self.table = table
+        self.trusted = trusted
         root = makeNode(.leaf)
     }
 
@@ -60,10 +60,12 @@ final class OrderedIndex: @unchecked Sendable {
 
     // MARK: Memory
 
-    /// Bytes of DRAM that nodes, separators and bits take.
-    var memoryBytes: Int {
-        Int(truncatingIfNeeded: bytesWord.loadRelaxed()) + trusted.memoryBytes
-    }
+    /// Bytes of DRAM that nodes and separators take.
+    var memoryBytes: Int { Int(truncatingIfNeeded: bytesWord.loadRelaxed()) }
+
+    /// A key with the table.
+    @inline(__always)
+    func tableKey(_ key: ByteView) -> TableKey { TableKey(key, in: TableRef(table)) }
 
     @inline(__always)
     private func account(_ bytes: Int) {
@@ -111,20 +113,13 @@ final class OrderedIndex: @unchecked Sendable {
 
     /// The hash index is about to name another record of this key, or none. Shard locked.
     @inline(__always)
-    func distrust(_ location: Location) {
-        // Nobody else changes this bit meanwhile, and most often it has long been taken back.
-        if trusted.contains(location) { trusted.remove(location) }
-    }
+    func distrust(_ location: Location) { trusted.take(back: location) }
 
     /// Whether the hash index names the record there. Inside an epoch in which a slot named it.
     @inline(__always)
     func isTrusted(_ location: Location) -> Bool {
-        batches.loadAcquire() == 0 && trusted.contains(location)
+        trusted.areValid && trusted.contains(location)
     }
-
-    /// Around the changes of a batch, all of which readers are to see or none.
-    func beginBatch() { batches.fetchAdd(1) }
-    func endBatch() { batches.fetchSubtract(1) }
 
     // MARK: Changing
 

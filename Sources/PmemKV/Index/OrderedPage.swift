@@ -142,7 +142,7 @@ struct OrderedPage: ~Copyable {
         // Each step of all of them waits for the processor's memory once.
         let hashes = numbers.map { number in
             index.withKey(of: self[number]) { key in
-                let hash = index.records.hash(key)
+                let hash = index.records.hash(index.tableKey(key))
                 index.records.index.prefetch(hash)
                 return hash
             }
@@ -188,7 +188,9 @@ struct OrderedPage: ~Copyable {
         // Not waited for: the owner may be waiting for a medium.
         guard lock.tryLock() else { return nil }
         defer { lock.unlock() }
-        guard let newest = try? index.records.locate(key, hash)?.location else { return nil }
+        guard let newest = try? index.records.locate(index.tableKey(key), hash)?.location else {
+            return nil
+        }
         if let isMoved = slots?.move(number, to: newest), isMoved {
             index.trust(newest)
             return newest

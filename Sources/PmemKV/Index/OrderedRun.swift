@@ -6,6 +6,8 @@ struct OrderedRun {
     typealias Entry = OrderedIndex.Entry
 
     var entries: [Entry] = []
+    /// The places of records that belong to other tables.
+    var others: [TableNumber: [Location]] = [:]
     /// A record whose key cannot be told.
     var unknown: StoreError?
     /// How much of the expected beginning all keys have.

@@ -16,7 +16,7 @@ extension RecordIndex {
     ///   - frame: what pins the extent, until the next record or its end.
     ///   - snapshot: what to read in; nil for what there is now.
     func lend<R>(
-        _ key: ByteView, _ hash: KeyHash, seenBy snapshot: LivingSnapshot? = nil,
+        _ key: TableKey, _ hash: KeyHash, seenBy snapshot: LivingSnapshot? = nil,
         in frame: borrowing CallbackFrame, _ body: (Borrowed) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         guard unsafe log.medium.base != nil else {
@@ -45,7 +45,7 @@ extension RecordIndex {
 
     /// The same where reading takes a system call and memory anyway.
     private func lendCopy<R>(
-        _ key: ByteView, _ hash: KeyHash, _ snapshot: LivingSnapshot?,
+        _ key: TableKey, _ hash: KeyHash, _ snapshot: LivingSnapshot?,
         _ body: (Borrowed) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         let copy = try withRecord(key, hash, seenBy: snapshot) {

@@ -1,11 +1,14 @@
 /// Reading what a snapshot sees.
 extension RecordIndex {
-    /// A snapshot of what is complete now, for reads of keys in a range.
+    /// A snapshot of what is complete now, for reads of keys in a range of a table.
     ///
     /// - Complexity: O(shards), some nanoseconds each; waits for writes under way.
-    func beginSnapshot(of range: KeyRange) throws(StoreError) -> LivingSnapshot {
+    func beginSnapshot(
+        of range: KeyRange, in table: TableNumber
+    ) throws(StoreError) -> LivingSnapshot {
         try gate.checkReadable()
-        let snapshot = snapshots.begin(count: nil, range: range, isFixed: gate.isReadOnly)
+        let scope = LivingSnapshot.Scope(table: table, range: range)
+        let snapshot = snapshots.begin(tables: nil, scope: scope, isFixed: gate.isReadOnly)
         // Writers with lower numbers hold their shards since before they took them.
         index.awaitWriters()
         return snapshot
@@ -18,14 +21,15 @@ extension RecordIndex {
         try gate.checkReadable()
         for shard in index.shards { index.lock(ofShard: shard).lock() }
         defer { for shard in index.shards { index.lock(ofShard: shard).unlock() } }
-        return snapshots.begin(count: index.count, isFixed: gate.isReadOnly)
+        let seen = SeenTables(tables, unnamedKeys: index.count - tables.otherItems)
+        return snapshots.begin(tables: seen, scope: nil, isFixed: gate.isReadOnly)
     }
 
     /// Gives the record of a key that a snapshot sees, or without one the newest, to body,
     /// verified, or returns nil when there is none.
     @inline(__always)
     func withRecord<R>(
-        _ key: ByteView, _ hash: KeyHash, seenBy snapshot: LivingSnapshot?,
+        _ key: TableKey, _ hash: KeyHash, seenBy snapshot: LivingSnapshot?,
         _ body: (RecordView) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         guard let snapshot else { return try withRecord(key, hash, body) }
@@ -36,7 +40,7 @@ extension RecordIndex {
     /// has it kept first: so what is not found in the index by then is found there.
     @inline(never)
     private func withSeenRecord<R>(
-        _ key: ByteView, _ hash: KeyHash, _ snapshot: LivingSnapshot,
+        _ key: TableKey, _ hash: KeyHash, _ snapshot: LivingSnapshot,
         _ body: (RecordView) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try check(snapshot)
@@ -52,7 +56,7 @@ extension RecordIndex {
     }
 
     private func withKeptRecord<R>(
-        _ key: ByteView, _ hash: KeyHash, seenBy snapshot: LivingSnapshot,
+        _ key: TableKey, _ hash: KeyHash, seenBy snapshot: LivingSnapshot,
         _ body: (RecordView) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try epochs.reading { () throws(StoreError) -> R? in
@@ -64,6 +68,7 @@ extension RecordIndex {
                     guard mayBeShown(record), record.hasKey(key) else {
                         throw log.damage(record)
                     }
+                    guard record.sequence >= key.floor else { return nil }
                     let result = try body(record)
                     try self.checkStillThere(record)
                     return result

@@ -3,6 +3,8 @@ import CPmem
 /// The records of a store by their keys: the hash index and the log it points into.
 ///
 /// Invariants:
+/// - A record below its key's floor is not found, whether or not the index still names it; nor is
+///   any of a table that is no longer the one that was asked for (``Tables``).
 /// - A miss is believed only when no record that might be the key's is damaged.
 /// - Readers are inside an epoch: what they found stays where it is.
 /// - A page that the medium loses reads as zeroes from then on, after it was verified, too. So once
@@ -15,6 +17,7 @@ final class RecordIndex: Sendable {
     let gate: Gate
     let epochs = Epochs()
     let snapshots: Snapshots
+    let tables = Tables()
     private let verifiesReads: Bool
     private let faultsAtOpen = cpmem_guard_total_faults()
 
@@ -27,7 +30,11 @@ final class RecordIndex: Sendable {
     }
 
     @inline(__always)
-    func hash(_ key: ByteView) -> KeyHash { KeyHash(of: key, seed: index.seed) }
+    func hash(_ key: TableKey) -> KeyHash { key.hash(seed: index.seed) }
+
+    /// A key of the unnamed table as it is now.
+    @inline(__always)
+    func unnamed(_ key: ByteView) -> TableKey { tables.unnamed.key(key) }
 
     // MARK: For readers
 
@@ -38,7 +45,7 @@ final class RecordIndex: Sendable {
     /// medium failed under it.
     @inline(__always)
     func withRecord<R>(
-        _ key: ByteView, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
+        _ key: TableKey, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         guard let base = unsafe log.medium.base else {
             return try withUnmappedRecord(key, hash, body)
@@ -47,7 +54,7 @@ final class RecordIndex: Sendable {
             try gate.checkReadable()
             var found = unsafe likelyRecord(key, hash, over: base)
             if found == nil { found = try unsafe findRecord(key, hash, over: base) }
-            guard let found else { return nil }
+            guard let found, tables.isCurrent(key.ref) else { return nil }
             let result = try body(found)
             try self.checkStillThere(found)
             return result
@@ -59,7 +66,7 @@ final class RecordIndex: Sendable {
     /// processor can begin while this one waits for its two lines.
     @unsafe @inline(__always)
     private func likelyRecord(
-        _ key: ByteView, _ hash: KeyHash, over base: UnsafeRawPointer
+        _ key: TableKey, _ hash: KeyHash, over base: UnsafeRawPointer
     ) -> RecordView? {
         guard let location = index.likelyItem(of: hash)?.location else { return nil }
         // Where its lines are is not known before its first one has come.
@@ -67,13 +74,13 @@ final class RecordIndex: Sendable {
         guard let record = unsafe log.record(at: location, over: base) else { return nil }
         let isRight =
             verifiesReads ? record.isSound(ofKey: key) : record.fits && record.hasKey(key)
-        return isRight ? record : nil
+        return isRight && record.sequence >= key.floor ? record : nil
     }
 
     /// The record of a key, verified; nil when there is no such key.
     @unsafe @inline(never)
     private func findRecord(
-        _ key: ByteView, _ hash: KeyHash, over base: UnsafeRawPointer
+        _ key: TableKey, _ hash: KeyHash, over base: UnsafeRawPointer
     ) throws(StoreError) -> RecordView? {
         var doubt: Location?
         let found = try index.find(hash) { location throws(StoreError) -> RecordView? in
@@ -118,7 +125,7 @@ final class RecordIndex: Sendable {
     /// The same where reading takes a system call.
     @inline(never)
     private func withUnmappedRecord<R>(
-        _ key: ByteView, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
+        _ key: TableKey, _ hash: KeyHash, _ body: (RecordView) throws(StoreError) -> R
     ) throws(StoreError) -> R? {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
@@ -127,6 +134,7 @@ final class RecordIndex: Sendable {
                 try self.log.withUnmappedRecord(at: location) { record throws(StoreError) -> R? in
                     guard self.isRecord(record, of: key, &doubt) else { return nil }
                     guard record.isSound else { throw self.log.damage(record) }
+                    guard tables.isCurrent(key.ref) else { return nil }
                     return try body(record)
                 }
             }
@@ -136,7 +144,7 @@ final class RecordIndex: Sendable {
     }
 
     /// Whether a key is there; its value is not looked at.
-    func contains(_ key: ByteView, _ hash: KeyHash) throws(StoreError) -> Bool {
+    func contains(_ key: TableKey, _ hash: KeyHash) throws(StoreError) -> Bool {
         try epochs.reading { () throws(StoreError) in
             try gate.checkReadable()
             var doubt: Location?
@@ -146,24 +154,24 @@ final class RecordIndex: Sendable {
                 }
             }
             if found == nil, let doubt { throw log.damage(at: doubt) }
-            return found ?? false
+            return (found ?? false) && tables.isCurrent(key.ref)
         }
     }
 
-    /// Whether a record is one of this key.
+    /// Whether a record is one of this key, and not below its floor.
     ///
-    /// A record of another key with the same fingerprint is rare enough to be verified: if it is
-    /// damaged it may have been this key's, and unless the key turns up elsewhere, "no such key"
-    /// would be a wrong answer. That doubt is left to the caller.
+    /// A record of another key with the same fingerprint, or one below the floor, is rare enough to
+    /// be verified: if it is damaged it may have been this key's, and unless the key turns up
+    /// elsewhere, "no such key" would be a wrong answer. That doubt is left to the caller.
     @inline(__always)
     private func isRecord(
-        _ record: RecordView, of key: ByteView, _ doubt: inout Location?
+        _ record: RecordView, of key: TableKey, _ doubt: inout Location?
     ) -> Bool {
         guard record.fits else {
             doubt = record.location
             return false
         }
-        if record.hasKey(key) { return true }
+        if record.hasKey(key), record.sequence >= key.floor { return true }
         if !record.verifyHeader() { doubt = record.location }
         return false
     }
@@ -188,14 +196,22 @@ final class RecordIndex: Sendable {
         let location: Location
         let units: Units
         let sequence: SequenceNumber
+
     }
 
-    /// Finds the record that a write of this key supersedes. Shard locked.
+    /// Whether a record is below the floor of its table, so that for readers there is none.
+    @inline(__always)
+    func isStale(_ found: Found, in table: TableNumber) -> Bool {
+        found.sequence < tables.floor(table)
+    }
+
+    /// Finds the record that a write of this key supersedes, be it below the key's floor. Shard
+    /// locked.
     ///
     /// A record with the same fingerprint that is too damaged to tell its key is passed over:
     /// should it be this key's, the newer record now found beside it is the right one.
     @inline(__always)
-    func locate(_ key: ByteView, _ hash: KeyHash) throws(StoreError) -> Found? {
+    func locate(_ key: TableKey, _ hash: KeyHash) throws(StoreError) -> Found? {
         let found = try index.locate(hash) {
             location throws(StoreError) -> (Location, Units, SequenceNumber)? in
             try self.log.withRecord(at: location) { record in
@@ -214,8 +230,8 @@ final class RecordIndex: Sendable {
     private static let lookahead = 8
 
     /// Calls body with every record the index holds in these shards, or in all, or with all that a
-    /// snapshot sees, and `damage` with those that cannot tell their key; what a shard holds is
-    /// collected under its lock. Throws `media` when the medium failed meanwhile.
+    /// snapshot sees, of whatever table, and `damage` with those that cannot tell their key; what a
+    /// shard holds is collected under its lock. Throws `media` when the medium failed meanwhile.
     func forEachRecord(
         inShards shards: Range<ShardNumber>? = nil, seenBy snapshot: LivingSnapshot? = nil,
         _ body: (RecordView) -> Void, damage: (RecordView) throws(StoreError) -> Void
@@ -254,14 +270,16 @@ final class RecordIndex: Sendable {
         }
     }
 
-    /// The locations of all records as of one moment: all shards are locked at once.
-    func allLocations() -> [Location] {
+    /// The locations of all records as of one moment, and the floors below which they do not count:
+    /// all shards are locked at once.
+    func allLocations() -> (locations: [Location], floors: [TableNumber: SequenceNumber]) {
         var all: [Location] = []
         all.reserveCapacity(index.count + index.count / 8)
         for shard in index.shards { index.lock(ofShard: shard).lock() }
         for shard in index.shards { all += locations(inShard: shard) }
+        let floors = tables.floors
         for shard in index.shards.reversed() { index.lock(ofShard: shard).unlock() }
-        return all
+        return (all, floors)
     }
 
     /// Shard locked.
@@ -274,7 +292,7 @@ final class RecordIndex: Sendable {
     }
 
     /// Shard locked.
-    private func locations(inShard shard: ShardNumber) -> [Location] {
+    func locations(inShard shard: ShardNumber) -> [Location] {
         var locations: [Location] = []
         locations.reserveCapacity(Int(truncatingIfNeeded: index[shard, .items].loadRelaxed()))
         index.forEachLocation(inShard: shard) { locations.append($0) }

@@ -53,15 +53,17 @@ final class Snapshots: @unchecked Sendable {
     /// or are all locked.
     ///
     /// - Parameters:
-    ///   - count: the keys that it sees; nil where nobody asks.
-    ///   - range: the keys that are read in it.
+    ///   - tables: what it sees of them; nil where nobody asks.
+    ///   - scope: the keys that are read in it; nil for all.
     ///   - isFixed: nothing is ever written.
-    func begin(count: Int?, range: KeyRange = .all, isFixed: Bool) -> LivingSnapshot {
+    func begin(
+        tables: SeenTables?, scope: LivingSnapshot.Scope?, isFixed: Bool
+    ) -> LivingSnapshot {
         lock.withLock {
             // Before the number is taken: see above.
             newestWord.storeRelaxed(.max)
             let number = isFixed ? .end : sequences.watermark()
-            let snapshot = LivingSnapshot(number, count: count, range: range)
+            let snapshot = LivingSnapshot(number, tables: tables, scope: scope)
             living.append(snapshot)
             newestWord.storeRelease(number.rawValue)
             return snapshot
@@ -92,18 +94,18 @@ final class Snapshots: @unchecked Sendable {
 
     /// What is still to be read in a snapshot: other keys are not kept for it.
     func narrow(_ snapshot: LivingSnapshot, to range: KeyRange) {
-        lock.withLock { snapshot.range = range }
+        lock.withLock { snapshot.scope?.range = range }
     }
 
     // MARK: For writers, who hold the key's shard
 
     /// Whether a snapshot sees a record that is superseded by one with this number. If so, it is
     /// counted as kept: ``keep(_:)`` follows.
-    func claim(_ sequence: SequenceNumber, until end: SequenceNumber, _ key: ByteView) -> Bool {
+    func claim(_ sequence: SequenceNumber, until end: SequenceNumber, _ key: TableKey) -> Bool {
         lock.withLock {
             var isSeen = false
             for snapshot in living where snapshot.sees(sequence, until: end) {
-                if snapshot.range.contains(key) { isSeen = true }
+                if snapshot.scope?.contains(key) ?? true { isSeen = true }
             }
             guard isSeen else { return false }
             // Those that do not read the key keep it as well, if others have asked for it: what it
@@ -193,23 +195,33 @@ final class Snapshots: @unchecked Sendable {
 final class LivingSnapshot: @unchecked Sendable {
     /// Records with a lower number are seen.
     let number: SequenceNumber
-    /// Keys that it sees, where somebody asked for them.
-    let count: Int?
+    /// The tables that there were, where somebody asks for that.
+    let tables: SeenTables?
     let begun = MonotonicClock.nanoseconds
-    /// What is read in it. Under the lock of ``Snapshots``.
-    fileprivate var range: KeyRange
+    /// What is read in it; nil for everything. Under the lock of ``Snapshots``.
+    fileprivate var scope: Scope?
     /// Whether anything was ever kept for it. Under the same lock.
     fileprivate var hasKept = false
     private let words = SharedLines(1)
 
-    fileprivate init(_ number: SequenceNumber, count: Int?, range: KeyRange) {
+    /// Keys of a range in one table.
+    struct Scope {
+        let table: TableNumber
+        var range: KeyRange
+
+        func contains(_ key: TableKey) -> Bool {
+            table == key.table && range.contains(key.bytes)
+        }
+    }
+
+    fileprivate init(_ number: SequenceNumber, tables: SeenTables?, scope: Scope?) {
         self.number = number
-        self.count = count
-        self.range = range
+        self.tables = tables
+        self.scope = scope
     }
 
     /// What there is at whatever moment it is looked at. Never ends, and keeps nothing.
-    static func present() -> LivingSnapshot { LivingSnapshot(.end, count: nil, range: .all) }
+    static func present() -> LivingSnapshot { LivingSnapshot(.end, tables: nil, scope: nil) }
 
     private enum End {
         static let byOwner: UInt64 = 1

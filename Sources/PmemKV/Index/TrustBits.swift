@@ -8,8 +8,13 @@
 /// - A clear bit says nothing: one may be missing, and the hash index is asked.
 /// - All bits of an extent are clear when it is freed, since nothing in it is named any more: its
 ///   next life begins without any.
-struct TrustBits: ~Copyable, Sendable {
+/// - While a batch is being published no bit counts.
+final class TrustBits: Sendable {
     private let words: SharedLines
+    private let control = SharedLines(1)
+    /// Batches that are being published.
+    @inline(__always)
+    private var batches: AtomicWord { control[0] }
 
     init(_ geometry: Geometry) {
         let units = geometry.poolSize / Geometry.line + 1
@@ -17,6 +22,14 @@ struct TrustBits: ~Copyable, Sendable {
     }
 
     var memoryBytes: Int { words.count * 64 }
+
+    /// Around the changes of a batch, all of which readers are to see or none.
+    func beginBatch() { batches.fetchAdd(1) }
+    func endBatch() { batches.fetchSubtract(1) }
+
+    /// Whether no batch is being published.
+    @inline(__always)
+    var areValid: Bool { batches.loadAcquire() == 0 }
 
     @inline(__always)
     private func word(_ location: Location) -> AtomicWord {
@@ -34,8 +47,12 @@ struct TrustBits: ~Copyable, Sendable {
     @inline(__always)
     func insert(_ location: Location) { word(location).fetchOr(mask(location)) }
 
+    /// Under the shard's lock of the record's key.
     @inline(__always)
-    func remove(_ location: Location) { word(location).fetchAnd(~mask(location)) }
+    func take(back location: Location) {
+        // Nobody else changes this bit meanwhile, and most often it has long been taken back.
+        if contains(location) { word(location).fetchAnd(~mask(location)) }
+    }
 
     /// Whether no bit is set from one place to another, the end not included. O(units).
     func isEmpty(from start: Location, to end: Location) -> Bool {

@@ -2,15 +2,29 @@
 struct RecordSource {
     let kind: RecordKind
     let hash: KeyHash
-    let key: ByteView
+    let key: TableKey
     let value: ByteView
 
-    static func tombstone(_ key: ByteView, _ hash: KeyHash) -> RecordSource {
+    static func tombstone(_ key: TableKey, _ hash: KeyHash) -> RecordSource {
         RecordSource(kind: .tombstone, hash: hash, key: key, value: .empty)
     }
 
     @inline(__always)
-    var units: Units { RecordLayout.units(keyLength: key.count, valueLength: value.count) }
+    var isExtended: Bool { !key.table.isUnnamed }
+
+    @inline(__always)
+    var units: Units {
+        RecordLayout.units(
+            keyLength: key.bytes.count, valueLength: value.count, isExtended: isExtended)
+    }
+
+    /// What a summary says of the record.
+    @inline(__always)
+    func entry(_ sequence: SequenceNumber, at offset: Units) -> SummaryEntry {
+        SummaryEntry(
+            hash: hash, sequence: sequence, offset: offset, units: units, kind: kind,
+            isExtended: isExtended)
+    }
 }
 
 /// Writing records: begin, append each, finish.
@@ -55,7 +69,7 @@ extension Log {
                 valueChecksum: valueChecksum, through: head, site, deferred: deferred)
         }
         if let extent = head.extent { segments.noteAppended(extent, source.kind, units) }
-        head.advance(source.hash, sequence, units, source.kind)
+        head.advance(source.entry(sequence, at: head.position))
         assert(wasWritten(source, at: location))
         return location
     }
@@ -82,7 +96,8 @@ extension Log {
     ) {
         let emit = { self.emit($0, $1, site, deferred) }
         var stream = unsafe RecordStream(
-            staging: head.staging, location: location, piece: medium.copyPiece)
+            staging: head.staging, location: location, headerSize: draft.headerSize,
+            piece: medium.copyPiece)
         stream.write(draft.key, emit) { _ in }
         var checksum = RunningChecksum()
         stream.write(draft.value, emit) { if known == nil { checksum.add($0) } }

@@ -44,9 +44,11 @@ extension Log {
     func room(for source: RecordSource) -> Units {
         let units = source.units
         guard units.bytes > OwnedHead.stagingBytes else { return units }
-        return RecordLayout.units(
-            keyLength: max(RecordLayout.keyAllowance, source.key.count),
-            valueLength: source.value.count)
+        return max(
+            units,
+            RecordLayout.units(
+                keyLength: RecordLayout.keyAllowance, valueLength: source.value.count,
+                isExtended: false))
     }
 
     /// To be called before each record of a batch that goes beyond the open extent. Goes on to the
@@ -87,10 +89,7 @@ extension Log {
             valueChecksum: nil, through: head, site, deferred: false)
         segments.noteAppended(extent, source.kind, source.units)
         let filled = FilledExtent(extent: extent, end: source.units)
-        let entry = SummaryEntry(
-            hash: source.hash, sequence: sequence, offset: .zero, units: source.units,
-            kind: source.kind)
-        writeSummary([entry].span, of: filled)
+        writeSummary([source.entry(sequence, at: .zero)].span, of: filled)
         head.spanning.filled.append(filled)
         head.spanning.endsInFilled = draft.isLastOfBatch
         assert(wasWritten(source, at: location))

@@ -122,13 +122,9 @@ struct OwnedHead: ~Copyable {
 
     /// A record was written at the position; the position moves behind it.
     @inline(__always)
-    func advance(
-        _ hash: KeyHash, _ sequence: SequenceNumber, _ units: Units, _ kind: RecordKind
-    ) {
-        unsafe head.state.pointee.entries.append(
-            SummaryEntry(
-                hash: hash, sequence: sequence, offset: position, units: units, kind: kind))
-        place.position += units
+    func advance(_ entry: SummaryEntry) {
+        unsafe head.state.pointee.entries.append(entry)
+        place.position += entry.units
         assert(fits(units: .zero, entries: 0))
     }
 

@@ -11,7 +11,7 @@ struct RecordStream {
     private let first: Location
     private let piece: Int
     /// Bytes of the first line that are there, the header's included.
-    private var begun = RecordLayout.headerSize
+    private var begun: Int
     private var staged = 0
     private var next: Location
 
@@ -22,11 +22,14 @@ struct RecordStream {
 
     typealias Emit = (ByteView, Location) -> Void
 
-    /// - Parameter staging: ``OwnedHead/stagingBytes`` at the start of a line.
-    /// - Parameter piece: bytes that go straight to the medium at a time, whole lines.
+    /// - Parameters:
+    ///   - staging: ``OwnedHead/stagingBytes`` at the start of a line.
+    ///   - headerSize: bytes in front of the key.
+    ///   - piece: bytes that go straight to the medium at a time, whole lines.
     @unsafe
-    init(staging: UnsafeMutableRawPointer, location: Location, piece: Int) {
+    init(staging: UnsafeMutableRawPointer, location: Location, headerSize: Int, piece: Int) {
         unsafe buffer = staging
+        begun = headerSize
         first = location
         next = location + Units(1)
         self.piece = piece

@@ -5,6 +5,10 @@ struct LoadedCheckpoint {
     let extent: SegmentNumber?
     /// Nil when the index is an empty one.
     private let coverage: CheckpointCoverage?
+    /// Keys of each named table, from number 1 on, as far as the index has them.
+    let tables: [UInt64]
+    /// Every record in the index has a lower number.
+    let nextSequence: SequenceNumber
 
     /// Whether the index came from a checkpoint and is not just empty.
     var isLoaded: Bool { coverage != nil }
@@ -19,13 +23,17 @@ struct LoadedCheckpoint {
         let place = CheckpointPlace(in: table)
         extent = place?.extent.first
         if let place, let loaded = try Self.load(place, table, medium, threads) {
-            (index, coverage) = loaded
+            (index, coverage) = (loaded.index, loaded.coverage)
+            tables = loaded.head.tables
+            nextSequence = loaded.head.nextSequence
         } else {
             let maximumKeys = Self.maximumKeys(table.geometry)
             index = try HashIndex(
                 shape: HashIndex.shape(maximumKeys: maximumKeys), seed: table.superblock.poolID,
                 maximumKeys: maximumKeys)
             coverage = nil
+            tables = []
+            nextSequence = .zero
         }
     }
 
@@ -36,7 +44,9 @@ struct LoadedCheckpoint {
 
     private static func load(
         _ place: CheckpointPlace, _ table: PoolTable, _ medium: Medium, _ threads: Int
-    ) throws(StoreError) -> (HashIndex, CheckpointCoverage)? {
+    ) throws(StoreError)
+        -> (index: HashIndex, coverage: CheckpointCoverage, head: CheckpointHead)?
+    {
         guard let head = try place.head(reading: medium) else { return nil }
         let index = try HashIndex(
             shape: head.shape, seed: table.superblock.poolID,
@@ -53,7 +63,7 @@ struct LoadedCheckpoint {
                 index.removeItems(inShard: shard) { !coverage.takes($0) }
             }
         }
-        return (index, coverage)
+        return (index, coverage, head)
     }
 
     /// Counts what the checkpoint covers.

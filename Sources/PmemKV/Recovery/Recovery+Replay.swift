@@ -20,20 +20,25 @@ extension Recovery {
             batches.settle(&work[slot].contents)
             try replay.settle(&work[slot])
         }
-        try fill(work, replay, threads: threads)
+        let tables = try fill(work, replay, threads: threads)
         var highest = SequenceNumber.zero
+        var lowest = SequenceNumber.none
         for work in work {
             guard let records = work.records else { continue }
             segments.noteAppended(work.extent, .put, records.puts)
             segments.noteAppended(work.extent, .tombstone, records.tombstones)
             highest = max(highest, records.maximumSequence, work.contents.maximumSequence)
+            lowest = min(lowest, records.minimumSequence)
             collect(work, applied: records.count)
         }
         log.sequences.begin(at: firstSequence(above: highest))
+        try adoptTables(replayed: tables, from: lowest, threads: threads)
     }
 
-    /// Brings the records into the index.
-    private func fill(_ work: [Replay.Work], _ replay: Replay, threads: Int) throws(StoreError) {
+    /// Brings the records into the index. Returns how many items each table has more.
+    private func fill(
+        _ work: [Replay.Work], _ replay: Replay, threads: Int
+    ) throws(StoreError) -> [TableNumber: Int] {
         let index = records.index
         try index.grow(to: expectedKeys(work))
         let parts = replay.parts
@@ -45,11 +50,19 @@ extension Recovery {
             tombstones[index.shape.shard(of: hash).rawValue].append((hash, location))
         }
         let superfluous = tombstones
-        _ = try inParallel(index.shards.count, threads: threads) { number throws(StoreError) in
+        let removed = try inParallel(index.shards.count, threads: threads) {
+            number throws(StoreError) in
             try index.settle(
                 ShardNumber(number), filled: filled.reduce(0) { $0 + $1.items[number] },
                 leavingOut: superfluous[number])
         }
+        var tables: [TableNumber: Int] = [:]
+        for filled in filled { tables.merge(filled.tables, uniquingKeysWith: +) }
+        guard features.contains(.tables) else { return tables }
+        for location in removed.joined() {
+            try replay.count(location, in: &tables, by: -1)
+        }
+        return tables
     }
 
     private func needsReplay(_ segment: SegmentNumber) -> Bool {

@@ -14,9 +14,10 @@ struct Recovery {
     let space: Space
     let options: EngineOptions
     let checkpoint: LoadedCheckpoint
+    let features: Superblock.Features
     var report = RecoveryReport()
     /// The keys in order, where that was asked for.
-    private(set) var ordered: OrderedIndex?
+    private(set) var ordered: OrderedTrees?
     /// Extents that a clean close left open without a tail word (I14: none).
     var unprovenTails = 0
     /// Open extents with everything in them, for adoption or sealing.
@@ -50,6 +51,7 @@ struct Recovery {
         _ medium: Medium, _ table: PoolTable, _ options: EngineOptions, readOnly: Bool
     ) throws(StoreError) {
         self.options = options
+        features = table.superblock.features
         let gate = Gate(isReadOnly: readOnly)
         let segments = Segments(
             geometry: table.geometry, poolID: table.superblock.poolID, medium: medium)

@@ -29,6 +29,8 @@ struct Replay: Sendable {
         var items: [Int]
         /// Tombstones among them.
         var tombstones: [(KeyHash, Location)] = []
+        /// How many of them belong to each table, the unnamed one left out.
+        var tables: [TableNumber: Int] = [:]
     }
 
     /// Entries ahead that are on their way to the processor, those whose buckets are, and those
@@ -128,12 +130,21 @@ struct Replay: Sendable {
                     let location = start + entry.offset
                     if try apply(entry, at: location) {
                         filled.items[index.shape.shard(of: entry.hash).rawValue] += 1
+                        if entry.isExtended { try count(location, in: &filled.tables, by: 1) }
                     }
                     if !entry.kind.isFound { filled.tombstones.append((entry.hash, location)) }
                 }
             }
         }
         return filled
+    }
+
+    /// Counts an item in or out of its table. One that is too damaged to tell it is nobody's.
+    func count(
+        _ location: Location, in tables: inout [TableNumber: Int], by change: Int
+    ) throws(StoreError) {
+        let table = try log.withRecord(at: location) { $0.knowsKey ? $0.table : nil }
+        if let table { tables[table, default: 0] += change }
     }
 
     /// Starts to load what has to be compared where the key of an entry may be in the index.
@@ -189,7 +200,7 @@ struct Replay: Sendable {
         let own = try log.withRecord(at: location) { record -> Known? in
             guard record.knowsKey, let kind = record.kind else { return nil }
             return Known(
-                hash: self.records.hash(record.key), sequence: record.sequence,
+                hash: self.records.hash(record.tableKey), sequence: record.sequence,
                 units: record.units, kind: kind, isIntact: true)
         }
         if let own { return own }
@@ -209,7 +220,7 @@ struct Replay: Sendable {
     private func haveSameKey(_ old: Location, _ new: Location) throws(StoreError) -> Bool {
         let same = try log.withRecord(at: old) { first throws(StoreError) -> Bool? in
             try self.log.withRecord(at: new) { second -> Bool? in
-                second.knowsKey ? second.hasKey(first.key) : true
+                second.knowsKey ? second.hasKey(first.tableKey) : true
             }
         }
         return same ?? true

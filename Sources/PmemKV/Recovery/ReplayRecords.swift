@@ -9,6 +9,8 @@ struct ReplayRecords: Sendable {
     private(set) var puts = Units.zero
     private(set) var tombstones = Units.zero
     private(set) var maximumSequence = SequenceNumber.zero
+    /// The lowest number of those that are replayed.
+    private(set) var minimumSequence = SequenceNumber.none
     /// The hashes of one shard's records.
     private(set) var sample: [KeyHash] = []
 
@@ -25,6 +27,7 @@ struct ReplayRecords: Sendable {
         for entry in source {
             maximumSequence = max(maximumSequence, entry.number)
             guard entry.offset >= covered else { continue }
+            minimumSequence = min(minimumSequence, entry.number)
             starts[shape.part(of: entry.hash, bits: partBits) + 1] += 1
             if entry.kind.isFound { puts += entry.units } else { tombstones += entry.units }
             if shape.shard(of: entry.hash) == shape.shards.lowerBound { sample.append(entry.hash) }

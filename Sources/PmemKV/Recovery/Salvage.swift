@@ -33,6 +33,7 @@ struct Salvage {
 
     private var survey: PoolSurvey
     private(set) var report = RepairReport()
+    /// By their tables, two bytes, and keys.
     private var versions: [[UInt8]: Version] = [:]
     private var extents: [Extent] = []
 
@@ -49,34 +50,50 @@ struct Salvage {
             extents.append(guess)
         }
         var versions: [[UInt8]: Version] = [:]
+        var floors: [[UInt8]: SequenceNumber] = [:]
         for (number, extent) in extents.enumerated() {
             try survey.forEachRecord(in: extent) { record in
-                let key = record.key.array
+                let key = Self.identity(record)
                 if let known = versions[key], known.sequence >= record.sequence { return }
+                if record.table == .catalog, let table = TableRecord(record.value) {
+                    floors[record.key.array] = table.floor
+                }
                 versions[key] = Version(
                     sequence: record.sequence, extent: number, location: record.location,
                     units: record.units, isFound: record.kind?.isFound == true)
             }
         }
-        self.versions = versions
+        // By the newest readable records of the catalog.
+        self.versions = versions.filter { key, version in
+            floors[Array(key.prefix(2))].map { version.sequence >= $0 } ?? true
+        }
         report.damage = survey.damage
         for damage in report.damage where damage.kind == .value {
             noteLostVersion(damage)
         }
     }
 
+    private static func identity(_ record: RecordView) -> [UInt8] {
+        identity(record.key.array, in: record.table)
+    }
+
+    private static func identity(_ key: [UInt8], in table: TableNumber) -> [UInt8] {
+        TableRecord.key(of: table) + key
+    }
+
     /// A version with a damaged value was the newest, or was superseded anyway: its header says.
     private mutating func noteLostVersion(_ damage: Damage) {
         guard let key = damage.key else { return }
-        guard let known = versions[key] else {
+        let header = TolerantReader(medium: survey.medium).read(
+            at: damage.offset, count: RecordLayout.headerSize + RecordLayout.extensionSize
+        ).bytes
+        let (table, sequence) = header.withByteView {
+            let view = ExtentWalk.view(in: $0, at: .zero, start: Location(units: 0), salt: 0)
+            return (view.table, view.sequence)
+        }
+        guard let known = versions[Self.identity(key, in: table)] else {
             report.lostKeys.append(key)
             return
-        }
-        let header = TolerantReader(medium: survey.medium).read(
-            at: damage.offset, count: RecordLayout.headerSize
-        ).bytes
-        let sequence = header.withByteView {
-            ExtentWalk.view(in: $0, at: .zero, start: Location(units: 0), salt: 0).sequence
         }
         if known.sequence < sequence { report.olderVersions.append(key) }
     }
@@ -87,7 +104,7 @@ struct Salvage {
         _ body: (
             _ units: [Units],
             _ forEach: (
-                (_ key: ByteView, _ value: ByteView) throws(StoreError) -> Void
+                (_ key: TableKey, _ value: ByteView) throws(StoreError) -> Void
             ) throws(StoreError) -> Void
         ) throws(StoreError) -> Void
     ) throws(StoreError) {
@@ -95,10 +112,10 @@ struct Salvage {
         for (number, units) in units.enumerated() {
             try body(units) { visit throws(StoreError) in
                 try survey.forEachRecord(in: extents[number]) { record throws(StoreError) in
-                    guard let newest = versions[record.key.array], newest.isFound,
+                    guard let newest = versions[Self.identity(record)], newest.isFound,
                         newest.extent == number, newest.location == record.location
                     else { return }
-                    try visit(record.key, record.value)
+                    try visit(record.tableKey, record.value)
                 }
             }
         }

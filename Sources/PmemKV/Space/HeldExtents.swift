@@ -16,10 +16,21 @@ final class HeldExtents: @unchecked Sendable {
     /// Until then puts that need the room are refused.
     private let holdsWritersUntil: ContinuousClock.Instant
 
-    init(_ extents: Set<SegmentNumber>, holdingWritersFor time: Duration) {
+    /// Records below the floors of their tables do not belong to the copy.
+    private let floors: [TableNumber: SequenceNumber]
+
+    init(
+        _ extents: Set<SegmentNumber>, floors: [TableNumber: SequenceNumber],
+        holdingWritersFor time: Duration
+    ) {
         self.extents = extents
+        self.floors = floors
         // A century is enough, and none too much for a sum.
         holdsWritersUntil = .now + min(time, .seconds(3_200_000_000))
+    }
+
+    func includes(_ record: RecordView) -> Bool {
+        floors.isEmpty || record.sequence >= floors[record.table] ?? .zero
     }
 
     var holdsWriters: Bool { .now < holdsWritersUntil }
@@ -60,10 +71,11 @@ extension Space {
         compactionLock.lock()
         defer { compactionLock.unlock() }
         try gate.checkReadable()
-        let locations = records.allLocations()
+        let (locations, floors) = records.allLocations()
         // Nothing is freed before this lets go of the lock.
         let held = HeldExtents(
-            Set(locations.lazy.map { self.segments.extent(of: $0) }), holdingWritersFor: time)
+            Set(locations.lazy.map { self.segments.extent(of: $0) }), floors: floors,
+            holdingWritersFor: time)
         copies.append(held)
         return (locations, held)
     }

@@ -159,7 +159,7 @@ final class Liveness: Sendable {
 
     /// Whether a tombstone is superfluous because a newer record of its key is in the index. Takes
     /// the shard's lock.
-    func isSuperseded(tombstone key: ByteView, _ hash: KeyHash) throws(StoreError) -> Bool {
+    func isSuperseded(tombstone key: TableKey, _ hash: KeyHash) throws(StoreError) -> Bool {
         let lock = index.lock(of: hash)
         lock.lock()
         defer { lock.unlock() }

@@ -4,13 +4,18 @@ extension Space {
     /// room for it (I12). The caller is the only user of the store.
     func writeCheckpoint() throws(StoreError) {
         let geometry = segments.geometry
-        let length = index.checkpointLayout(segmentCount: geometry.segmentCount).length
+        let tables = records.tables
+        let highest = tables.highestNumber
+        let length = index.checkpointLayout(
+            segmentCount: geometry.segmentCount, tables: highest
+        ).length
         let span = (length + geometry.segmentSize - 1) / geometry.segmentSize
         guard span <= LifeWord.maximumSpan, let extent = try takeForCheckpoint(span: span) else {
             return
         }
         let draft = unsafe CheckpointDraft(
             index.image(), coverage: geometry.segments.map(coverage),
+            tables: (0..<highest).map { tables.count(TableNumber(UInt16($0 + 1))) },
             nextSequence: log.sequences.upcoming, salt: segments.salt(extent))
         let start = geometry.offset(of: extent)
         draft.forEachPart { bytes, offset in

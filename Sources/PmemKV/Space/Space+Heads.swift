@@ -79,7 +79,7 @@ extension Space {
                 return try findRoom(head, sizes, for: use)
             } catch {
                 guard error.code == .outOfSpace else { throw error }
-                if !endOldestSnapshot(for: units, use, since: ended),
+                if !awaitSweep(), !endOldestSnapshot(for: units, use, since: ended),
                     try !endOldestCopy(for: use)
                 {
                     throw error
@@ -88,6 +88,15 @@ extension Space {
             head = try ownHead()
             if head.fits(sizes), isOpen(head, for: use) { return head }
         }
+    }
+
+    /// Waits until what tables were emptied of is out of the index, and garbage. Whether anything
+    /// was on its way. The caller owns nothing.
+    private func awaitSweep() -> Bool {
+        let tables = records.tables
+        guard tables.isSwept else { return false }
+        SpinWait.until { !tables.isSwept || gate.isClosed || gate.isFailed }
+        return !gate.isClosed && !gate.isFailed
     }
 
     private func findRoom(

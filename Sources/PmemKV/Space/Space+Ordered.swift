@@ -15,14 +15,15 @@ extension Space {
     ) throws(StoreError) -> Bool {
         guard let ordered else { return true }
         for entry in entries where entry.kind.isFound {
-            let location = start + entry.offset
-            let key = ordered.withKey(of: location) { key in
-                Result { () throws(StoreError) in
-                    try releaseSlot(key, entry.hash, at: location, in: ordered)
-                }
-            }
             do throws(StoreError) {
-                guard let key, try key.get() else { return false }
+                let isReleased = try log.withRecord(at: start + entry.offset) {
+                    record throws(StoreError) -> Bool? in
+                    guard record.knowsKey else { return nil }
+                    guard let tree = ordered.tree(of: record.table) else { return true }
+                    return try releaseSlot(
+                        record.tableKey, entry.hash, at: record.location, in: tree)
+                }
+                guard isReleased == true else { return false }
             } catch {
                 // As with a record that cannot be copied: what is damaged stays where it is.
                 guard error.code == .corrupt || error.code == .media, !gate.isFailed else {
@@ -42,23 +43,23 @@ extension Space {
     }
 
     private func releaseSlot(
-        _ key: ByteView, _ hash: KeyHash, at location: Location, in ordered: OrderedIndex
+        _ key: TableKey, _ hash: KeyHash, at location: Location, in tree: OrderedIndex
     ) throws(StoreError) -> Bool {
         // Most often no slot names it any more.
-        guard ordered.names(location, of: key) else { return true }
+        guard tree.names(location, of: key.bytes) else { return true }
         let lock = index.lock(of: hash)
         lock.lock()
         defer { lock.unlock() }
         if let newest = try records.locate(key, hash) {
-            ordered.move(key, from: location, to: newest.location)
+            tree.move(key.bytes, from: location, to: newest.location)
             return true
         }
         if let kept = newestKept(of: key, hash) {
-            ordered.move(key, from: location, toKept: kept.location)
+            tree.move(key.bytes, from: location, toKept: kept.location)
             return true
         }
         // The slot of a key that is gone has gone with it: where it is still there, the newest
         // record is damaged.
-        return !ordered.names(location, of: key)
+        return !tree.names(location, of: key.bytes)
     }
 }

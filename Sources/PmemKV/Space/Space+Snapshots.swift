@@ -13,6 +13,9 @@ extension Space {
         _ record: RecordIndex.Found, of source: RecordSource, until end: SequenceNumber
     ) -> Bool {
         let snapshots = records.snapshots
+        // What the table was cleared of ended then.
+        let floor = records.tables.floor(source.key.table)
+        let end = record.sequence < floor ? floor : end
         guard snapshots.claim(record.sequence, until: end, source.key) else { return false }
         liveness.noteKept(record.location, record.sequence)
         snapshots.keep(
@@ -61,7 +64,7 @@ extension Space {
 
     /// Lets go of what one snapshot sees of a key that it needs no more, unless another one sees it
     /// or somebody is at the key.
-    func letGo(_ key: ByteView, _ hash: KeyHash, seenBy snapshot: LivingSnapshot) {
+    func letGo(_ key: TableKey, _ hash: KeyHash, seenBy snapshot: LivingSnapshot) {
         guard records.snapshots.keptCount > 0, !gate.isForked else { return }
         let lock = index.lock(of: hash)
         // Not waited for: the owner may be waiting for a medium.
@@ -86,16 +89,19 @@ extension Space {
 
     /// Takes the slot of a removed key out of the ordered index with the last record of it. Not
     /// where a damaged record may be the key's.
-    private func leaveSlot(of version: Version, in ordered: OrderedIndex) {
-        _ = ordered.withKey(of: version.location) { key in
+    private func leaveSlot(of version: Version, in ordered: OrderedTrees) {
+        _ = try? log.withRecord(at: version.location) { record -> Void? in
+            guard record.knowsKey, let tree = ordered.tree(of: record.table) else { return nil }
+            let key = record.tableKey
             let isThere = (try? records.contains(key, version.hash)) ?? true
             let isLast = newestKept(of: key, version.hash, except: version.location) == nil
-            if !isThere, isLast { ordered.remove(key, at: version.location) }
+            if !isThere, isLast { tree.remove(key.bytes, at: version.location) }
+            return nil
         }
     }
 
     /// Whether a kept record is one of this key, or may be.
-    private func isRecord(_ version: Version, of key: ByteView) -> Bool {
+    private func isRecord(_ version: Version, of key: TableKey) -> Bool {
         let isOfKey = try? log.withRecord(at: version.location) { $0.hasKey(key) || !$0.knowsKey }
         return isOfKey ?? nil ?? true
     }
@@ -108,7 +114,7 @@ extension Space {
 
     /// The newest record of a key that is kept, but for one. Shard locked.
     func newestKept(
-        of key: ByteView, _ hash: KeyHash, except location: Location? = nil
+        of key: TableKey, _ hash: KeyHash, except location: Location? = nil
     ) -> Version? {
         let ofKey = records.snapshots.versions(of: hash).filter {
             $0.location != location && isRecord($0, of: key)

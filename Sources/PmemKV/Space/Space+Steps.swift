@@ -157,15 +157,16 @@ extension Space {
         try log.withRecord(at: location) { record throws(StoreError) -> Outcome? in
             guard record.isSound, record.units == entry.units,
                 record.sequence == entry.number, record.kind == entry.kind,
-                KeyHash(of: record.key, seed: seed) == entry.hash
+                record.tableKey.hash(seed: seed) == entry.hash,
+                record.isExtended == entry.isExtended
             else { return .damaged }
             if !entry.kind.isFound,
-                try self.liveness.isSuperseded(tombstone: record.key, entry.hash)
+                try self.liveness.isSuperseded(tombstone: record.tableKey, entry.hash)
             {
                 return .dead
             }
             let source = RecordSource(
-                kind: entry.kind, hash: entry.hash, key: record.key, value: record.value)
+                kind: entry.kind, hash: entry.hash, key: record.tableKey, value: record.value)
             return .moved(
                 log.append(
                     source, sequence: entry.number, to: head, site: .compactionRecord,
@@ -209,7 +210,7 @@ extension Space {
             let lock = index.lock(of: hash)
             lock.lock()
             defer { lock.unlock() }
-            ordered?.distrust(move.old)
+            ordered?.trusted.take(back: move.old)
             let isNamed = move.seen.map { index.move(hash, from: move.old, to: new, seen: $0) }
             if isNamed == true || moveKept(move.entry, from: move.old, to: new) {
                 died += move.entry.units

@@ -57,7 +57,7 @@ final class Space: @unchecked Sendable {
     /// The open extents that the next writer continues, in a store that was opened read-only.
     var continued: [SegmentNumber] = []
     /// The keys in order, where that was asked for. Set while the store is opened.
-    var ordered: OrderedIndex?
+    var ordered: OrderedTrees?
     /// Extents that compaction emptied.
     let compactions = Atomic<Int>(0)
     /// Units it copied out of them.

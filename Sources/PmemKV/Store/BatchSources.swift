@@ -75,7 +75,7 @@ struct BatchSources {
             var place = Int(truncatingIfNeeded: source.hash.rawValue &>> 16) & mask
             while table[place] != 0 {
                 let other = Int(table[place]) &- 1
-                if self[other].hash == source.hash, self[other].key.hasSameBytes(as: source.key) {
+                if self[other].hash == source.hash, self[other].key.hasSame(as: source.key) {
                     if isSuperseded.isEmpty { isSuperseded = Array(repeating: false, count: count) }
                     isSuperseded[other] = true
                     break
@@ -90,11 +90,35 @@ struct BatchSources {
 
 extension WriteBatch.Entry {
     @inline(__always)
-    func key(in bytes: ByteView) -> ByteView { bytes.slice(keyStart..<(keyStart &+ keyLength)) }
+    func key(in bytes: ByteView) -> ByteView {
+        bytes.slice(keyStart..<(keyStart &+ Int(keyLength)))
+    }
 
     @inline(__always)
     func value(in bytes: ByteView) -> ByteView {
-        let start = keyStart &+ keyLength
+        let start = keyStart &+ Int(keyLength)
         return bytes.slice(start..<(start &+ valueLength))
+    }
+}
+
+/// The tables of a batch as they are when it is written.
+struct BatchTables {
+    let unnamed: TableState
+    /// By their numbers in the batch; nil for one that is not there.
+    let named: [TableState?]
+    /// Those that were made for it, by their names.
+    let made: [[UInt8]: TableState]
+
+    /// The key of an entry; nil where its table is not there.
+    @inline(__always)
+    func key(_ key: ByteView, of entry: WriteBatch.Entry) -> TableKey? {
+        if entry.table == 0 { return unnamed.key(key) }
+        return named[Int(entry.table) - 1]?.key(key)
+    }
+
+    /// Whether all of them still are. A shard is locked.
+    @inline(__always)
+    func areCurrent(_ tables: Tables) -> Bool {
+        named.isEmpty || named.allSatisfy { $0.map { tables.isCurrent($0.ref) } ?? true }
     }
 }

@@ -14,14 +14,23 @@ struct Conditions {
 
     struct OfKey {
         let key: Range<Int>
-        let hash: KeyHash
+        var hash: KeyHash
         let wanted: Wanted
+        /// Which of ``tables``, from 1; zero for the unnamed one.
+        let table: Int
+    }
+
+    /// A table that was looked at; without a state it was not there.
+    struct OfTable {
+        let name: [UInt8]
+        var state: TableState?
     }
 
     /// A range of which so many keys were there, none with a record at or above a number, and is to
     /// be as it was.
     struct OfRange {
         let range: KeyRange
+        let table: Int
         let number: SequenceNumber
         let count: Int
         /// Of the index, before the range was read.
@@ -30,27 +39,55 @@ struct Conditions {
 
     private(set) var keys: [OfKey] = []
     private(set) var ranges: [OfRange] = []
+    private(set) var tables: [OfTable] = []
     private var arena = ByteArena()
 
-    mutating func add(_ key: RawSpan, _ hash: KeyHash, _ sequence: SequenceNumber?) {
-        add(key, hash, sequence.map { .record($0) } ?? .nothing)
+    mutating func add(
+        _ key: RawSpan, _ hash: KeyHash, _ sequence: SequenceNumber?, in table: Int = 0
+    ) {
+        add(key, hash, sequence.map { .record($0) } ?? .nothing, table)
     }
 
-    mutating func add(_ key: RawSpan, _ hash: KeyHash, value: RawSpan) {
+    mutating func add(_ key: RawSpan, _ hash: KeyHash, value: RawSpan, in table: Int = 0) {
         let start = arena.append(value)
-        add(key, hash, .value(start..<(start + value.byteCount)))
+        add(key, hash, .value(start..<(start + value.byteCount)), table)
     }
 
-    private mutating func add(_ key: RawSpan, _ hash: KeyHash, _ wanted: Wanted) {
+    private mutating func add(_ key: RawSpan, _ hash: KeyHash, _ wanted: Wanted, _ table: Int) {
         let start = arena.append(key)
-        keys.append(OfKey(key: start..<(start + key.byteCount), hash: hash, wanted: wanted))
+        keys.append(
+            OfKey(
+                key: start..<(start + key.byteCount), hash: hash, wanted: wanted, table: table))
+    }
+
+    /// The number of a table here, which is looked for when it comes for the first time.
+    ///
+    /// - Complexity: O(tables that were looked at).
+    mutating func number(of name: [UInt8], _ find: () -> TableState?) -> Int {
+        if let known = tables.firstIndex(where: { $0.name == name }) { return known + 1 }
+        tables.append(OfTable(name: name, state: find()))
+        return tables.count
     }
 
     mutating func add(_ range: OfRange) { ranges.append(range) }
 
+    /// Lets tables that were not there be the new ones of these names, in which nothing is.
+    mutating func adopt(_ made: [[UInt8]: TableState], seed: UInt64) {
+        for number in tables.indices where tables[number].state == nil {
+            guard let state = made[tables[number].name] else { continue }
+            tables[number].state = state
+            for item in keys.indices where keys[item].table == number + 1 {
+                keys[item].hash = arena.bytes.withByteView {
+                    state.key($0.slice(keys[item].key)).hash(seed: seed)
+                }
+            }
+        }
+    }
+
     mutating func removeAll() {
         keys.removeAll(keepingCapacity: true)
         ranges.removeAll(keepingCapacity: true)
+        tables.removeAll()
         arena.removeAll()
     }
 
@@ -91,23 +128,43 @@ extension Engine {
     ///
     /// - Complexity: O(keys); of ranges that may have changed O(entries), a value each verified.
     func hold(_ conditions: Conditions) throws(StoreError) -> Bool {
+        for table in conditions.tables
+        where records.tables.named(table.name)?.ref != table.state?.ref { return false }
         let areHeld = try conditions.withBytes { bytes throws(StoreError) in
-            for item in conditions.keys where try !hold(item, bytes) { return false }
+            for item in conditions.keys {
+                guard try hold(item, bytes, in: state(of: item.table, in: conditions)) else {
+                    return false
+                }
+            }
             return true
         }
         guard areHeld else { return false }
-        for range in conditions.ranges where try !hold(range) { return false }
+        for range in conditions.ranges {
+            guard try hold(range, in: state(of: range.table, in: conditions)) else { return false }
+        }
         return true
     }
 
+    /// A table as it is, which is as it was when it was looked at.
+    private func state(of table: Int, in conditions: Conditions) -> TableState? {
+        table == 0 ? records.tables.unnamed : conditions.tables[table - 1].state
+    }
+
     private func hold(
-        _ item: Conditions.OfKey, _ bytes: ByteView
+        _ item: Conditions.OfKey, _ bytes: ByteView, in table: TableState?
     ) throws(StoreError) -> Bool {
-        let key = bytes.slice(item.key)
+        guard let table else {
+            // There is nothing in what is not there.
+            if case .nothing = item.wanted { return true }
+            return false
+        }
+        let key = table.key(bytes.slice(item.key))
         switch item.wanted {
         case .nothing: return try !records.contains(key, item.hash)
         case .record(let sequence):
-            if let found = try records.locate(key, item.hash) { return found.sequence == sequence }
+            if let found = try records.locate(key, item.hash) {
+                return found.sequence == sequence && !records.isStale(found, in: key.table)
+            }
             // Gone, unless a record that is too damaged to tell its key may be it.
             _ = try records.contains(key, item.hash)
             return false
@@ -121,15 +178,18 @@ extension Engine {
 
     /// The hash index finds the keys of a range by going through all: there, any change counts for
     /// one of the range.
-    private func hold(_ read: Conditions.OfRange) throws(StoreError) -> Bool {
-        if index.changes == read.changes { return true }
+    private func hold(
+        _ read: Conditions.OfRange, in table: TableState?
+    ) throws(StoreError) -> Bool {
+        guard let table, index.changes != read.changes else { return true }
         guard ordered != nil else { return false }
         var count = 0
         var isSame = true
-        let view = ScanView(.present(), read.range, reverse: false, isOwn: false, space)
+        let view = ScanView(
+            .present(), read.range, of: table, reverse: false, isOwn: false, space)
         try scan(view, limit: .max) { key, _ throws(StoreError) in
             let found = try key.withByteView { key throws(StoreError) in
-                try records.locate(key, records.hash(key))
+                try records.locate(table.key(key), records.hash(table.key(key)))
             }
             count += 1
             isSame = found.map { $0.sequence < read.number } ?? false && count <= read.count

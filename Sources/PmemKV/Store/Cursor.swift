@@ -11,7 +11,7 @@
 ///   others are read. The hash index keeps no order: there that takes O(n), for up to 16,384
 ///   entries or 4 MiB at a time.
 public struct Cursor: ~Copyable {
-    private let snapshot: Snapshot
+    private let snapshot: SnapshotTable
     private let range: KeyRange
     private var page = EntryPage()
     /// Of the entry in ``page``; nil before the first move.
@@ -19,7 +19,7 @@ public struct Cursor: ~Copyable {
     /// Entries of the last page: more of them are read behind it.
     private var pace = 0
 
-    init(_ snapshot: Snapshot, _ range: KeyRange) {
+    init(_ snapshot: SnapshotTable, _ range: KeyRange) {
         self.snapshot = snapshot
         self.range = range
     }
@@ -133,7 +133,7 @@ private struct EntryPage {
 
     init(
         reading count: Int, _ most: Int, of range: KeyRange, _ reverse: Bool,
-        in snapshot: Snapshot
+        in snapshot: SnapshotTable
     ) throws(StoreError) {
         isReverse = reverse
         var bytes = 0
@@ -162,22 +162,14 @@ private struct EntryPage {
     }
 }
 
+extension SnapshotTable {
+    /// A cursor over the entries of a range. It keeps the snapshot.
+    public func cursor(_ range: KeyRange = .all) -> Cursor { Cursor(self, range) }
+}
+
 extension Snapshot {
     /// A cursor over the entries of a range. It keeps the snapshot.
-    public func cursor(_ range: KeyRange = .all) -> Cursor {
-        Cursor(self, range)
-    }
-
-    /// The entries of a range in order, copied: for ranges that are known to be small.
-    ///
-    /// - Throws: what ``scan(_:reverse:limit:_:)`` throws.
-    public func entries(
-        _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil
-    ) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
-        try PmemStore.entries { body throws(StoreError) in
-            try scan(range, reverse: reverse, limit: limit, body)
-        }
-    }
+    public func cursor(_ range: KeyRange = .all) -> Cursor { unnamed.cursor(range) }
 }
 
 extension PmemStore {
@@ -186,28 +178,16 @@ extension PmemStore {
     /// - Throws: `closed`.
     /// - Complexity: that of beginning a scan.
     public func cursor(_ range: KeyRange = .all) throws(StoreError) -> Cursor {
-        Cursor(try Snapshot(of: self, range), range)
+        let tables = records.tables
+        return Cursor(try SnapshotTable(of: self, range, of: { tables.unnamed }), range)
     }
+}
 
-    /// The entries of a range in order, copied: for ranges that are known to be small.
+extension Table {
+    /// A cursor over the entries of a range as they are now, in a snapshot of its own.
     ///
-    /// - Throws: what ``scan(_:reverse:limit:_:)`` throws.
-    public func entries(
-        _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil
-    ) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
-        try Self.entries { body throws(StoreError) in
-            try scan(range, reverse: reverse, limit: limit, body)
-        }
-    }
-
-    fileprivate static func entries(
-        _ scan: ((RawSpan, RawSpan) throws(StoreError) -> Bool) throws(StoreError) -> Void
-    ) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
-        var found: [(key: [UInt8], value: [UInt8])] = []
-        try scan { key, value in
-            found.append((key.withByteView { $0.array }, value.withByteView { $0.array }))
-            return true
-        }
-        return found
+    /// - Throws: `closed`.
+    public func cursor(_ range: KeyRange = .all) throws(StoreError) -> Cursor {
+        Cursor(try SnapshotTable(of: store, range, of: { self.state }), range)
     }
 }

@@ -19,34 +19,52 @@ extension Engine {
         guard batch.count <= Int(UInt32.max) else {
             throw StoreError(.invalidArgument, "a batch has at most \(UInt32.max) entries")
         }
-        return try batch.withBytes { bytes throws(StoreError) in
-            var sources = BatchSources(capacity: batch.count)
-            for entry in batch.entries {
-                let (key, value) = (entry.key(in: bytes), entry.value(in: bytes))
-                if entry.kind.isFound { try check(key, value) } else { try check(key) }
-                let hash = records.hash(key)
-                let bucket = index.likelyBucket(of: hash)
-                if sources.count < Self.bucketLookahead { bucket.prefetch() }
-                sources.append(
-                    RecordSource(kind: entry.kind, hash: hash, key: key, value: value),
-                    bucket: bucket)
+        while true {
+            let isDone = try batch.withBytes { bytes throws(StoreError) in
+                try self.apply(batch, bytes, relaxed: relaxed, if: conditions)
             }
-            if sources.count > 1 { sources.keepLastOfEachKey() }
-            do throws(StoreError) {
-                return try self.write(&sources, relaxed: relaxed, if: conditions)
-            } catch {
-                // Room is looked for first, and is of no interest for what is not to be written.
-                guard [.outOfSpace, .heldBack].contains(error.code), let conditions,
-                    try !self.holdNow(conditions)
-                else { throw error }
-                return false
-            }
+            if let isDone { return isDone }
+        }
+    }
+
+    /// The same with the tables as they are; nil, and nothing is written, when one of them was
+    /// changed before all was locked.
+    private func apply(
+        _ batch: WriteBatch, _ bytes: ByteView, relaxed: Bool, if conditions: Conditions?
+    ) throws(StoreError) -> Bool? {
+        let tables = try tables(for: batch)
+        var conditions = conditions
+        // What was seen empty because it was not there is seen empty as it is now.
+        if !tables.made.isEmpty { conditions?.adopt(tables.made, seed: index.seed) }
+        var sources = BatchSources(capacity: batch.count)
+        for entry in batch.entries {
+            let (key, value) = (entry.key(in: bytes), entry.value(in: bytes))
+            if entry.kind.isFound { try check(key, value) } else { try check(key) }
+            // Of a table that is not there nothing has to be removed.
+            guard let key = tables.key(key, of: entry) else { continue }
+            let hash = records.hash(key)
+            let bucket = index.likelyBucket(of: hash)
+            if sources.count < Self.bucketLookahead { bucket.prefetch() }
+            sources.append(
+                RecordSource(kind: entry.kind, hash: hash, key: key, value: value),
+                bucket: bucket)
+        }
+        if sources.count > 1 { sources.keepLastOfEachKey() }
+        do throws(StoreError) {
+            return try write(&sources, relaxed: relaxed, if: conditions, tables)
+        } catch {
+            // Room is looked for first, and is of no interest for what is not to be written.
+            guard [.outOfSpace, .heldBack].contains(error.code), let conditions,
+                try !holdNow(conditions)
+            else { throw error }
+            return false
         }
     }
 
     private func write(
-        _ sources: inout BatchSources, relaxed: Bool, if conditions: Conditions?
-    ) throws(StoreError) -> Bool {
+        _ sources: inout BatchSources, relaxed: Bool, if conditions: Conditions?,
+        _ tables: BatchTables
+    ) throws(StoreError) -> Bool? {
         let demand = sources.demand(index.shape, log)
         // Records that need an extent of their own come first: the batch ends in the open one.
         if log.isAlone(demand.longest) { sources.putFirst { log.isAlone(log.room(for: $0)) } }
@@ -57,6 +75,10 @@ extension Engine {
         let shards = conditions.map { union(demand.shards, $0) } ?? demand.shards
         shards.forEach { index.lock(ofShard: $0).lock() }
         defer { shards.forEach { index.lock(ofShard: $0).unlock() } }
+        guard tables.areCurrent(records.tables) else {
+            try log.giveBackSpares(head)
+            return nil
+        }
         var areMet = true
         try givingBack(head) { () throws(StoreError) in
             areMet = try conditions.map(hold) ?? true
@@ -68,9 +90,9 @@ extension Engine {
         }
         let first = try append(&sources, to: head, relaxed: relaxed)
         index.beginPublishing(demand.shards)
-        ordered?.beginBatch()
+        ordered?.trusted.beginBatch()
         defer {
-            ordered?.endBatch()
+            ordered?.trusted.endBatch()
             index.endPublishing(demand.shards)
         }
         try lookUp(sources) { number, item throws(StoreError) in

@@ -6,28 +6,42 @@
 /// - A key is shown behind the one before it in order, so none is shown twice; what a page or a
 ///   pass leaves out lies behind its last key, where the next one begins.
 extension Engine {
-    /// Calls body with the entries of a range in order, until it returns false: those of one
-    /// moment, that of a snapshot or, without one, of the beginning.
+    /// Calls body with the entries of a range in order, until it returns false: those of the moment
+    /// at the beginning.
+    ///
+    /// - Parameter table: which one; asked again when the moment has been fixed. Nil, without any
+    ///   entries, where there is none.
     func scan(
-        _ range: KeyRange, reverse: Bool, limit: Int, seenBy snapshot: LivingSnapshot? = nil,
+        _ range: KeyRange, of table: () -> TableState?, reverse: Bool, limit: Int,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
-        if let snapshot {
-            let view = ScanView(snapshot, range, reverse: reverse, isOwn: false, space)
-            return try scan(view, limit: limit, body)
-        }
-        try withView(of: range, reverse: reverse) { view throws(StoreError) in
+        try withView(of: range, of: table, reverse: reverse) { view throws(StoreError) in
             try scan(view, limit: limit, body)
         }
     }
 
-    /// Gives a view of the present moment to body.
+    /// Gives a view of the present moment to body; not where there is no such table.
     func withView(
-        of range: KeyRange, reverse: Bool, _ body: (ScanView) throws(StoreError) -> Void
+        of range: KeyRange, of table: () -> TableState?, reverse: Bool,
+        _ body: (ScanView) throws(StoreError) -> Void
     ) throws(StoreError) {
-        let own = try records.beginSnapshot(of: range)
+        guard let (own, table) = try beginSnapshot(of: range, of: table) else { return }
         defer { space.end(own) }
-        try body(ScanView(own, range, reverse: reverse, isOwn: true, space))
+        try body(ScanView(own, range, of: table, reverse: reverse, isOwn: true, space))
+    }
+
+    /// A snapshot of the keys of a range, and their table as it is in it; nil where there is none.
+    func beginSnapshot(
+        of range: KeyRange, of table: () -> TableState?
+    ) throws(StoreError) -> (snapshot: LivingSnapshot, table: TableState)? {
+        while let expected = table() {
+            let own = try records.beginSnapshot(of: range, in: expected.ref.number)
+            // It may have been another table, or a fuller one, before that.
+            if let seen = table(), seen.ref.number == expected.ref.number { return (own, seen) }
+            space.end(own)
+        }
+        try gate.checkReadable()
+        return nil
     }
 
     func scan(
@@ -35,8 +49,8 @@ extension Engine {
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         let frame = gate.callbacks.enter(.reader)
-        if let ordered {
-            var scan = OrderedScan(ordered, view, limit: limit)
+        if let tree = ordered?.tree(of: view.table.ref.number) {
+            var scan = OrderedScan(tree, view, limit: limit)
             try scan.run(from: view.start, in: frame, body)
         } else {
             try scanInPasses(view, limit: limit, in: frame, body)
@@ -56,7 +70,10 @@ extension Engine {
             try records.forEachRecord(
                 seenBy: view.snapshot,
                 { record in
-                    if rest.contains(record.key) { window.insert(record.key) }
+                    guard record.table == view.table.ref.number,
+                        record.sequence >= view.table.floor, rest.contains(record.key)
+                    else { return }
+                    window.insert(record.key)
                 },
                 damage: { record throws(StoreError) in throw log.damage(record) })
             window.sort()
@@ -86,7 +103,7 @@ extension Engine {
         hashes.reserveCapacity(min(keys.count, Self.keysAtOnce))
         for start in stride(from: 0, to: keys.count, by: Self.keysAtOnce) {
             let count = min(Self.keysAtOnce, keys.count - start)
-            load(keys, start..<(start + count), into: &hashes)
+            load(keys, start..<(start + count), view, into: &hashes)
             keys.withKey(start) { view.passed(before: $0) }
             for number in 0..<count {
                 if number + Self.lookahead < count {
@@ -105,11 +122,12 @@ extension Engine {
     }
 
     private func load(
-        _ keys: KeyWindow, _ numbers: Range<Int>, into hashes: inout [KeyHash]
+        _ keys: KeyWindow, _ numbers: Range<Int>, _ view: ScanView,
+        into hashes: inout [KeyHash]
     ) {
         hashes.removeAll(keepingCapacity: true)
         for number in numbers {
-            let hash = keys.withKey(number) { records.hash($0) }
+            let hash = keys.withKey(number) { view.hash($0) }
             hashes.append(hash)
             index.prefetch(hash)
         }

@@ -3,15 +3,17 @@ extension Engine {
     /// Writes a value. Durable when this returns, unless relaxed.
     ///
     /// What stands in the index is looked at only after the fence: the loads for it run while the
-    /// record is on its way to the medium.
+    /// record is on its way to the medium. Returns false, and has written nothing, when the key's
+    /// table is no longer what it was.
     ///
     /// - Complexity: O(1) plus the bytes; one fence.
-    func put(_ key: ByteView, _ value: ByteView, relaxed: Bool) throws(StoreError) {
-        try check(key, value)
+    @discardableResult
+    func put(_ key: TableKey, _ value: ByteView, relaxed: Bool) throws(StoreError) -> Bool {
+        try check(key.bytes, value)
         try gate.checkWritable()
         let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
         index.prefetch(source.hash)
-        _ = try write(source, relaxed: relaxed)
+        return try write(source, relaxed: relaxed) != nil
     }
 
     /// Writes a tombstone if the key is there. Returns whether it was.
@@ -19,13 +21,13 @@ extension Engine {
     /// As in a put, what stands in the index is looked at only after the fence; before, it is asked
     /// whether there is anything with the key's fingerprint. So of some ten million removals of
     /// absent keys one writes a tombstone that nobody needs.
-    func remove(_ key: ByteView, relaxed: Bool) throws(StoreError) -> Bool {
-        try check(key)
+    func remove(_ key: TableKey, relaxed: Bool) throws(StoreError) -> Bool {
+        try check(key.bytes)
         try gate.checkWritable()
         let source = RecordSource.tombstone(key, records.hash(key))
         let mayBeThere = try index.mayHold(source.hash)
         guard leavesTombstone(of: mayBeThere, promised: !relaxed) else { return false }
-        if try write(source, relaxed: relaxed) { return true }
+        if try write(source, relaxed: relaxed) == true { return true }
         // "No such key" is an answer of its own, which damage may forbid. What is there by now came
         // after the removal.
         _ = try records.contains(key, source.hash)
@@ -41,15 +43,20 @@ extension Engine {
         isThere || promised && log.hasRelaxed
     }
 
-    /// Writes one record, whatever is there now. Returns whether the key was there.
+    /// Writes one record, whatever is there now. Returns whether the key was there; nil, and writes
+    /// nothing, when its table is no longer what it was.
     @inline(__always)
-    private func write(_ source: RecordSource, relaxed: Bool) throws(StoreError) -> Bool {
+    private func write(_ source: RecordSource, relaxed: Bool) throws(StoreError) -> Bool? {
         let shard = index.lock(of: source.hash)
         let head = try own(shard, space.acquireHead(for: source), for: source)
         defer { shard.unlock() }
+        guard records.tables.isCurrent(source.key.ref) else {
+            if head.isSpanning { try log.giveBackSpares(head) }
+            return nil
+        }
         if source.kind.isFound { index.prefetchSplit(source.hash) }
-        if let ordered, !head.isSpanning, changesLeaf(source) {
-            return try write(source, to: head, relaxed: relaxed, in: ordered)
+        if let tree = tree(of: source), !head.isSpanning, changesLeaf(source) {
+            return try write(source, to: head, relaxed: relaxed, in: tree)
         }
         let written = try append(source, to: head, relaxed: relaxed)
         return try publish(source, at: written)
@@ -68,17 +75,18 @@ extension Engine {
     @inline(never)
     private func write(
         _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool,
-        in ordered: OrderedIndex
+        in tree: OrderedIndex
     ) throws(StoreError) -> Bool {
-        let seat = ordered.seat(of: source.key)
-        defer { ordered.leave(seat) }
+        let seat = tree.seat(of: source.key.bytes)
+        defer { tree.leave(seat) }
         let written = try append(source, to: head, relaxed: relaxed)
         return try publish(source, at: written, seat)
     }
 
-    /// Writes one record if the condition holds for what is there now. Returns whether it did.
+    /// Writes one record if what is there now has this number, or nothing is there. Returns whether
+    /// it was so, and the table what it was.
     private func write(
-        _ source: RecordSource, relaxed: Bool, if condition: (RecordIndex.Found?) -> Bool
+        _ source: RecordSource, relaxed: Bool, ifNewestIs seen: SequenceNumber?
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
         let shard = index.lock(of: source.hash)
@@ -87,7 +95,8 @@ extension Engine {
         let found = try givingBack(head) { () throws(StoreError) in
             try records.locate(source.key, source.hash)
         }
-        guard condition(found) else {
+        let current = found.flatMap { records.isStale($0, in: source.key.table) ? nil : $0 }
+        guard current?.sequence == seen, records.tables.isCurrent(source.key.ref) else {
             if head.isSpanning { try log.giveBackSpares(head) }
             return false
         }
@@ -113,9 +122,9 @@ extension Engine {
     ///
     /// The sequence number tells whether it is: compaction moves a record and keeps its number.
     func tryUpdate(
-        _ key: ByteView, _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate
+        _ key: TableKey, _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate
     ) throws(StoreError) -> Bool {
-        try check(key)
+        try check(key.bytes)
         try gate.checkWritable()
         let hash = records.hash(key)
         var seen: SequenceNumber?
@@ -124,20 +133,31 @@ extension Engine {
         case .keep: return true
         case .remove:
             guard leavesTombstone(of: seen != nil, promised: true) else { return true }
-            return try write(
-                .tombstone(key, hash), relaxed: false, if: { $0?.sequence == seen })
+            return try write(.tombstone(key, hash), relaxed: false, ifNewestIs: seen)
         case .set(let value):
             return try value.withByteView { value throws(StoreError) in
-                try self.check(key, value)
+                try self.check(key.bytes, value)
                 let source = RecordSource(kind: .put, hash: hash, key: key, value: value)
-                return try self.write(source, relaxed: false, if: { $0?.sequence == seen })
+                return try self.write(source, relaxed: false, ifNewestIs: seen)
             }
         }
     }
 
+    /// Whether a transform that sees nothing wants something to be there.
+    func wantsValue(
+        _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate
+    ) throws(StoreError) -> Bool {
+        try gate.checkWritable()
+        let frame = gate.callbacks.enter(.transform)
+        let update = try transform(nil)
+        _ = consume frame
+        if case .set = update { return true }
+        return false
+    }
+
     /// Lets a transform see what is there.
     private func decide(
-        _ key: ByteView, _ hash: KeyHash, _ seen: inout SequenceNumber?,
+        _ key: TableKey, _ hash: KeyHash, _ seen: inout SequenceNumber?,
         _ transform: (RawSpan?) throws(StoreError) -> ValueUpdate
     ) throws(StoreError) -> ValueUpdate {
         let frame = gate.callbacks.enter(.transform)
@@ -187,7 +207,7 @@ extension Engine {
 
     /// Appends a record and makes it durable, unless relaxed; gives the head back. Shard locked.
     @inline(__always)
-    private func append(
+    func append(
         _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool
     ) throws(StoreError) -> Written {
         let sequence = try sequences.take(1)
@@ -218,8 +238,7 @@ extension Engine {
     ) throws(StoreError) -> Bool {
         try gate.failing { () throws(StoreError) in
             let previous = try records.locate(source.key, source.hash)
-            try replace(previous, by: source, at: written, seat)
-            return previous != nil
+            return try replace(previous, by: source, at: written, seat)
         }
     }
 
@@ -228,16 +247,25 @@ extension Engine {
     private func publish(
         _ source: RecordSource, at written: Written, over previous: RecordIndex.Found?
     ) throws(StoreError) {
-        try gate.failing { () throws(StoreError) in
+        _ = try gate.failing { () throws(StoreError) in
             try replace(previous, by: source, at: written)
         }
     }
 
+    /// The tree of a record's table, where there is one.
+    @inline(__always)
+    func tree(of source: RecordSource) -> OrderedIndex? {
+        ordered?.tree(of: source.key.table)
+    }
+
+    /// Lets the index name a record in the place of what it has for the key. Returns whether that
+    /// was a key of the table as it is.
     @inline(__always)
     private func replace(
         _ previous: RecordIndex.Found?, by source: RecordSource, at written: Written,
         _ seat: OrderedIndex.Seat? = nil
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Bool {
+        var wasThere = false
         // Before the index: whoever then finds the record dead may free its extent at once, and all
         // counts of that have to have been made.
         if let previous {
@@ -245,33 +273,47 @@ extension Engine {
                 previous.sequence < snapshots.newest
                 && space.keep(previous, of: source, until: written.sequence)
             if !isKept { liveness.noteDead(previous.location, previous.units, previous.sequence) }
+            wasThere = !records.isStale(previous, in: source.key.table)
+            if !wasThere { records.tables.noteStaleGone() }
         }
+        let tree = tree(of: source)
         let location = written.location
         switch source.kind {
         case .put:
             if let previous {
-                ordered?.distrust(previous.location)
+                tree?.distrust(previous.location)
                 index.replace(previous.place, of: source.hash, by: location)
             } else {
                 // What a reader has found a scan finds as well: a new key comes into the tree
                 // first and a removed one leaves it last. A scan passes over keys of the tree
                 // that the hash index does not hold.
-                ordered?.insert(
-                    source.key, at: location, seat, mayHaveSlot: snapshots.keptCount > 0)
+                tree?.insert(
+                    source.key.bytes, at: location, seat, mayHaveSlot: snapshots.keptCount > 0)
                 try index.insert(source.hash, location)
-                ordered?.trust(location)
+                tree?.trust(location)
             }
+            if !wasThere { records.tables.noteKey(of: source.key.table, isNew: true) }
             index.increment(.puts, source.hash)
         case .tombstone:
             if let previous {
-                ordered?.distrust(previous.location)
-                index.remove(previous.place, of: source.hash)
-                // A scan of a snapshot finds what that sees of the key by the slot.
-                if let ordered, !space.keepsAny(of: source) {
-                    ordered.remove(source.key, at: previous.location, seat)
-                }
+                leaveIndexes(previous, source, tree, seat)
+                if wasThere { records.tables.noteKey(of: source.key.table, isNew: false) }
             }
             index.increment(.removes, source.hash)
+        }
+        return wasThere
+    }
+
+    /// Takes a key out of the indexes. Its record was counted as dead, or is kept. Shard locked.
+    func leaveIndexes(
+        _ found: RecordIndex.Found, _ source: RecordSource, _ tree: OrderedIndex?,
+        _ seat: OrderedIndex.Seat? = nil
+    ) {
+        tree?.distrust(found.location)
+        index.remove(found.place, of: source.hash)
+        // A scan of a snapshot finds what that sees of the key by the slot.
+        if let tree, !space.keepsAny(of: source) {
+            tree.remove(source.key.bytes, at: found.location, seat)
         }
     }
 }

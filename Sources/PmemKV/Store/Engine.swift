@@ -5,8 +5,9 @@
 ///   records the caller asked to be relaxed.
 /// - I4: sequence numbers are taken under the shard lock of their key, so records of one key enter
 ///   the index in the order of their numbers.
-/// - Locks are taken in this order: a writer's head, compaction, its head, shard (ascending), the
-///   segments' or the ordered index's own. Nobody waits for space while holding a shard.
+/// - Locks are taken in this order: the catalog's, a writer's head, compaction, its head, shard
+///   (ascending), the segments' or the ordered index's own. Nobody waits for space while holding a
+///   shard.
 package final class Engine: Sendable {
     let log: Log
     let gate: Gate
@@ -15,7 +16,7 @@ package final class Engine: Sendable {
     let snapshots: Snapshots
     let index: HashIndex
     /// The keys in order, where that was asked for.
-    let ordered: OrderedIndex?
+    let ordered: OrderedTrees?
     let liveness: Liveness
     let space: Space
     let options: EngineOptions
@@ -24,6 +25,9 @@ package final class Engine: Sendable {
     /// ones.
     let maximumKeyLength: Int
     let spareContent = Transaction.Spare()
+    private let words = SharedLines(1)
+    /// Held while the catalog changes.
+    var catalogLock: SpinLock { SpinLock(words[0]) }
     /// Records that opening replayed.
     let replayed: Int
     /// See ``PoolStructure/unprovenTails``.
@@ -52,14 +56,6 @@ package final class Engine: Sendable {
     func check(_ key: ByteView) throws(StoreError) {
         if key.isEmpty || key.count > RecordLayout.maximumKeyLength {
             throw Self.refusal(of: key, maximum: RecordLayout.maximumKeyLength, .empty)
-        }
-    }
-
-    /// The hash of a key, if a record can hold it.
-    func checkedHash(_ key: RawSpan) throws(StoreError) -> KeyHash {
-        try key.withByteView { key throws(StoreError) in
-            try check(key)
-            return records.hash(key)
         }
     }
 

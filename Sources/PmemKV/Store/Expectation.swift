@@ -15,28 +15,34 @@ public struct Expectation: Sendable {
     }
 
     let key: [UInt8]
+    let table: [UInt8]?
     let state: State
 
-    private init(_ key: some StoreBytes, _ state: State) {
+    private init(_ key: some StoreBytes, _ table: String?, _ state: State) {
         self.key = key.array
+        self.table = table.map { Array($0.utf8) }
         self.state = state
     }
 
     /// There is no such key.
-    public static func absent(_ key: some StoreBytes) -> Expectation { Expectation(key, .absent) }
+    ///
+    /// - Parameter table: the name of the key's table, here as below; nil for the unnamed one.
+    public static func absent(_ key: some StoreBytes, in table: String? = nil) -> Expectation {
+        Expectation(key, table, .absent)
+    }
 
     /// The key has these bytes.
     public static func value(
-        _ value: some StoreBytes, forKey key: some StoreBytes
+        _ value: some StoreBytes, forKey key: some StoreBytes, in table: String? = nil
     ) -> Expectation {
-        Expectation(key, .value(value.array))
+        Expectation(key, table, .value(value.array))
     }
 
     /// The key was not written since its value was read.
     public static func version(
-        _ version: ValueVersion, forKey key: some StoreBytes
+        _ version: ValueVersion, forKey key: some StoreBytes, in table: String? = nil
     ) -> Expectation {
-        Expectation(key, .version(version))
+        Expectation(key, table, .version(version))
     }
 }
 
@@ -75,12 +81,14 @@ extension PmemStore {
         for expectation in expectations {
             let key = expectation.key
             try key.withStoreBytes { key throws(StoreError) in
-                let hash = try engine.checkedHash(key)
+                let (table, hash) = try engine.look(
+                    at: key, in: expectation.table, for: &conditions)
                 switch expectation.state {
-                case .absent: conditions.add(key, hash, nil)
-                case .version(let version): conditions.add(key, hash, version.sequence)
+                case .absent: conditions.add(key, hash, nil, in: table)
+                case .version(let version):
+                    conditions.add(key, hash, version.sequence, in: table)
                 case .value(let value):
-                    value.withStoreBytes { conditions.add(key, hash, value: $0) }
+                    value.withStoreBytes { conditions.add(key, hash, value: $0, in: table) }
                 }
             }
         }

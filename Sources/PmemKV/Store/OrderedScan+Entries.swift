@@ -31,7 +31,7 @@ extension OrderedScan {
         else { return .stale }
         if checksEnd, record.knowsKey, isBehindEnd(record.key) { return .ended }
         guard records.mayBeShown(record) else { throw log.damage(record) }
-        guard record.sequence < self.number else {
+        guard isSeen(record.sequence) else {
             return try show(record.key.array, in: frame, body)
         }
         copies.noteLast(record.key)
@@ -51,7 +51,7 @@ extension OrderedScan {
             guard isNewest(number) else { return nil }
             return try log.withRecord(at: page[number]) { record throws(StoreError) in
                 if record.isSound {
-                    let isSeen = record.sequence < self.number
+                    let isSeen = self.isSeen(record.sequence)
                     return (record.key.array, isSeen ? record.value.array : nil)
                 }
                 guard record.knowsKey, isBehindEnd(record.key) else { throw log.damage(record) }
@@ -88,7 +88,7 @@ extension OrderedScan {
         pinned = nil
         return try key.withByteView { key throws(StoreError) in
             if isBehindEnd(key) { return .ended }
-            let goOn = try view.show(key, records.hash(key), in: frame, body)
+            let goOn = try view.show(key, view.hash(key), in: frame, body)
             copies.noteLast(key)
             return goOn.map { hasShown($0) } ?? .shown
         }

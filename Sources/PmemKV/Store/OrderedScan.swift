@@ -29,8 +29,9 @@ struct OrderedScan: ~Copyable {
     let base: UnsafeRawPointer?
     let view: ScanView
     let snapshots: Snapshots
-    /// Records with a lower number are what the snapshot sees.
-    let number: SequenceNumber
+    /// Records with a lower number, and none below the floor, are what the snapshot sees.
+    private let number: SequenceNumber
+    private let floor: SequenceNumber
     private let end: [UInt8]?
     private var reverse: Bool { view.reverse }
     var left: Int
@@ -50,6 +51,7 @@ struct OrderedScan: ~Copyable {
         self.view = view
         snapshots = ordered.records.snapshots
         number = view.snapshot.number
+        floor = view.table.floor
         records = ordered.records
         log = ordered.records.log
         gate = log.gate
@@ -142,7 +144,7 @@ struct OrderedScan: ~Copyable {
             guard page.isRecord(number),
                 let record = unsafe record(at: page[number], base),
                 record.fits, record.byteCount <= ScanCopies.longest,
-                record.sequence < self.number, records.mayBeShown(record),
+                isSeen(record.sequence), records.mayBeShown(record),
                 segments.livesBegun == page.lives
             else { break }
             copies.append(record)
@@ -161,6 +163,12 @@ struct OrderedScan: ~Copyable {
         return unsafe RecordView(
             base: base + location.offset, location: location,
             in: segments.bounds(ofExtentWith: segment))
+    }
+
+    /// Whether the newest record of a key is what the snapshot sees of it.
+    @inline(__always)
+    func isSeen(_ sequence: SequenceNumber) -> Bool {
+        sequence.rawValue &- floor.rawValue < number.rawValue &- floor.rawValue
     }
 
     /// Whether an entry is a record that is still the newest of its key and has not gone.

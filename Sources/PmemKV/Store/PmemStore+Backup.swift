@@ -77,7 +77,7 @@ extension Engine {
         for extent in extents {
             let first = log.segments.extent(of: locations[extent.lowerBound])
             try reading(held) { () throws(StoreError) in
-                try copy(locations[extent], isLong: log.segments.span(first) > 1, by: filler)
+                try copy(locations[extent], held, isLong: log.segments.span(first) > 1, by: filler)
             }
             held.remove(first)
         }
@@ -102,7 +102,8 @@ extension Engine {
     }
 
     private func copy(
-        _ locations: ArraySlice<Location>, isLong: Bool, by filler: borrowing PoolFiller
+        _ locations: ArraySlice<Location>, _ held: HeldExtents, isLong: Bool,
+        by filler: borrowing PoolFiller
     ) throws(StoreError) {
         let units = isLong ? try units(of: locations) : []
         try filler.withHead(units: units.reduce(.zero, +), entries: units.count) {
@@ -110,7 +111,8 @@ extension Engine {
             for location in locations {
                 try self.withSource(at: location) { record throws(StoreError) in
                     guard record.isSound else { throw self.log.damage(record) }
-                    try filler.append(record.key, record.value, to: head)
+                    guard held.includes(record) else { return }
+                    try filler.append(record.tableKey, record.value, to: head)
                 }
             }
         }

@@ -86,7 +86,7 @@ struct ManyReads: ~Copyable {
     mutating func prepare(_ number: Int, _ key: RawSpan) throws(StoreError) {
         let hash = try key.withByteView { key throws(StoreError) in
             try engine.check(key)
-            return records.hash(key)
+            return records.hash(records.unnamed(key))
         }
         hashes[number & (Self.buckets - 1)] = hash
         engine.index.prefetch(hash)
@@ -102,7 +102,8 @@ struct ManyReads: ~Copyable {
         _ number: Int, _ key: RawSpan, _ body: (Int, RawSpan?) throws(StoreError) -> Void
     ) throws(StoreError) {
         let isThere: Void? = try key.withByteView { key throws(StoreError) in
-            try records.lend(key, hash(number), in: frame) { found throws(StoreError) in
+            try records.lend(records.unnamed(key), hash(number), in: frame) {
+                found throws(StoreError) in
                 try found.value.withSpan { value throws(StoreError) in try body(number, value) }
             }
         }

@@ -1,4 +1,4 @@
-extension PmemStore {
+extension PmemStore: EntryReading {
     /// The value of a key, copied; nil when there is no such key.
     ///
     /// - Throws: `invalidArgument` for an empty or over-long key; `corrupt` or `media` when the
@@ -59,24 +59,24 @@ extension PmemStore {
         return result
     }
 
-    /// What a generic function returns is looked up at run time where it is not compiled for its
-    /// caller, which costs as much as the read: so the callers' closures keep it.
-    @usableFromInline
-    func borrowValue(
+    // What a generic function returns is looked up at run time where it is not compiled for its
+    // caller, which costs as much as the read: so the callers' closures keep it.
+    public func borrowValue(
         _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
-        try borrowValue(key, seenBy: nil, body)
+        try borrowValue(key, in: records.tables.unnamed, seenBy: nil, body)
     }
 
-    /// The same in a snapshot; without one what there is now.
+    /// The same of any table, and in a snapshot; without one what there is now.
     @inline(__always)
     func borrowValue(
-        _ key: RawSpan, seenBy snapshot: LivingSnapshot?,
+        _ key: RawSpan, in table: TableState, seenBy snapshot: LivingSnapshot?,
         _ body: (RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
         try key.withByteView { key throws(StoreError) in
             try engine.check(key)
             let frame = records.gate.callbacks.enter(.reader)
+            let key = table.key(key)
             _ = try records.lend(key, records.hash(key), seenBy: snapshot, in: frame) {
                 found throws(StoreError) in
                 try found.value.withSpan(body)
@@ -97,8 +97,13 @@ extension PmemStore {
 
     @usableFromInline
     func containsKey(_ key: RawSpan) throws(StoreError) -> Bool {
+        try containsKey(key, in: records.tables.unnamed)
+    }
+
+    func containsKey(_ key: RawSpan, in table: TableState) throws(StoreError) -> Bool {
         try key.withByteView { key throws(StoreError) in
             try engine.check(key)
+            let key = table.key(key)
             return try records.contains(key, records.hash(key))
         }
     }
@@ -107,12 +112,21 @@ extension PmemStore {
     func lookUp<R>(
         _ key: RawSpan, _ body: (RecordView) -> R
     ) throws(StoreError) -> R? {
+        try lookUp(key, in: records.tables.unnamed, seenBy: nil, body)
+    }
+
+    @inline(__always)
+    func lookUp<R>(
+        _ key: RawSpan, in table: TableState, seenBy snapshot: LivingSnapshot?,
+        _ body: (RecordView) -> R
+    ) throws(StoreError) -> R? {
         try key.withByteView { key throws(StoreError) in
             try engine.check(key)
-            return try records.withRecord(key, records.hash(key), body)
+            let key = table.key(key)
+            return try records.withRecord(key, records.hash(key), seenBy: snapshot, body)
         }
     }
 
-    /// Keys in the store. O(shards of the index).
-    public var count: Int { engine.index.count }
+    /// Keys in the store that belong to no named table. O(shards of the index + tables).
+    public var count: Int { engine.count(.unnamed) }
 }

@@ -26,15 +26,16 @@ extension PmemStore {
         _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
-        try scan(range, reverse: reverse, limit: limit, seenBy: nil, body)
+        try showEntries(of: range, reverse: reverse, limit: limit, body)
     }
 
-    func scan(
-        _ range: KeyRange, reverse: Bool, limit: Int?, seenBy snapshot: LivingSnapshot?,
+    public func showEntries(
+        of range: KeyRange, reverse: Bool, limit: Int?,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         guard let limit = try checked(limit) else { return }
-        try engine.scan(range, reverse: reverse, limit: limit, seenBy: snapshot, body)
+        let tables = records.tables
+        try engine.scan(range, of: { tables.unnamed }, reverse: reverse, limit: limit, body)
     }
 
     /// Entries that a scan shows at most; nil where that is none.

@@ -35,8 +35,8 @@ extension PmemStore {
         _ value: RawSpan, forKey key: RawSpan, durability: Durability = .durable
     ) throws(StoreError) {
         try key.withByteView { key throws(StoreError) in
-            try value.withByteView { value throws(StoreError) in
-                try engine.put(key, value, relaxed: durability == .relaxed)
+            _ = try value.withByteView { value throws(StoreError) in
+                try engine.put(records.unnamed(key), value, relaxed: durability == .relaxed)
             }
         }
     }
@@ -63,7 +63,7 @@ extension PmemStore {
     @usableFromInline
     func removeKey(_ key: RawSpan, relaxed: Bool) throws(StoreError) -> Bool {
         try key.withByteView { key throws(StoreError) in
-            try engine.remove(key, relaxed: relaxed)
+            try engine.remove(records.unnamed(key), relaxed: relaxed)
         }
     }
 
@@ -91,8 +91,17 @@ extension PmemStore {
     public func compareAndSet(
         _ key: some StoreBytes, expected: [UInt8]?, to value: [UInt8]?
     ) throws(StoreError) -> Bool {
+        try Self.compareAndSet(expected, value) { transform throws(StoreError) in
+            try update(key, transform)
+        }
+    }
+
+    static func compareAndSet(
+        _ expected: [UInt8]?, _ value: [UInt8]?,
+        _ update: ((RawSpan?) throws(StoreError) -> ValueUpdate) throws(StoreError) -> Void
+    ) throws(StoreError) -> Bool {
         var isEqual = false
-        try update(key) { current in
+        try update { current in
             isEqual = current.isEqual(to: expected)
             guard isEqual else { return .keep }
             return value.map { .set($0) } ?? .remove
@@ -114,7 +123,7 @@ extension PmemStore {
         try key.withStoreBytes { key throws(StoreError) in
             try key.withByteView { key throws(StoreError) in
                 var round = 0
-                while try !self.engine.tryUpdate(key, transform) {
+                while try !self.engine.tryUpdate(records.unnamed(key), transform) {
                     SpinWait.wait(round: round)
                     round += 1
                 }

@@ -31,9 +31,24 @@ struct PoolFiller: ~Copyable {
         try engine.log.seal(other)
     }
 
-    /// Copies one record.
+    /// Copies one record. A record of the catalog begins anew: there is nothing older here.
     func append(
-        _ key: ByteView, _ value: ByteView, to head: borrowing OwnedHead
+        _ key: TableKey, _ value: ByteView, to head: borrowing OwnedHead
+    ) throws(StoreError) {
+        if !key.table.isUnnamed { try engine.log.root.require(.tables) }
+        guard key.table == .catalog else { return try write(key, value, to: head) }
+        guard var record = TableRecord(value), let number = TableRecord.number(of: key.bytes) else {
+            throw TableRecord.damage
+        }
+        record.floor = .zero
+        engine.records.tables.adopt(record, as: number, stale: 0)
+        try record.value.withByteView { value throws(StoreError) in
+            try write(key, value, to: head)
+        }
+    }
+
+    private func write(
+        _ key: TableKey, _ value: ByteView, to head: borrowing OwnedHead
     ) throws(StoreError) {
         let source = RecordSource(
             kind: .put, hash: engine.records.hash(key), key: key, value: value)

@@ -1,10 +1,11 @@
-/// What a scan goes through: the keys of a range as a snapshot sees them, in one order.
+/// What a scan goes through: the keys of a range of a table as a snapshot sees them, in one order.
 ///
 /// Invariant: what the scan has shown, or passed, is not asked for again. So a snapshot of its own
 /// needs it no more.
 struct ScanView {
     let snapshot: LivingSnapshot
     let range: KeyRange
+    let table: TableState
     let reverse: Bool
     /// Whether the snapshot is this scan's, and ends with it.
     private let isOwn: Bool
@@ -12,10 +13,12 @@ struct ScanView {
     private var records: RecordIndex { space.records }
 
     init(
-        _ snapshot: LivingSnapshot, _ range: KeyRange, reverse: Bool, isOwn: Bool, _ space: Space
+        _ snapshot: LivingSnapshot, _ range: KeyRange, of table: TableState, reverse: Bool,
+        isOwn: Bool, _ space: Space
     ) {
         self.snapshot = snapshot
         self.range = range
+        self.table = table.past
         self.reverse = reverse
         self.isOwn = isOwn
         self.space = space
@@ -25,22 +28,25 @@ struct ScanView {
     var start: [UInt8]? { reverse ? range.to : range.from }
     var end: [UInt8]? { reverse ? range.from : range.to }
 
+    @inline(__always)
+    func hash(_ key: ByteView) -> KeyHash { records.hash(table.key(key)) }
+
     /// Shows a key, if the snapshot sees it: what body answers; nil when it does not.
     func show(
         _ key: ByteView, _ hash: KeyHash, in frame: borrowing CallbackFrame,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) -> Bool? {
-        let goOn = try records.lend(key, hash, seenBy: snapshot, in: frame) {
+        let goOn = try records.lend(table.key(key), hash, seenBy: snapshot, in: frame) {
             found throws(StoreError) in
             try key.withSpans(and: found.value, body)
         }
-        if isOwn { space.letGo(key, hash, seenBy: snapshot) }
+        if isOwn { space.letGo(table.key(key), hash, seenBy: snapshot) }
         return goOn
     }
 
     /// A record has been shown that others, or body itself, have superseded by now.
     func letGo(_ key: ByteView) {
-        if isOwn { space.letGo(key, records.hash(key), seenBy: snapshot) }
+        if isOwn { space.letGo(table.key(key), hash(key), seenBy: snapshot) }
     }
 
     /// All keys before this one, in the order of the scan, are done with.

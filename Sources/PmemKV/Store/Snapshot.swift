@@ -6,33 +6,26 @@
 /// because of that, the oldest snapshot ends, and reading it throws `snapshotTooOld`: a snapshot
 /// that somebody forgot stops no writer.
 ///
+/// Tables are in it as all else is, whatever becomes of them (``table(named:)``).
+///
 /// All methods may be called from any thread at any time. Reads of keys wait for no writer, but
 /// where a batch is becoming visible. It keeps the store open that it is of.
-public final class Snapshot: Sendable {
-    private let store: PmemStore
-    private let state: LivingSnapshot
-    private var records: RecordIndex { store.records }
+public final class Snapshot: Sendable, EntryReading {
+    let store: PmemStore
+    let state: LivingSnapshot
 
     init(of store: PmemStore) throws(StoreError) {
         self.store = store
         state = try store.records.beginCountedSnapshot()
     }
 
-    /// For a cursor of its own: keeps nothing outside the range, and counts nothing.
-    init(of store: PmemStore, _ range: KeyRange) throws(StoreError) {
+    /// Of the keys of one table that are in a range: keeps nothing else, and counts nothing.
+    fileprivate init(_ state: LivingSnapshot, of store: PmemStore) {
         self.store = store
-        state = try store.records.beginSnapshot(of: range)
+        self.state = state
     }
 
     deinit { end() }
-
-    var isOrdered: Bool { store.engine.ordered != nil }
-
-    /// Refuses where reading it would be refused.
-    func check() throws(StoreError) {
-        try store.engine.gate.checkReadable()
-        try records.check(state)
-    }
 
     /// Ends the snapshot: what only it saw can be reclaimed. Reading it throws `snapshotTooOld`
     /// from now on. Ending twice does nothing.
@@ -41,77 +34,101 @@ public final class Snapshot: Sendable {
     ///   this one, else O(1).
     public func end() { store.engine.space.end(state) }
 
-    /// Keys in the snapshot. O(1); to be asked at any time, also when it has ended.
-    public var count: Int { state.count ?? 0 }
+    /// What is read without a table's name.
+    var unnamed: SnapshotTable { SnapshotTable(self, state.tables?.unnamed) }
 
-    /// The value of a key, copied; nil when there was no such key.
-    ///
-    /// - Throws: `snapshotTooOld`, and what ``PmemStore/get(_:)`` throws.
-    /// - Complexity: O(1) plus the bytes; one copy.
-    @inlinable
-    public func get(_ key: some StoreBytes) throws(StoreError) -> [UInt8]? {
-        try key.withStoreBytes { key throws(StoreError) in try get(key) }
-    }
+    /// Keys in the snapshot that belong to no named table. O(1); to be asked at any time, also when
+    /// it has ended.
+    public var count: Int { unnamed.count }
 
-    /// The same for a span.
-    public func get(_ key: RawSpan) throws(StoreError) -> [UInt8]? {
-        try read(key) { $0.value.array }
-    }
-
-    /// Gives the value of a key to body without copying it; nil when there was no such key. As with
-    /// ``PmemStore/withValue(forKey:_:)``.
-    ///
-    /// - Throws: `snapshotTooOld`, and what that throws.
-    @inlinable
-    public func withValue<R>(
-        forKey key: some StoreBytes, _ body: (RawSpan) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
-        var result: R?
-        try key.withStoreBytes { key throws(StoreError) in
-            try borrowValue(key) { value throws(StoreError) in result = try body(value) }
-        }
-        return result
-    }
-
-    @usableFromInline
-    func borrowValue(
+    public func borrowValue(
         _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
-        try store.borrowValue(key, seenBy: state, body)
+        try unnamed.borrowValue(key, body)
     }
 
-    /// Whether there was such a key. Its value is verified, too.
+    public func showEntries(
+        of range: KeyRange, reverse: Bool, limit: Int?,
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        try unnamed.showEntries(of: range, reverse: reverse, limit: limit, body)
+    }
+
+    // MARK: Tables
+
+    /// A table as it was; without entries where there was none of this name. O(1).
     ///
-    /// - Throws: what ``get(_:)`` throws.
-    @inlinable
-    public func contains(_ key: some StoreBytes) throws(StoreError) -> Bool {
-        try key.withStoreBytes { key throws(StoreError) in try containsKey(key) }
+    /// - Throws: `invalidArgument` for a name that no table can have.
+    public func table(named name: String) throws(StoreError) -> SnapshotTable {
+        let name = Array(name.utf8)
+        try Engine.check(tableName: name)
+        return SnapshotTable(self, state.tables?.names[name])
     }
 
-    @usableFromInline
-    func containsKey(_ key: RawSpan) throws(StoreError) -> Bool {
-        try read(key) { _ in true } ?? false
+    /// The tables that there were, by their names, with their keys. O(tables * log tables).
+    public var tables: [TableInfo] { TableInfo.list(state.tables) }
+}
+
+/// A table of a snapshot. It keeps the snapshot.
+public struct SnapshotTable: Sendable, EntryReading {
+    private let snapshot: Snapshot
+    /// Nil where it was not there.
+    private let table: TableState?
+    private var store: PmemStore { snapshot.store }
+
+    fileprivate init(_ snapshot: Snapshot, _ table: TableState?) {
+        self.snapshot = snapshot
+        self.table = table
     }
 
-    private func read<R>(
-        _ key: RawSpan, _ body: (RecordView) throws(StoreError) -> R
-    ) throws(StoreError) -> R? {
-        try key.withByteView { key throws(StoreError) in
-            try store.engine.check(key)
-            return try records.withRecord(key, records.hash(key), seenBy: state, body)
+    /// For a cursor: the keys of a range as they are now.
+    init(
+        of store: PmemStore, _ range: KeyRange, of table: () -> TableState?
+    ) throws(StoreError) {
+        if let (own, seen) = try store.engine.beginSnapshot(of: range, of: table) {
+            self.init(Snapshot(own, of: store), seen.past)
+        } else {
+            // There is nothing, and will be nothing.
+            self.init(Snapshot(.present(), of: store), nil)
         }
     }
 
-    /// Calls body with the entries of a range in order, until it returns false or `limit` entries
-    /// were shown. As with ``PmemStore/scan(_:reverse:limit:_:)``; each time the same.
-    ///
-    /// - Throws: `snapshotTooOld`, and what that throws; what body throws.
-    public func scan(
-        _ range: KeyRange = .all, reverse: Bool = false, limit: Int? = nil,
+    var isOrdered: Bool { store.engine.ordered != nil }
+
+    /// Refuses where reading it would be refused.
+    func check() throws(StoreError) {
+        try store.engine.gate.checkReadable()
+        try store.records.check(snapshot.state)
+    }
+
+    /// Keys that there were. O(1); to be asked at any time.
+    public var count: Int {
+        table.flatMap { snapshot.state.tables?.count($0) } ?? 0
+    }
+
+    public func borrowValue(
+        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        guard let table else { return try check(key) }
+        try store.borrowValue(key, in: table, seenBy: snapshot.state, body)
+    }
+
+    /// The same refusals where there is nothing to be read.
+    private func check(_ key: RawSpan) throws(StoreError) {
+        try check()
+        try key.withByteView { key throws(StoreError) in try store.engine.check(key) }
+    }
+
+    public func showEntries(
+        of range: KeyRange, reverse: Bool, limit: Int?,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         try check()
-        try store.scan(range, reverse: reverse, limit: limit, seenBy: state, body)
+        guard let limit = try store.checked(limit), let table else { return }
+        let engine = store.engine
+        let view = ScanView(
+            snapshot.state, range, of: table, reverse: reverse, isOwn: false, engine.space)
+        try engine.scan(view, limit: limit, body)
     }
 }
 

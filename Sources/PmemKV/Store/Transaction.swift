@@ -107,9 +107,9 @@ public final class Transaction {
     // MARK: Writing
 
     @usableFromInline
-    func add(_ key: RawSpan, _ value: RawSpan?) throws(StoreError) {
+    func add(_ key: RawSpan, _ value: RawSpan?, in table: [UInt8]?) throws(StoreError) {
         try checkUse()
-        let hash = try key.withByteView { key throws(StoreError) in
+        try key.withByteView { key throws(StoreError) in
             if let value {
                 try value.withByteView { value throws(StoreError) in
                     try engine.check(key, value)
@@ -117,42 +117,44 @@ public final class Transaction {
             } else {
                 try engine.check(key)
             }
-            return records.hash(key)
         }
-        state.writes.add(key, hash, value)
+        state.writes.add(key, value, in: table)
     }
 
     // MARK: Reading
 
     /// Gives a value to body, if there is one.
-    @usableFromInline
     func borrowValue(
-        _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
+        _ key: RawSpan, in table: [UInt8]?, _ body: (RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
         try checkUse()
-        let hash = try engine.checkedHash(key)
-        switch key.withByteView({ state.writes.update(of: $0, hash) }) {
+        let (number, hash) = try engine.look(at: key, in: table, for: &state.conditions)
+        switch key.withByteView({ state.writes.update(of: $0, in: table) }) {
         case .set(let value): try value.withStoreBytes(body)
         case .remove: return
-        case .keep: try readStored(key, hash, body)
+        case .keep: try readStored(key, hash, number, body)
         }
     }
 
     private func readStored(
-        _ key: RawSpan, _ hash: KeyHash, _ body: (RawSpan) throws(StoreError) -> Void
+        _ key: RawSpan, _ hash: KeyHash, _ number: Int,
+        _ body: (RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
+        guard let table = tableState(number) else {
+            return state.conditions.add(key, hash, nil, in: number)
+        }
         var isOfBody = false
         do throws(StoreError) {
             let frame = engine.gate.callbacks.enter(.reader)
             let isThere: Void? = try key.withByteView { bytes throws(StoreError) in
-                try records.lend(bytes, hash, in: frame) { found throws(StoreError) in
-                    state.conditions.add(key, hash, found.sequence)
+                try records.lend(table.key(bytes), hash, in: frame) { found throws(StoreError) in
+                    state.conditions.add(key, hash, found.sequence, in: number)
                     isOfBody = true
                     try found.value.withSpan(body)
                     isOfBody = false
                 }
             }
-            if isThere == nil { state.conditions.add(key, hash, nil) }
+            if isThere == nil { state.conditions.add(key, hash, nil, in: number) }
         } catch {
             // What body failed of may be that its bytes were lost.
             if !isOfBody || error.code == .media { state.failure = error }
@@ -160,11 +162,22 @@ public final class Transaction {
         }
     }
 
+    /// A table of the conditions as it was when it was first looked at.
+    private func tableState(_ number: Int) -> TableState? {
+        number == 0 ? records.tables.unnamed : state.conditions.tables[number - 1].state
+    }
+
     func read(
-        _ range: KeyRange, reverse: Bool, limit: Int,
+        _ range: KeyRange, of table: [UInt8]?, reverse: Bool, limit: Int?,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
-        let own = state.writes.entries(in: range, reverse: reverse)
+        try checkUse()
+        guard let limit = try store.checked(limit) else { return }
+        let seen =
+            table.map { name in
+                state.conditions.number(of: name) { records.tables.named(name) }
+            } ?? 0
+        let own = state.writes.entries(of: table, in: range, reverse: reverse)
         var merge = ScanMerge(own, reverse: reverse, limit: limit)
         let changes = engine.index.changes
         var number = SequenceNumber.zero
@@ -172,7 +185,8 @@ public final class Transaction {
         do throws(StoreError) {
             // Of what is stored, some may be hidden by what is going to be written.
             let limit = limit.addingReportingOverflow(own.count)
-            try engine.withView(of: range, reverse: reverse) { view throws(StoreError) in
+            try engine.withView(of: range, of: { tableState(seen) }, reverse: reverse) {
+                view throws(StoreError) in
                 number = view.snapshot.number
                 try engine.scan(view, limit: limit.overflow ? .max : limit.partialValue) {
                     key, value throws(StoreError) in
@@ -187,7 +201,7 @@ public final class Transaction {
         state.conditions.add(
             Conditions.OfRange(
                 range: merge.end.map { range.part(through: $0, reverse: reverse) } ?? range,
-                number: number, count: merge.storedCount, changes: changes))
+                table: seen, number: number, count: merge.storedCount, changes: changes))
         if let problem { throw problem }
     }
 }

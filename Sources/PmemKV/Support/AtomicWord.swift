@@ -98,7 +98,8 @@ extension AtomicWord {
     func wake(_ sleepers: Sleepers) { unsafe cpmem_wake(address, sleepers.rawValue) }
 }
 
-/// Cache lines of shared words, zero at first, freed with their owner.
+/// Cache lines of shared words, zero at first, freed with their owner. Many of them take memory
+/// only where they are used.
 ///
 /// What different threads write often belongs in different lines.
 @safe
@@ -106,15 +107,31 @@ struct SharedLines: ~Copyable, @unchecked Sendable {
     static var wordsPerLine: Int { 8 }
     let count: Int
     private let base: UnsafeMutableRawPointer
+    private let reserved: Int
+
+    /// Bytes from which on address space of its own is taken.
+    private static let reserveThreshold = 1 << 18
 
     init(_ count: Int) {
         self.count = count
         let bytes = max(1, count) * 64
+        if bytes >= Self.reserveThreshold, let memory = unsafe cpmem_reserve(bytes, 0) {
+            unsafe base = memory
+            reserved = bytes
+            return
+        }
+        reserved = 0
         unsafe base = .allocate(byteCount: bytes, alignment: 64)
         unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     }
 
-    deinit { unsafe base.deallocate() }
+    deinit {
+        if reserved > 0 {
+            unsafe cpmem_release(base, reserved)
+        } else {
+            unsafe base.deallocate()
+        }
+    }
 
     @inline(__always)
     subscript(line: Int, word: Int) -> AtomicWord {

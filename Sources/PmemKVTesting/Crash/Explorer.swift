@@ -10,7 +10,7 @@ package final class Explorer {
     private let known: StateSet
     private let options: OpenOptions
     private let readOnlyOptions: OpenOptions
-    private let keys: [[UInt8]]
+    private let keys: ScriptKeys
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
     private let seed: UInt64
     private let modelSalt: UInt64
@@ -30,7 +30,7 @@ package final class Explorer {
         var readOnly = shape.options
         readOnly.readOnly = true
         readOnlyOptions = readOnly
-        keys = (0..<shape.keys).map(PoolShape.key)
+        keys = ScriptKeys(shape)
         self.seed = seed
         modelSalt = PoolImage.mix(
             UInt64(shape.model.granule) << 32 | UInt64(shape.heads) << 16
@@ -106,8 +106,8 @@ package final class Explorer {
     ) throws(StoreError) -> String? {
         found.removeAll(keepingCapacity: true)
         var present = 0
-        for (number, key) in keys.enumerated() {
-            let length = try store.get(key, into: buffer)
+        for number in 0..<keys.count {
+            let length = try keys.get(number, of: store, into: buffer)
             let value = length.map {
                 UnsafeRawBufferPointer(rebasing: buffer[..<min($0, buffer.count)])
             }
@@ -116,8 +116,9 @@ package final class Explorer {
             if matches == 0 { return oracle.wrongAnswer(number, length) }
             found.append(matches)
         }
-        if store.count != present {
-            return "the store counts \(store.count) keys, \(present) of ours are there"
+        let counted = try keys.counted(store)
+        if counted != present {
+            return "the store counts \(counted) keys, \(present) of ours are there"
         }
         return oracle.brokenBatch(found)
     }
@@ -185,7 +186,7 @@ package final class Explorer {
             var random = SplitMix(seed: seed)
             var model: [[UInt8]?] = []
             let store = try PmemStore.open(on: scratch, options: options)
-            for key in keys { model.append(try store.get(key)) }
+            for number in 0..<keys.count { model.append(try keys.get(number, of: store)) }
             for step in 0..<50 {
                 do throws(StoreError) {
                     if let problem = try goOnOnce(store, &model, step, &random) { return problem }
@@ -196,7 +197,7 @@ package final class Explorer {
             try store.close()
             let after = try PmemStore.open(on: scratch, options: options)
             defer { after.abandon() }
-            for (number, key) in keys.enumerated() where try after.get(key) != model[number] {
+            for number in 0..<keys.count where try keys.get(number, of: after) != model[number] {
                 return "50 operations later, key \(number) is wrong after a clean close"
             }
             let structure = try after.structure()
@@ -214,19 +215,19 @@ package final class Explorer {
     ) throws(StoreError) -> String? {
         let number = random.below(keys.count)
         if random.below(4) == 0 {
-            let existed = try store.remove(keys[number])
+            let existed = try keys.remove(number, of: store)
             if existed != (model[number] != nil) { return "50 more: remove of \(number) is wrong" }
             model[number] = nil
         } else {
             let value = PoolShape.value(step: step, key: number, length: random.below(100))
             do throws(StoreError) {
-                try store.put(value, forKey: keys[number])
+                try keys.put(value, number, in: store)
                 model[number] = value
             } catch {
                 guard error.code == .outOfSpace else { throw error }
             }
         }
-        guard try store.get(keys[number]) == model[number] else {
+        guard try keys.get(number, of: store) == model[number] else {
             return "50 more: key \(number) does not read back"
         }
         return nil

@@ -4,7 +4,7 @@ import PmemKV
 package final class ScriptRunner: MediumObserver {
     private let explorer: Explorer
     private let medium: SimulatedMedium
-    private let keys: [[UInt8]]
+    private let keys: ScriptKeys
     private let options: OpenOptions
     private var oracle: Oracle
     private var script: Script
@@ -23,7 +23,7 @@ package final class ScriptRunner: MediumObserver {
         self.seed = seed
         let shape = explorer.shape
         options = shape.options
-        keys = (0..<shape.keys).map(PoolShape.key)
+        keys = ScriptKeys(shape)
         medium = SimulatedMedium(size: shape.poolSize, model: shape.model)
         oracle = Oracle(keys: shape.keys)
         script = Script(shape)
@@ -130,7 +130,9 @@ package final class ScriptRunner: MediumObserver {
         if let problem = try explorer.judge(store, oracle, &found) {
             return fail("after recovery: \(problem)", nil)
         }
-        for (number, key) in keys.enumerated() { oracle.settle(number, try store.get(key)) }
+        for number in 0..<keys.count {
+            oracle.settle(number, try keys.get(number, of: store))
+        }
     }
 
     // MARK: Steps
@@ -180,13 +182,13 @@ package final class ScriptRunner: MediumObserver {
         case .put(let key, let length, let relaxed):
             let value = PoolShape.value(step: number, key: key, length: length)
             try write([(key, value)], relaxed: relaxed) { () throws(StoreError) in
-                try store.put(
-                    value, forKey: keys[key], durability: relaxed ? .relaxed : .durable)
+                try keys.put(
+                    value, key, in: store, durability: relaxed ? .relaxed : .durable)
                 return true
             }
         case .remove(let key, let relaxed):
             try write([(key, nil)], relaxed: relaxed) { () throws(StoreError) in
-                try store.remove(keys[key], durability: relaxed ? .relaxed : .durable)
+                try keys.remove(key, of: store, durability: relaxed ? .relaxed : .durable)
             }
         case .batch(let entries, let relaxed):
             var batch = WriteBatch()
@@ -195,10 +197,11 @@ package final class ScriptRunner: MediumObserver {
                 let value = entry.length.map {
                     PoolShape.value(step: number, key: entry.key, length: $0)
                 }
+                let table = keys.shape.table(of: entry.key)
                 if let value {
-                    batch.put(value, forKey: keys[entry.key])
+                    batch.put(value, forKey: keys[entry.key], in: table)
                 } else {
-                    batch.remove(keys[entry.key])
+                    batch.remove(keys[entry.key], in: table)
                 }
                 parts.append((entry.key, value))
             }
@@ -208,7 +211,7 @@ package final class ScriptRunner: MediumObserver {
             }
         case .get(let key):
             let moment = oracle.moment(key)
-            let value = try store.get(keys[key])
+            let value = try keys.get(key, of: store)
             guard oracle.moment(key) == moment else { return }
             if let problem = oracle.read(key, value) { fail("a reader: \(problem)", nil) }
         case .sync:
@@ -217,6 +220,12 @@ package final class ScriptRunner: MediumObserver {
             oracle.synced(moment)
         case .compact: try store.compact()
         case .step: try store.makeCompactionStep()
+        case .empty(let key, let drops):
+            let parts = keys.shape.keys(besides: key).map { (key: $0, value: [UInt8]?.none) }
+            try write(parts, relaxed: false) { () throws(StoreError) in
+                try keys.empty(tableOf: key, drops: drops, in: store)
+                return true
+            }
         case .snapshot: try takeSnapshot(store)
         case .endSnapshot: try endSnapshot()
         case .reopen, .kill: break
@@ -230,7 +239,7 @@ package final class ScriptRunner: MediumObserver {
 
     private func values(in snapshot: Snapshot) throws(StoreError) -> [[UInt8]?] {
         var values: [[UInt8]?] = []
-        for key in keys { values.append(try snapshot.get(key)) }
+        for number in 0..<keys.count { values.append(try keys.get(number, of: snapshot)) }
         return values
     }
 

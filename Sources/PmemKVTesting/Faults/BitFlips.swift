@@ -10,7 +10,7 @@ package final class BitFlips {
     private let image: PoolImage
     private let scratch: ScratchMedium
     private let options: OpenOptions
-    private let keys: [[UInt8]]
+    private let keys: ScriptKeys
     private let expected: [[UInt8]?]
     /// Keys whose last record a crash may have torn: nothing on the medium proves that it had
     /// been durable, so damage to it looks like a torn tail.
@@ -28,7 +28,15 @@ package final class BitFlips {
         self.previous = previous
         options = shape.options
         scratch = ScratchMedium(image)
-        keys = (0..<shape.keys).map(PoolShape.key)
+        keys = ScriptKeys(shape)
+    }
+
+    /// A sample, of which the last record may fall back where it was not closed.
+    package convenience init(_ pool: SamplePool) {
+        let changed = pool.expected.indices.filter { pool.expected[$0] != pool.previous[$0] }
+        self.init(
+            image: pool.image, shape: pool.shape, expected: pool.expected,
+            unproven: pool.isClosed ? [] : Set(changed), previous: pool.previous)
     }
 
     /// Flips every `stride`th bit of a byte range. Returns what is wrong with the first bad one.
@@ -59,9 +67,9 @@ package final class BitFlips {
         }
         defer { store.abandon() }
         var wasRefused = false
-        for (number, key) in keys.enumerated() {
+        for number in 0..<keys.count {
             do throws(StoreError) {
-                let value = try store.get(key)
+                let value = try keys.get(number, of: store)
                 let mayFallBack = unproven.contains(number)
                 if value != expected[number], !mayFallBack || value != previous[number] {
                     return "key \(number) has \(value.map { "\($0.count) bytes" } ?? "no value"), "
@@ -73,16 +81,24 @@ package final class BitFlips {
             }
         }
         if wasRefused { refusedReads += 1 }
-        return scan(store)
+        for name in keys.tables {
+            guard let name else {
+                if let problem = scan(store, of: nil) { return problem }
+                continue
+            }
+            guard let table = try? store.table(named: name) else { return "no table '\(name)'" }
+            if let problem = scan(table, of: name) { return problem }
+        }
+        return nil
     }
 
-    private func scan(_ store: PmemStore) -> String? {
+    private func scan(_ reader: some EntryReading, of table: String?) -> String? {
         var problem: String?
         do throws(StoreError) {
-            try store.scan { key, value in
+            try reader.scan { key, value in
                 let bytes = key.withUnsafeBytes { [UInt8]($0) }
                 let found = value.withUnsafeBytes { [UInt8]($0) }
-                guard let number = self.keys.firstIndex(of: bytes) else {
+                guard let number = self.keys.number(of: bytes, in: table) else {
                     problem = "a scan meets an unknown key"
                     return false
                 }

@@ -3,9 +3,9 @@ import PmemKV
 /// Opens pools made from arbitrary bytes and uses them. Nothing it meets may trap or hang; a
 /// wrong value cannot be told here, since checksums may have been made to fit.
 ///
-/// The first byte of an input chooses a sample pool (or, from 3 on, zeroes), whether checksums
-/// are put right, and whether the rest is edits of ten bytes (two of place, eight of content) or
-/// the pool's own bytes.
+/// The first byte of an input chooses a sample pool or zeroes, whether checksums are put right, how
+/// the pool is opened, and whether the rest is edits of ten bytes (two of place, eight of content)
+/// or the pool's own bytes.
 package final class ImageFuzzer {
     private let samples: [SamplePool]
     private let image: PoolImage
@@ -21,7 +21,7 @@ package final class ImageFuzzer {
 
     package func run(_ input: UnsafeRawBufferPointer) {
         guard let first = input.first else { return }
-        let sample = samples[Int(first & 3) % samples.count]
+        let sample = samples[Int(first & 3 | first >> 3 & 4) % samples.count]
         if first & 3 == 3 { image.clear() } else { image.copy(from: sample.image) }
         let rest = UnsafeRawBufferPointer(rebasing: input.dropFirst())
         if first & 4 != 0 {
@@ -50,14 +50,18 @@ package final class ImageFuzzer {
         do throws(StoreError) {
             let store = try PmemStore.open(on: ScratchMedium(image), options: options)
             defer { store.abandon() }
-            for number in 0..<shape.keys { _ = try? store.get(PoolShape.key(number)) }
+            let keys = ScriptKeys(shape)
+            for number in 0..<shape.keys { _ = try? keys.get(number, of: store) }
             try? store.scan { _, _ in true }
             _ = store.statistics
             guard !readOnly else { return }
             for number in 0..<shape.keys {
-                try? store.put([1, 2, 3], forKey: PoolShape.key(number))
-                _ = try? store.remove(PoolShape.key(number / 2))
+                try? keys.put([1, 2, 3], number, in: store)
+                _ = try? keys.remove(number / 2, of: store)
             }
+            try? keys.empty(tableOf: 1, drops: true, in: store)
+            try? keys.put([4], 1, in: store)
+            try? store.clear()
             try? store.compact()
             try store.close()
         } catch {

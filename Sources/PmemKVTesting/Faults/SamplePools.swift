@@ -5,7 +5,11 @@ package struct SamplePool {
     package let shape: PoolShape
     package let image: PoolImage
     package let expected: [[UInt8]?]
+    /// What was in it before the last step. Where the pool was not closed, nothing on the medium
+    /// proves that the record of that had been durable.
+    package let previous: [[UInt8]?]
     package let name: String
+    package let isClosed: Bool
 
     /// Runs a script without looking at crash states, ends it as asked, and keeps the bytes.
     package init(
@@ -13,21 +17,26 @@ package struct SamplePool {
     ) throws(StoreError) {
         self.name = name
         self.shape = shape
-        let keys = (0..<shape.keys).map(PoolShape.key)
+        let keys = ScriptKeys(shape)
+        var previous: [[UInt8]?] = []
         var expected: [[UInt8]?] = Array(repeating: nil, count: shape.keys)
         let image = PoolImage(size: shape.poolSize)
         let scratch = ScratchMedium(image)
         var store = try PmemStore.open(
             on: scratch, formatSegmentSize: shape.segmentSize, options: shape.options)
         for (number, step) in Script(shape, parsing: text).steps.enumerated() {
+            previous = expected
             switch step.operation {
             case .put(let key, let length, _):
                 let value = PoolShape.value(step: number, key: key, length: length)
-                try store.put(value, forKey: keys[key])
+                try keys.put(value, key, in: store)
                 expected[key] = value
             case .remove(let key, _):
-                try store.remove(keys[key])
+                _ = try keys.remove(key, of: store)
                 expected[key] = nil
+            case .empty(let key, let drops):
+                try keys.empty(tableOf: key, drops: drops, in: store)
+                for key in shape.keys(besides: key) { expected[key] = nil }
             case .batch(let entries, _):
                 var batch = WriteBatch()
                 for entry in entries {
@@ -35,10 +44,11 @@ package struct SamplePool {
                         PoolShape.value(step: number, key: entry.key, length: $0)
                     }
                     expected[entry.key] = value
+                    let table = shape.table(of: entry.key)
                     if let value {
-                        batch.put(value, forKey: keys[entry.key])
+                        batch.put(value, forKey: keys[entry.key], in: table)
                     } else {
-                        batch.remove(keys[entry.key])
+                        batch.remove(keys[entry.key], in: table)
                     }
                 }
                 try store.apply(batch)
@@ -55,6 +65,8 @@ package struct SamplePool {
         }
         if closes { try store.close() } else { store.abandon() }
         self.expected = expected
+        self.previous = previous
+        isClosed = closes
         self.image = image
     }
 
@@ -73,21 +85,53 @@ package struct SamplePool {
         put 0 55
         """
 
-    /// A cleanly closed pool with a checkpoint; one without; one that a crash left.
+    /// Keys of three tables, one of which was dropped and made again, and two emptied.
+    private static let historyOfTables = """
+        put 0 9
+        put 1 100
+        batch 0=7 1=64 2=1
+        put 4 30
+        drop 1
+        put 3 65
+        clear 0
+        put 1 8
+        kill
+        put 3 200
+        put 2 20
+        clear 2
+        put 0 55
+        """
+
+    /// A cleanly closed pool with a checkpoint; one without; one that a crash left; the first and
+    /// the last of these with tables.
     package static func all() throws(StoreError) -> [SamplePool] {
         var shape = PoolShape()
         shape.keys = 6
         shape.segments = 8
         var unchecked = shape
         unchecked.checkpointThreshold = 1000
+        let last = "\nput 5 20\nput 5 21"
         return [
             try SamplePool(
                 "closed, with a checkpoint", shape: shape, script: history, closes: true),
             try SamplePool("closed, without", shape: unchecked, script: history, closes: true),
             // A durable record behind every other one proves that the others were durable.
             try SamplePool(
-                "crashed", shape: unchecked, script: history + "\nput 5 20\nput 5 21",
-                closes: false),
+                "crashed", shape: unchecked, script: history + last, closes: false),
+            try SamplePool(
+                "closed, with tables", shape: shape.withTables, script: historyOfTables,
+                closes: true),
+            try SamplePool(
+                "crashed, with tables", shape: unchecked.withTables,
+                script: historyOfTables + last, closes: false),
         ]
+    }
+}
+
+extension PoolShape {
+    fileprivate var withTables: PoolShape {
+        var shape = self
+        shape.usesTables = true
+        return shape
     }
 }

@@ -17,6 +17,8 @@ package enum Operation: Equatable, Sendable {
     case batch([Entry], relaxed: Bool)
     case get(key: Int)
     case sync
+    /// Takes all keys out of the table of a key; drops it where it has a name and is to go.
+    case empty(tableOf: Int, drops: Bool)
     case compact
     /// A step of compaction ahead of need, as its thread makes them.
     case step
@@ -49,8 +51,9 @@ package struct Step: Equatable, Sendable {
 
 /// Steps on a pool of a certain shape. The text form is what a failure prints and a test keeps:
 /// one step a line, `put 0 64`, `rput 1 7` (relaxed), `del 0`, `rdel 0`, `batch 0=8 1=- 2=257`,
-/// `rbatch ...`, `get 0`, `sync`, `compact`, `step`, `snap`, `unsnap`, `reopen`, `kill`; ` !1:77`
-/// behind one crashes before its second drain and goes on from the state that 77 picks.
+/// `rbatch ...`, `get 0`, `sync`, `clear 0`, `drop 0` (the table of key 0), `compact`, `step`,
+/// `snap`, `unsnap`, `reopen`, `kill`; ` !1:77` behind one crashes before its second drain and goes
+/// on from the state that 77 picks.
 package struct Script: Equatable, Sendable {
     package var shape: PoolShape
     package var steps: [Step]
@@ -100,6 +103,7 @@ extension Operation: CustomStringConvertible {
                 .joined(separator: " ")
         case .get(let key): "get \(key)"
         case .sync: "sync"
+        case .empty(let key, let drops): "\(drops ? "drop" : "clear") \(key)"
         case .compact: "compact"
         case .step: "step"
         case .snapshot: "snap"
@@ -125,6 +129,7 @@ extension Operation: CustomStringConvertible {
                 }, relaxed: relaxed)
         case "get": self = .get(key: number(1))
         case "sync": self = .sync
+        case "clear", "drop": self = .empty(tableOf: number(1), drops: words[0] == "drop")
         case "compact": self = .compact
         case "step": self = .step
         case "snap": self = .snapshot

@@ -8,6 +8,8 @@ package struct PoolShape: Equatable, Sendable {
     package var sequenceStep: UInt64 = 4
     package var checkpointThreshold = 3
     package var keys = 2
+    /// Whether keys belong to tables: see ``table(of:)``.
+    package var usesTables = false
     package var model = PersistenceModel.direct
 
     package init() {}
@@ -33,6 +35,18 @@ package struct PoolShape: Equatable, Sendable {
     package static func key(_ number: Int) -> [UInt8] {
         let length = [1, 7, 2, 16, 9, 33, 64, 3][number % 8]
         return (0..<length).map { UInt8(truncatingIfNeeded: 0x61 + number * 31 + $0) }
+    }
+
+    private static let tables = [nil, "t", "another table"]
+
+    /// The table of a key; nil for the unnamed one.
+    package func table(of key: Int) -> String? {
+        usesTables ? Self.tables[key % Self.tables.count] : nil
+    }
+
+    /// The keys that belong to the same table as one.
+    package func keys(besides key: Int) -> [Int] {
+        (0..<keys).filter { table(of: $0) == table(of: key) }
     }
 
     /// The value of a step: no byte of it is zero, neighbours differ.

@@ -47,6 +47,7 @@ package enum Workloads {
         shape.sequenceStep = [1, 4, 64][random.below(3)]
         shape.checkpointThreshold = [1, 4, 1000][random.below(3)]
         if random.below(3) == 0 { shape.model = .paged }
+        shape.usesTables = random.below(3) == 0
         return shape
     }
 
@@ -127,11 +128,13 @@ private struct OperationMix {
 
     func next(_ random: inout SplitMix) -> Operation {
         let relaxed = usesRelaxed && random.below(2) == 0
-        switch random.below(24) {
+        switch random.below(shape.usesTables ? 26 : 24) {
         case 0 where usesMaintenance: return .reopen
         case 1 where usesMaintenance && random.below(3) == 0: return .kill
         case 1: return .compact
         case 20, 21: return .step
+        case 24, 25:
+            return .empty(tableOf: key(&random), drops: random.below(2) == 0)
         case 22: return .snapshot
         case 23: return random.below(2) == 0 ? .endSnapshot : .compact
         case 2 where usesRelaxed: return .sync

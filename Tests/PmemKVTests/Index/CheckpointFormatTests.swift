@@ -28,11 +28,14 @@ struct CheckpointFormatTests {
             tombstones: Units(number), oldestDead: number == 0 ? .none : SequenceNumber(7))
     }
 
+    private static let tables = [3, 0, 1_000_000]
+
     private func encode(_ index: HashIndex) -> [UInt8] {
         let draft = CheckpointDraft(
-            index.image(), coverage: (0..<Self.segmentCount).map(coverage),
+            index.image(), coverage: (0..<Self.segmentCount).map(coverage), tables: Self.tables,
             nextSequence: SequenceNumber(123_456), salt: Self.salt)
-        let layout = index.checkpointLayout(segmentCount: Self.segmentCount)
+        let layout = index.checkpointLayout(
+            segmentCount: Self.segmentCount, tables: Self.tables.count)
         var bytes = [UInt8](repeating: 0xEE, count: layout.length)
         draft.forEachPart { part, offset in
             bytes.replaceSubrange(offset..<(offset + part.count), with: part.array)
@@ -119,7 +122,10 @@ struct CheckpointFormatTests {
             #expect(word(offset + 8) == index[shard, .items].loadRelaxed())
             #expect(word(offset + 16) == index[shard, .freeList].loadRelaxed())
         }
-        let buckets = shards + (24 * index.shards.count + 63) / 64 * 64
+        #expect(word(80) == 3)
+        let tables = shards + (24 * index.shards.count + 63) / 64 * 64
+        #expect((0..<3).map { word(tables + 8 * $0) } == [3, 0, 1_000_000])
+        let buckets = tables + 64
         for bucket in 0..<index.bucketsUsed {
             #expect(word(buckets + 64 * bucket + 8) == index.buckets[bucket][1].load().rawValue)
         }

@@ -157,7 +157,7 @@ struct HashIndexTests {
         _ = try inParallel(shape.shards.count, threads: 4) { number throws(StoreError) in
             let shard = ShardNumber(number)
             let first = self.hash(keys - 1)
-            try index.settle(
+            _ = try index.settle(
                 shard, filled: filled.reduce(0) { $0 + $1[number] },
                 leavingOut: shape.shard(of: first) == shard
                     ? [(first, self.location(keys - 1))] : [])

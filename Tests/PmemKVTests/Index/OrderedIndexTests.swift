@@ -20,7 +20,7 @@ struct OrderedIndexTests {
 
     private func makeStore(_ size: Int = 8 << 20) throws -> (PmemStore, OrderedIndex) {
         let store = try pool.create(size, segmentSize: 64 << 10) { $0.index = .ordered }
-        return (store, try #require(store.engine.ordered))
+        return (store, try #require(store.engine.ordered?.unnamed))
     }
 
     private func insert(_ key: [UInt8], _ store: PmemStore) {
@@ -88,7 +88,7 @@ struct OrderedIndexTests {
                 }
             }
             if round.isMultiple(of: 3) { try store.compact() }
-            #expect(index.firstProblem() == nil)
+            #expect(store.orderedProblem() == nil)
             let sorted = model.sorted(by: order)
             #expect(keys(store, page: 64) == sorted)
             #expect(keys(store, ascending: false, page: 64) == sorted.reversed())
@@ -105,7 +105,7 @@ struct OrderedIndexTests {
             }
         }
         for key in model.shuffled() { remove(key, store) }
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         #expect(keys(store, page: 64) == [])
         #expect(index.memoryBytes < empty + 5000, "what is empty is given back")
     }
@@ -119,7 +119,6 @@ struct OrderedIndexTests {
         let store = try pool.create(1 << 20, segmentSize: 16 << 10) {
             ($0.index, $0.io) = (.ordered, io)
         }
-        let index = try #require(store.engine.ordered)
         func key(_ number: Int) -> String { "the same beginning \(1000 + number)" }
         func value(_ number: Int, _ round: Int) -> [UInt8] {
             bytes("\(number) \(round)") + [UInt8](repeating: 7, count: 40 * (number % 40))
@@ -132,7 +131,7 @@ struct OrderedIndexTests {
             for number in 300..<330 { try store.remove(key(number + round)) }
         }
         #expect(store.statistics.compactions > 20)
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         for _ in 0..<2 {
             var shown: [String: [UInt8]] = [:]
             try store.scan { key, value in
@@ -147,7 +146,7 @@ struct OrderedIndexTests {
                 #expect(shown[key(number)] == value(number, round))
             }
         }
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
     }
 
     /// As in a queue: new keys at the end, old ones taken from the front.
@@ -160,7 +159,7 @@ struct OrderedIndexTests {
             if number >= 1000 { remove(key(number - 1000), store) }
             if number == 8_000 { largest = index.memoryBytes }
         }
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         #expect(keys(store, page: 64) == (39_000..<40_000).map(key))
         #expect(index.memoryBytes <= largest + 10_000)
     }
@@ -177,12 +176,11 @@ struct OrderedIndexTests {
             $0.index = .ordered
             $0.engine.recoveryThreads = 3
         }
-        let index = try #require(store.engine.ordered)
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         #expect(keys(store, page: 64) == distinct.sorted(by: order))
         let more = (count..<(count + 2000)).map(Self.key).filter { !distinct.contains($0) }
         for key in Set(more) { insert(key, store) }
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         #expect(keys(store, page: 64) == (distinct + Set(more)).sorted(by: order))
     }
 
@@ -190,7 +188,7 @@ struct OrderedIndexTests {
     /// between them come and go: in one leaf, with leaves that split and die, and in a large tree.
     @Test(arguments: [(stable: 3, between: 15), (4, 300), (200, 97)])
     func scansMeetWhatStays(stable count: Int, between: Int) throws {
-        let (store, index) = try makeStore()
+        let (store, _) = try makeStore()
         @Sendable func key(_ number: Int) -> [UInt8] { bytes("key \(1_000_000 + number)") }
         let stable = (1...count).map { key($0 * between) }
         for key in stable { insert(key, store) }
@@ -220,7 +218,7 @@ struct OrderedIndexTests {
                 }
             }
         }
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         #expect(problems.value == 0)
         #expect(keys(store, page: 64) == stable)
     }
@@ -233,7 +231,7 @@ struct OrderedIndexTests {
             ascending: Bool, at start: Int, after change: (PmemStore, OrderedIndex) -> Void
         ) throws -> (found: Bool, lockable: Bool) {
             let store = try TemporaryPool().create(2 << 20) { $0.index = .ordered }
-            let index = try #require(store.engine.ordered)
+            let index = try #require(store.engine.ordered?.unnamed)
             for number in stride(from: 0, to: 4000, by: 10) { insert(key(number), store) }
             return index.reading {
                 let place = key(start).withUnsafeBytes {
@@ -303,7 +301,7 @@ struct OrderedIndexTests {
             #expect(!leaf.tryLock(found.version) && !leaf.tryLock(leaf.version))
         }
         for location in taken { index.withKey(of: location) { index.insert($0, at: location) } }
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         #expect(keys(store, from: key(200), page: 1, atMost: 1) == [key(200)])
     }
 }

@@ -20,7 +20,7 @@ struct OrderedSeatTests {
     @Test(arguments: Change.allCases)
     func noticeChanges(change: Change) throws {
         let store = try TemporaryPool().create(8 << 20) { $0.index = .ordered }
-        let index = try #require(store.engine.ordered)
+        let index = try #require(store.engine.ordered?.unnamed)
         for number in Self.numbers { try store.put("", forKey: Self.key(number)) }
         // The last of a leaf in the midst of the tree: a split moves it to another leaf.
         let leaf = index.leaf(of: Self.key(30_000))
@@ -29,7 +29,7 @@ struct OrderedSeatTests {
         // Out of the tree, not of the store: so the seat's write is one that adds it.
         let records = store.engine.records
         let found = try key.withByteView { key throws(StoreError) in
-            try records.locate(key, records.hash(key))
+            try records.locate(records.unnamed(key), records.hash(records.unnamed(key)))
         }
         let location = try #require(found?.location)
         key.withByteView { index.remove($0, at: location) }
@@ -46,7 +46,7 @@ struct OrderedSeatTests {
         #expect(isLocked == [.none, .otherKey].contains(change))
 
         key.withByteView { index.insert($0, at: location, seat) }
-        #expect(index.firstProblem() == nil)
+        #expect(store.orderedProblem() == nil)
         var seen: [[UInt8]] = []
         try store.scan(KeyRange(from: key), limit: 1) { key, _ in
             seen.append(key.withUnsafeBytes { Array($0) })

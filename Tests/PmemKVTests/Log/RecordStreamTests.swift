@@ -89,7 +89,9 @@ struct RecordStreamTests {
             let end = offset + bytes.count - Self.header.count - key.count
             if min(end, value.count) > seen.prepared.count { seen.unprepared += 1 }
         }
-        var stream = RecordStream(staging: staging, location: Self.first, piece: piece)
+        var stream = RecordStream(
+            staging: staging, location: Self.first, headerSize: Self.header.count,
+            piece: piece)
         key.withByteView { stream.write($0, emit) { _ in } }
         value.withByteView { stream.write($0, emit) { seen.prepared += $0.array } }
         Self.header.withByteView { stream.finish(header: $0, emit) }

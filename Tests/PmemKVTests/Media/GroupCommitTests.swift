@@ -119,7 +119,8 @@ struct GroupCommitTests {
 
     private func shard(_ key: String, _ store: PmemStore) -> ShardNumber {
         bytes(key).withUnsafeBytes {
-            store.engine.index.shape.shard(of: store.engine.records.hash(ByteView($0)))
+            store.engine.index.shape.shard(
+                of: store.records.hash(store.records.unnamed(ByteView($0))))
         }
     }
 }

@@ -30,8 +30,8 @@ struct NewPoolTests {
                 requirement: nil, overwriting: .refused, attributes: nil
             ) { target throws(StoreError) in
                 for key in 0..<100 {
-                    try [UInt8(key)].withByteView { key throws(StoreError) in
-                        try target.put(key, key, relaxed: true)
+                    _ = try [UInt8(key)].withByteView { key throws(StoreError) in
+                        try target.put(target.records.unnamed(key), key, relaxed: true)
                     }
                     #expect(names.isEmpty)
                 }
