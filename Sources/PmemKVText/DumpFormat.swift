@@ -2,6 +2,7 @@
 ///
 ///     VERSION=3
 ///     format=bytevalue        or print
+///     database=NAME           one of several, each of which has such a header
 ///     type=btree
 ///     mapsize=1048576         what mdb_load needs to know, ignored by load
 ///     HEADER=END
@@ -14,6 +15,7 @@ package enum DumpFormat: String, Sendable, CaseIterable {
     /// Printable ASCII as it is, other bytes as a backslash and two hexadecimal digits.
     case print
 
+    static let begin = [UInt8]("VERSION=".utf8)
     static let headerEnd = [UInt8]("HEADER=END".utf8)
     static let dataEnd = [UInt8]("DATA=END".utf8)
 

@@ -22,6 +22,8 @@ package struct DumpParser {
     package private(set) var line = 0
     package private(set) var key: [UInt8] = []
     package private(set) var value: [UInt8] = []
+    /// The name that the header gives to what follows; nil where it gives none.
+    package private(set) var database: [UInt8]?
 
     package init() {}
 
@@ -55,10 +57,13 @@ package struct DumpParser {
             state = .key
             return .record
         case .ended:
-            guard text.isEmpty else {
-                throw failure(
-                    "more text behind DATA=END: a dump of several databases must be cut apart")
+            guard !text.isEmpty else { return .none }
+            // Several databases stand behind one another, each with a header.
+            guard text.starts(with: DumpFormat.begin) else {
+                throw failure("more text behind DATA=END, and no other dump: that begins VERSION=")
             }
+            (state, sawVersion, format, database) = (.header, false, .bytevalue, nil)
+            try parseHeader(text)
             return .none
         }
     }
@@ -106,6 +111,13 @@ package struct DumpParser {
             format = known
         case ("type", "btree"), ("type", "hash"): break
         case ("type", _): throw failure("type=\(value); only btree and hash have keys of their own")
+        case ("database", _):
+            let name = text[(equals + 1)...]
+            guard (1...255).contains(name.count), String(validating: name, as: UTF8.self) != nil
+            else {
+                throw failure("a table's name has 1 to 255 bytes of UTF-8")
+            }
+            database = Array(name)
         case ("keys", "0"): throw failure("keys=0; a dump without keys cannot be loaded")
         case ("duplicates", "1"), ("dupsort", "1"):
             throw failure("\(name)=1; a pool has one value a key")

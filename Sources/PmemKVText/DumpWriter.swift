@@ -4,12 +4,14 @@ package struct DumpWriter: Sendable {
 
     package init(format: DumpFormat) { self.format = format }
 
-    package func appendHeader(mapSize: Int, to text: inout [UInt8]) {
+    /// - Parameter database: its name, where the dump has several.
+    package func appendHeader(database: String?, mapSize: Int, to text: inout [UInt8]) {
+        let named = database.map { "database=\($0)\n" } ?? ""
         text.append(
             contentsOf: """
                 VERSION=3
                 format=\(format.rawValue)
-                type=btree
+                \(named)type=btree
                 mapsize=\(mapSize)
                 HEADER=END
 

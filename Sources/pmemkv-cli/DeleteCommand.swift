@@ -9,12 +9,15 @@ struct Delete: ParsableCommand {
         aliases: ["del"])
 
     @OptionGroup var pool: PoolArguments
+    @OptionGroup var table: TableOption
     @Argument var key: String
     @OptionGroup var hex: HexOption
 
     func run() throws {
         let key = try hex.bytes(key)
-        let wasThere = try pool.withStore(readOnly: false) { try $0.remove(key) }
+        let wasThere = try pool.withStore(readOnly: false) { store in
+            try table.keys(of: store).remove(key, durability: .durable)
+        }
         if !wasThere { throw Failure.noSuchKey }
     }
 }

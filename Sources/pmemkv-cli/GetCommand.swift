@@ -12,6 +12,7 @@ struct Get: ParsableCommand {
             """)
 
     @OptionGroup var pool: PoolArguments
+    @OptionGroup var table: TableOption
     @Argument var key: String
     @OptionGroup var hex: HexOption
 
@@ -19,7 +20,7 @@ struct Get: ParsableCommand {
         let key = try hex.bytes(key)
         let output = ByteOutput()
         try pool.withStore(readOnly: true) { store in
-            let found: Void? = try store.withValue(forKey: key) { value in
+            let found: Void? = try table.keys(of: store).withValue(forKey: key) { value in
                 value.withUnsafeBytes { print($0, to: output) }
             }
             guard found != nil else { throw Failure.noSuchKey }

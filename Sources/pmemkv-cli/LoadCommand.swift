@@ -12,10 +12,13 @@ struct Load: ParsableCommand {
             pool has no room for a batch. Done means that all are durable. \
             A file is read through first: one that is no complete dump, or has a key too long \
             for the pool, is refused before anything is stored. Of a pipe what came before the \
-            fault is stored. The exit status is 65 both times.
+            fault is stored. The exit status is 65 both times. \
+            Records of a database that the dump names go into the table of that name, with \
+            --table all into that one; it is made if it is not there.
             """)
 
     @OptionGroup var pool: PoolArguments
+    @OptionGroup var table: TableOption
 
     @Argument(help: "The dump; '-' or nothing for standard input.", completion: .file())
     var file: PoolPath?
@@ -42,7 +45,8 @@ struct Load: ParsableCommand {
         do {
             try read(input, for: loader.store) { dump in
                 loader.line = dump.line
-                try loader.add(dump.key, dump.value)
+                let table = table.table ?? dump.database.map { String(decoding: $0, as: UTF8.self) }
+                try loader.add(dump.key, dump.value, to: table)
             }
         } catch let error as TextError {
             // What is complete is stored, so that the count in the message is right.
@@ -96,7 +100,7 @@ private struct BatchLoader {
     /// The line of the dump that is being read.
     var line = 0
     private var batch = WriteBatch()
-    private var records: [(key: [UInt8], value: [UInt8])] = []
+    private var records: [(key: [UInt8], value: [UInt8], table: String?)] = []
     private var bytes = 0
     private var stored = 0
     let progress: Progress
@@ -106,8 +110,8 @@ private struct BatchLoader {
         self.progress = progress
     }
 
-    mutating func add(_ key: [UInt8], _ value: [UInt8]) throws {
-        records.append((key, value))
+    mutating func add(_ key: [UInt8], _ value: [UInt8], to table: String?) throws {
+        records.append((key, value, table))
         bytes += key.count + value.count
         if records.count >= Self.maximumRecords || bytes >= Self.maximumBytes { try flush() }
     }
@@ -117,14 +121,18 @@ private struct BatchLoader {
     mutating func flush() throws {
         guard !records.isEmpty else { return }
         batch.removeAll()
-        for record in records { batch.put(record.value, forKey: record.key) }
+        for record in records {
+            batch.put(record.value, forKey: record.key, in: record.table)
+        }
         do throws(StoreError) {
             try store.apply(batch)
             stored += records.count
         } catch {
             guard error.code == .outOfSpace else { throw error }
             for record in records {
-                try store.put(record.value, forKey: record.key)
+                var one = WriteBatch()
+                one.put(record.value, forKey: record.key, in: record.table)
+                try store.apply(one)
                 stored += 1
             }
         }

@@ -27,7 +27,7 @@ struct Pmemkv: ParsableCommand {
         version: "pmemkv 0.1.0",
         subcommands: [
             Create.self, Info.self, Doctor.self, Put.self, Get.self, Delete.self, Exists.self,
-            Count.self, Scan.self, Load.self,
+            Count.self, Scan.self, Tables.self, Clear.self, Drop.self, Load.self,
             Dump.self, Shell.self, Stat.self, Check.self, Repair.self, Compact.self, Backup.self,
         ])
 

@@ -108,4 +108,5 @@ func onExisting<R>(
 
 extension Failure {
     static let noSuchKey = Failure(ExitStatus.notFound, "no such key")
+    static let noSuchTable = Failure(ExitStatus.notFound, "no such table")
 }

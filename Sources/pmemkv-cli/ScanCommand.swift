@@ -14,6 +14,7 @@ struct Scan: ParsableCommand {
         aliases: ["ls"])
 
     @OptionGroup var pool: PoolArguments
+    @OptionGroup var table: TableOption
 
     @Option(help: "Only keys that begin with this.")
     var prefix: String?
@@ -55,7 +56,7 @@ struct Scan: ParsableCommand {
                 KeyRange(from: try from.map(hex.bytes), to: try to.map(hex.bytes)))
         let output = ByteOutput()
         try pool.withStore(readOnly: true) { store in
-            try store.scan(range, reverse: reverse, limit: limit) { key, value in
+            try table.keys(of: store).scan(range, reverse: reverse, limit: limit) { key, value in
                 key.withUnsafeBytes { key in
                     value.withUnsafeBytes { append(key, $0, to: &output.buffer) }
                 }

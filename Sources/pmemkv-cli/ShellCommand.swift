@@ -28,6 +28,7 @@ struct Shell: ParsableCommand {
             """)
 
     @OptionGroup var pool: PoolArguments
+    @OptionGroup var table: TableOption
 
     func run() throws {
         let input = try ByteInput()
@@ -36,7 +37,7 @@ struct Shell: ParsableCommand {
         try output.flush()
         let showsPrompt = input.isTerminal && output.isTerminal
         try pool.withStore(readOnly: false) { store in
-            var session = ShellSession(store: store, output: output)
+            var session = try ShellSession(store: store, table: table, output: output)
             while !session.isOver {
                 if showsPrompt {
                     output.write("pmemkv> ")

@@ -8,6 +8,9 @@ import PmemKVText
 /// the end: who sends commands through a pipe may look at nothing but the exit status.
 struct ShellSession {
     let store: PmemStore
+    /// The table that all commands work on; nil for the keys of none.
+    let table: String?
+    private let keys: any KeySpace
     let output: ByteOutput
     private(set) var isOver = false
     /// The batch between multi and exec.
@@ -18,8 +21,10 @@ struct ShellSession {
     /// The first error, with the line it was in.
     private var firstError: (status: Int32, line: Int)?
 
-    init(store: PmemStore, output: ByteOutput) {
+    init(store: PmemStore, table: TableOption, output: ByteOutput) throws {
         self.store = store
+        self.table = table.table
+        keys = try table.keys(of: store)
         self.output = output
     }
 
@@ -60,12 +65,13 @@ struct ShellSession {
         if batch != nil { return try runInBatch(lower, arguments) }
         switch (lower, arguments.count) {
         case ("put", 2):
-            try store.put(arguments[1], forKey: arguments[0])
+            try keys.put(arguments[1], forKey: arguments[0], durability: .durable)
             output.write("OK\n")
         case ("get", 1): try get(arguments[0])
-        case ("del", 1...): try replyInteger(arguments.count { try store.remove($0) })
-        case ("exists", 1...): try replyInteger(arguments.count { try store.contains($0) })
-        case ("count", 0): replyInteger(store.count)
+        case ("del", 1...):
+            try replyInteger(arguments.count { try keys.remove($0, durability: .durable) })
+        case ("exists", 1...): try replyInteger(arguments.count { try keys.contains($0) })
+        case ("count", 0): replyInteger(keys.count)
         case ("scan", 0...1): try scan(prefix: arguments.first ?? [])
         case ("multi", 0):
             batch = WriteBatch()
@@ -84,11 +90,13 @@ struct ShellSession {
         switch (name, arguments.count) {
         case ("put", 2):
             try Self.checkKeys(arguments.prefix(1), maximum: store.maximumKeyLength)
-            batch?.put(arguments[1], forKey: arguments[0])
+            let table = table
+            batch?.put(arguments[1], forKey: arguments[0], in: table)
             output.write("QUEUED\n")
         case ("del", 1...):
             try Self.checkKeys(arguments[...], maximum: PmemStore.maximumKeyLength)
-            for key in arguments { batch?.remove(key) }
+            let table = table
+            for key in arguments { batch?.remove(key, in: table) }
             output.write("QUEUED\n")
         case ("exec", 0): try exec()
         case ("discard", 0):
@@ -118,7 +126,7 @@ struct ShellSession {
     }
 
     private func get(_ key: [UInt8]) throws {
-        let value: Void? = try store.withValue(forKey: key) { value in
+        let value: Void? = try keys.withValue(forKey: key) { value in
             value.withUnsafeBytes { ShellWords.quote($0, into: &output.buffer) }
         }
         output.write(value == nil ? "(nil)\n" : "\n")
@@ -126,7 +134,7 @@ struct ShellSession {
 
     private func scan(prefix: [UInt8]) throws {
         var isFirst = true
-        try store.scan(.prefix(prefix)) { key, value in
+        try keys.scan(.prefix(prefix)) { key, value in
             if !isFirst { output.buffer.append(UInt8(ascii: " ")) }
             isFirst = false
             key.withUnsafeBytes { ShellWords.quote($0, into: &output.buffer) }

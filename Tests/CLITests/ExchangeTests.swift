@@ -122,8 +122,8 @@ struct ExchangeTests {
         arguments: [
             ("61\n 31\nDATA=END\ntrailing\n", "line 6: more text behind DATA=END"),
             (
-                "61\n 31\nDATA=END\nVERSION=3\nHEADER=END\nDATA=END\n",
-                "line 6: more text behind DATA=END"
+                "61\n 31\nDATA=END\nVERSION=3\nHEADER=END\n",
+                "line 7: the dump ends without DATA=END"
             ),
             ("61\n 31\n zz\n 32\nDATA=END\n", "line 5: character 2 is no hexadecimal digit"),
             ("61\n 31\n 62\n", "line 5: the dump ends without DATA=END"),
@@ -172,7 +172,7 @@ struct ExchangeTests {
             ("VERSION=3\\nHEADER=END\\n 6\\n 31\\nDATA=END\\n", "line 3: not an even number"),
             ("VERSION=3\\nHEADER=END\\n61\\n 31\\nDATA=END\\n", "line 3: a line of data"),
             ("VERSION=3\\nHEADER=END\\n \\n 31\\nDATA=END\\n", "line 3: a key of 0 bytes"),
-            ("VERSION=3\\nHEADER=END\\n 61\\n 31\\nDATA=END\\nVERSION=3\\n", "line 6: more text"),
+            ("VERSION=3\\nHEADER=END\\n 61\\n 31\\nDATA=END\\nVERSION 3\\n", "line 6: more text"),
         ])
     func refused(dump: String, reason: String) {
         let pool = scratch.pool()

@@ -379,10 +379,12 @@ struct FailureTests {
     func futureVersion() {
         let pool = scratch.pool("pool", size: "320KiB", [("a", "1")])
         let sound = Bytes.read(pool)
-        for (offset, words) in [(8, ["format version 2", "version 1"]), (16, ["features 0x"])] {
+        for (offset, value, words) in [
+            (8, 2, ["format version 2", "version 1"]), (22, 1, ["features 0x1000000000000"]),
+        ] {
             var bytes = sound
             for start in [0, 4096] {
-                bytes[start + offset] = 2
+                bytes[start + offset] = UInt8(value)
                 Superblock.seal(&bytes, at: start)
             }
             Bytes.write(bytes, to: pool)

@@ -167,7 +167,7 @@ struct TextTests {
     func dumps(format: DumpFormat) throws {
         let writer = DumpWriter(format: format)
         var written: [UInt8] = []
-        writer.appendHeader(mapSize: 1 << 20, to: &written)
+        writer.appendHeader(database: nil, mapSize: 1 << 20, to: &written)
         var records: [([UInt8], [UInt8])] = []
         for byte in UInt8.min ... .max {
             let record = ([byte, 92, byte], byte == 0 ? [] : [UInt8](repeating: byte, count: 3))
