@@ -46,8 +46,12 @@ enum Summary {
     /// Units of a summary with this many entries.
     @inline(__always)
     static func units(entries: Int) -> Units {
-        Units(roundingUp: headerSize + entries * entrySize)
+        Units(roundingUp: bytes(entries: entries))
     }
+
+    /// The same in bytes, before they are made whole units.
+    @inline(__always)
+    static func bytes(entries: Int) -> Int { headerSize + entries * entrySize }
 
     /// Gives the bytes of a summary to body, whole units.
     static func withBytes<R>(

@@ -35,4 +35,26 @@ struct ExtentRoom {
         entries += 1
         return isNew
     }
+
+    /// The same for so many records of one length. Returns how many new segments they took.
+    /// O(segments).
+    mutating func place(_ units: Units, count: Int, _ segmentUnits: Units) -> Int {
+        var taken = 0
+        var left = count
+        while left > 0 {
+            if place(units, segmentUnits) { taken += 1 }
+            left -= 1
+            let more = min(left, fittingCount(units))
+            position += more * units
+            entries += more
+            left -= more
+        }
+        return taken
+    }
+
+    /// How many records of one length fit.
+    private func fittingCount(_ units: Units) -> Int {
+        let bytes = (capacity - position).bytes - Summary.bytes(entries: entries)
+        return max(0, bytes / (units.bytes + Summary.entrySize))
+    }
 }

@@ -21,26 +21,71 @@ struct RecordSizes {
     }
 }
 
-/// How long the records are that live in sealed extents, as it was found out while the pool was
-/// full.
+/// The records that live in an extent, and its tombstones, by their lengths and in their order.
+struct LiveRecords {
+    private(set) var sizes = RecordSizes()
+    private var runs: [Run] = []
+    /// The numbers of the tombstones.
+    private var tombstones: [SequenceNumber] = []
+
+    /// Records of one length that follow each other; a tombstone is a run of none.
+    private struct Run {
+        let units: UInt32
+        var count: UInt32
+    }
+
+    mutating func add(_ units: Units) {
+        sizes.add(units)
+        if let last = runs.last, last.count > 0, last.units == units.count {
+            runs[runs.count - 1].count += 1
+        } else {
+            runs.append(Run(units: UInt32(units.count), count: 1))
+        }
+    }
+
+    mutating func addTombstone(_ entry: SummaryEntry) {
+        runs.append(Run(units: UInt32(entry.units.count), count: 0))
+        tombstones.append(entry.number)
+    }
+
+    /// Moves them into a room, and on into new segments. Returns how many of these they took.
+    /// O(runs).
+    func place(
+        in room: inout ExtentRoom, _ segment: Units, keeping isKept: (SequenceNumber) -> Bool
+    ) -> Int {
+        var taken = 0
+        var next = 0
+        for run in runs {
+            let units = Units(Int(run.units))
+            if run.count > 0 {
+                taken += room.place(units, count: Int(run.count), segment)
+            } else {
+                if isKept(tombstones[next]), room.place(units, segment) { taken += 1 }
+                next += 1
+            }
+        }
+        return taken
+    }
+}
+
+/// What lives in sealed extents, as it was found out while the pool was full.
 ///
 /// Invariant: what is known of an extent adds up to the units that were alive in it, of its life,
 /// when it was found out. Of a sealed extent records only die: as long as the count is the same, so
 /// are the records. What did not add up, since somebody was writing, is not kept.
-struct KnownSizes {
-    private var extents: [SegmentNumber: (life: LifeWord, sizes: RecordSizes)] = [:]
+struct KnownRecords {
+    private var extents: [SegmentNumber: (life: LifeWord, records: LiveRecords)] = [:]
 
-    func sizes(of extent: SegmentNumber, _ life: LifeWord, _ live: Units) -> RecordSizes? {
-        guard let known = extents[extent], known.life == life, known.sizes.units == live else {
-            return nil
-        }
-        return known.sizes
+    func records(of extent: SegmentNumber, _ life: LifeWord, _ live: Units) -> LiveRecords? {
+        guard let known = extents[extent], known.life == life, known.records.sizes.units == live
+        else { return nil }
+        return known.records
     }
 
     mutating func note(
-        _ sizes: RecordSizes, of extent: SegmentNumber, _ life: LifeWord, _ live: Units
+        _ records: LiveRecords, of extent: SegmentNumber, _ life: LifeWord, _ live: Units
     ) {
-        extents[extent] = sizes.units == live ? (life, sizes) : nil
+        extents[extent] = records.sizes.units == live ? (life, records) : nil
     }
 
     mutating func forget(_ extent: SegmentNumber) { extents[extent] = nil }

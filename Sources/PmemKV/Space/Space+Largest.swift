@@ -92,8 +92,8 @@ extension Space {
                 liveness.liveUnits(segment) > .zero
             else { continue }
             movable += 1
-            if let sizes = liveSizes(of: segment) {
-                packing.add(sizes)
+            if let records = liveRecords(of: segment) {
+                packing.add(records.sizes)
             } else {
                 packing.addSegment()
             }
@@ -117,37 +117,44 @@ extension Space {
         }
     }
 
-    /// How long the values are that are alive in an extent; nil when it is damaged, or somebody is
-    /// at it. Compaction lock held.
+    /// What is alive in an extent; nil when it is damaged, or somebody is at it. Compaction lock
+    /// held.
     ///
     /// - Complexity: O(1) for a sealed extent in which nothing has died since it was last asked;
     ///   else O(its records).
-    private func liveSizes(of extent: SegmentNumber) -> RecordSizes? {
+    func liveRecords(of extent: SegmentNumber) -> LiveRecords? {
         guard segments.phase(extent) == .sealed else {
-            return openExtent(extent).map { liveSizes(of: $0.entries, in: extent) }
+            return openExtent(extent).map { liveRecords(of: $0.entries, in: extent) }
         }
-        if let known = knownSizes(of: extent) { return known }
+        if let known = knownRecords(of: extent) { return known }
         let live = liveness.liveUnits(extent)
+        summariesRead += 1
         guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { return nil }
-        var sizes = RecordSizes()
-        for entry in entries where entry.kind.isFound { sizes.add(entry.units) }
+        var all = LiveRecords()
+        for entry in entries {
+            if entry.kind.isFound { all.add(entry.units) } else { all.addTombstone(entry) }
+        }
         // Else something is dead, and the index knows what.
-        if sizes.units != live { sizes = liveSizes(of: entries, in: extent) }
-        known.note(sizes, of: extent, segments.life(extent), live)
-        return sizes
+        let living = all.sizes.units == live ? all : liveRecords(of: entries, in: extent)
+        known.note(living, of: extent, segments.life(extent), live)
+        return living
     }
 
     /// What was found out about an extent, if it still holds.
-    func knownSizes(of extent: SegmentNumber) -> RecordSizes? {
-        known.sizes(of: extent, segments.life(extent), liveness.liveUnits(extent))
+    func knownRecords(of extent: SegmentNumber) -> LiveRecords? {
+        known.records(of: extent, segments.life(extent), liveness.liveUnits(extent))
     }
 
-    private func liveSizes(
+    private func liveRecords(
         of entries: [SummaryEntry], in extent: SegmentNumber
-    ) -> RecordSizes {
+    ) -> LiveRecords {
         let start = segments.geometry.firstLocation(of: extent)
-        var sizes = RecordSizes()
-        for (number, entry) in entries.enumerated() where entry.kind.isFound {
+        var living = LiveRecords()
+        for (number, entry) in entries.enumerated() {
+            guard entry.kind.isFound else {
+                living.addTombstone(entry)
+                continue
+            }
             if number + Self.lookahead < entries.count {
                 index.prefetch(entries[number + Self.lookahead].hash)
             }
@@ -155,10 +162,10 @@ extension Space {
             if index.placeSeen(of: entry.hash, holding: place) != nil
                 || records.snapshots.holds(entry.hash, at: place)
             {
-                sizes.add(entry.units)
+                living.add(entry.units)
             }
         }
-        return sizes
+        return living
     }
 
     private static let lookahead = 8

@@ -83,7 +83,8 @@ extension Space {
     /// order, the least filled first; none when there are no such.
     ///
     /// - Parameter room: where the first of them go.
-    /// - Complexity: O(records in them): their summaries are read.
+    /// - Complexity: O(runs of records of one length); the summaries are read of those extents in
+    ///   which something has died since they last were.
     func chooseMergers(
         into room: ExtentRoom, minimumSlack: Units, freeing count: Int = 1
     ) -> [SegmentNumber] {
@@ -94,19 +95,15 @@ extension Space {
         }
         .sorted { liveness.keptUnits($0) < liveness.keptUnits($1) }
         guard mayLeave(count, mergeable, room) else { return [] }
-        let (horizon, index) = (liveness.horizon(), index)
+        let horizon = liveness.horizon()
         var chosen: [SegmentNumber] = []
         var room = room
         var taken = 0
         for extent in mergeable {
             // What is damaged is found out, and put aside, by whoever compacts it.
-            guard let entries = try? log.sealedEntries(extent, seed: index.seed) else { continue }
-            let start = geometry.firstLocation(of: extent)
-            for entry in entries {
-                let place = start + entry.offset
-                guard liveness.need(for: entry, at: place, in: extent, horizon, index) != nil
-                else { continue }
-                if room.place(entry.units, geometry.segmentUnits) { taken += 1 }
+            guard let records = liveRecords(of: extent) else { continue }
+            taken += records.place(in: &room, geometry.segmentUnits) {
+                !horizon.letsGo($0, in: extent)
             }
             chosen.append(extent)
             // Each one that is moved takes one segment at most, and leaves one.
@@ -124,7 +121,7 @@ extension Space {
     ) -> Bool {
         var bytes = 0
         for (number, extent) in extents.enumerated() {
-            bytes += knownSizes(of: extent)?.bytes ?? liveness.liveUnits(extent).bytes
+            bytes += knownRecords(of: extent)?.sizes.bytes ?? liveness.liveUnits(extent).bytes
             let taken = Packing.fewestSegments(
                 of: bytes, segment: segments.geometry.segmentUnits,
                 behind: room.capacity - room.position)

@@ -53,7 +53,9 @@ final class Space: @unchecked Sendable {
     /// summaries that a checkpoint spares. Under the compaction lock.
     var knowsLongest: Bool
     /// Under the compaction lock.
-    var known = KnownSizes()
+    var known = KnownRecords()
+    /// Summaries that were read to find out what lives in an extent. Under the compaction lock.
+    var summariesRead = 0
     /// The open extents that the next writer continues, in a store that was opened read-only.
     var continued: [SegmentNumber] = []
     /// The keys in order, where that was asked for. Set while the store is opened.

@@ -157,6 +157,29 @@ struct LongSnapshotTests {
         #expect(try store.structure().miscountedExtents == 0)
     }
 
+    /// A full pool of many segments looked as though it could be packed, since none is full to its
+    /// last byte. So before a snapshot ended each writer that found no segment read the summaries
+    /// of all extents, twice, to see that packing gains nothing.
+    @Test func beforeOneEndsThePoolIsNotReadAgainAndAgain() throws {
+        let store = try TemporaryPool().create(4 << 20, segmentSize: 16 << 10) {
+            $0.compactsInBackground = false
+        }
+        let keys = 1000
+        let value = [UInt8](repeating: 1, count: 1000)
+        for number in 0..<keys { try store.put(value, forKey: key(number)) }
+        let space = store.engine.space
+        var forgotten: [Snapshot] = []
+        var random = SplitMix(seed: 4)
+        for round in 0..<20_000 {
+            if round % (keys / 2) == 0 { forgotten.append(try store.snapshot()) }
+            try store.put(value, forKey: key(random.below(keys)))
+        }
+        let ended = forgotten.count - store.statistics.snapshots
+        #expect(ended > 20)
+        let each = space.summariesRead / max(1, ended)
+        #expect(each < 2 * store.statistics.segments, "\(each) summaries for each end")
+    }
+
     /// Two writers find the pool full of what a snapshot keeps at the same time: it ends, once,
     /// and both go on.
     @Test(arguments: indexes)
