@@ -44,6 +44,10 @@ final class Snapshots: @unchecked Sendable {
     var keptCount: Int { Int(truncatingIfNeeded: keptWord.loadAcquire()) }
     /// What they take on the medium.
     var keptUnits: Units { Units(Int(truncatingIfNeeded: keptUnitsWord.loadRelaxed())) }
+    /// Bytes of DRAM that their table takes. O(shards).
+    var memoryBytes: Int {
+        tables.reduce(0) { sum, table in sum + table.withLock { $0.memoryBytes } }
+    }
     /// Records that ceased to be kept.
     var endedCount: Int { Int(truncatingIfNeeded: endedWord.loadRelaxed()) }
 

@@ -26,6 +26,13 @@ final class VersionTable: @unchecked Sendable {
     private var firstFree: Int32 = none
     private static let none: Int32 = -1
 
+    /// Bytes of DRAM. Locked.
+    var memoryBytes: Int {
+        let bucket = MemoryLayout<KeyHash>.stride + MemoryLayout<Int32>.stride
+        // A dictionary fills three quarters of its buckets.
+        return entries.capacity * MemoryLayout<Entry>.stride + first.capacity * 4 / 3 * bucket
+    }
+
     func withLock<R>(_ body: (VersionTable) -> R) -> R { lock.withLock { body(self) } }
 
     func insert(_ version: Version) {

@@ -21,7 +21,7 @@ public struct Statistics: Sendable, Equatable {
     public var tombstoneBytes = 0
     /// Bytes of the index checkpoint on the medium.
     public var checkpointBytes = 0
-    /// Bytes of DRAM that the index takes.
+    /// Bytes of DRAM that the index takes, and what it knows of records kept for snapshots.
     public var indexBytes = 0
     /// Segments whose damage keeps them from being compacted.
     public var quarantinedSegments = 0
@@ -75,7 +75,8 @@ extension Engine {
         result.unusedBytes = log.medium.size - geometry.poolSize
         result.segmentBytes = geometry.segmentSize
         result.segments = geometry.segmentCount
-        result.indexBytes = index.memoryBytes + (ordered?.memoryBytes ?? 0)
+        result.indexBytes =
+            index.memoryBytes + (ordered?.memoryBytes ?? 0) + snapshots.memoryBytes
         result.puts = Int(index.total(.puts))
         result.removes = Int(index.total(.removes))
         result.compactions = space.compactions.load(ordering: .relaxed)

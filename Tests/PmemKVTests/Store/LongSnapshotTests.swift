@@ -102,6 +102,9 @@ struct LongSnapshotTests {
         let during = try Cost(of: store)
         let overwritten = newest.count { $0 > 0 }
         #expect(during.statistics.keptBytes == overwritten * Self.recordBytes)
+        // The table of what is kept was not counted: a forgotten snapshot's DRAM stood nowhere.
+        let tableBytes = during.statistics.indexBytes - before.statistics.indexBytes
+        #expect(tableBytes >= 48 * overwritten && tableBytes <= 200 * overwritten)
         snapshot.end()
         let after = try Cost(of: store)
         tell("one over \(Self.overwrites) overwrites, \(index)", before, during, after)
