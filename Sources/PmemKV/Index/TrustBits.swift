@@ -8,15 +8,21 @@
 /// - A clear bit says nothing: one may be missing, and the hash index is asked.
 /// - All bits of an extent are clear when it is freed, since nothing in it is named any more: its
 ///   next life begins without any.
+/// - There is room for the bits of all segments that the pool may grow to, which costs addresses
+///   only.
 struct TrustBits: ~Copyable, Sendable {
     private let words: SharedLines
 
     init(_ geometry: Geometry) {
-        let units = geometry.poolSize / Geometry.line + 1
-        words = SharedLines(units / (64 * SharedLines.wordsPerLine) + 1)
+        words = SharedLines(Self.lines(for: geometry.bytes(ofSegments: geometry.segmentLimit)))
     }
 
-    var memoryBytes: Int { words.count * 64 }
+    private static func lines(for poolBytes: Int) -> Int {
+        poolBytes / Geometry.line / (64 * SharedLines.wordsPerLine) + 1
+    }
+
+    /// Bytes for a pool of this size.
+    func memoryBytes(_ size: PoolSize) -> Int { Self.lines(for: size.bytes) * Geometry.line }
 
     @inline(__always)
     private func word(_ location: Location) -> AtomicWord {

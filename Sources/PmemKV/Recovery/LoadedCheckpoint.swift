@@ -21,7 +21,7 @@ struct LoadedCheckpoint {
         if let place, let loaded = try Self.load(place, table, medium, threads) {
             (index, coverage) = loaded
         } else {
-            let maximumKeys = Self.maximumKeys(table.geometry)
+            let maximumKeys = Self.maximumKeys(table)
             index = try HashIndex(
                 shape: HashIndex.shape(maximumKeys: maximumKeys), seed: table.superblock.poolID,
                 maximumKeys: maximumKeys)
@@ -29,9 +29,9 @@ struct LoadedCheckpoint {
         }
     }
 
-    /// A record takes a unit at least.
-    private static func maximumKeys(_ geometry: Geometry) -> Int {
-        geometry.segmentCount * geometry.segmentUnits.count
+    /// A record takes a unit at least. Of the pool as large as it can become.
+    private static func maximumKeys(_ table: PoolTable) -> Int {
+        table.geometry.segmentLimit * table.geometry.segmentUnits.count
     }
 
     private static func load(
@@ -40,7 +40,7 @@ struct LoadedCheckpoint {
         guard let head = try place.head(reading: medium) else { return nil }
         let index = try HashIndex(
             shape: head.shape, seed: table.superblock.poolID,
-            maximumKeys: maximumKeys(table.geometry))
+            maximumKeys: maximumKeys(table))
         let isLoaded = try index.load(head, threads: threads) {
             range, body throws(StoreError) in
             try medium.withBytes(

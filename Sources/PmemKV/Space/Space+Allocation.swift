@@ -66,7 +66,7 @@ extension Space {
     /// Grows with whatever may make room.
     private var changes: Int {
         Int(index.changes) + compactions.load(ordering: .relaxed)
-            + records.snapshots.endedCount + copiesEnded
+            + records.snapshots.endedCount + copiesEnded + segments.count
             + (isHeldByCallbacks ? 1 : 0) << 32
     }
 

@@ -4,13 +4,13 @@ extension Space {
     /// room for it (I12). The caller is the only user of the store.
     func writeCheckpoint() throws(StoreError) {
         let geometry = segments.geometry
-        let length = index.checkpointLayout(segmentCount: geometry.segmentCount).length
+        let length = index.checkpointLayout(segmentCount: segments.count).length
         let span = (length + geometry.segmentSize - 1) / geometry.segmentSize
         guard span <= LifeWord.maximumSpan, let extent = try takeForCheckpoint(span: span) else {
             return
         }
         let draft = unsafe CheckpointDraft(
-            index.image(), coverage: geometry.segments.map(coverage),
+            index.image(), coverage: segments.all.map(coverage),
             nextSequence: log.sequences.upcoming, salt: segments.salt(extent))
         let start = geometry.offset(of: extent)
         draft.forEachPart { bytes, offset in
