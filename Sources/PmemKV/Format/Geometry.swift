@@ -54,7 +54,7 @@ package struct Geometry: Sendable, Equatable {
 
     /// The most segments, with their lines of the table, that so many bytes have room for.
     private static func mostSegments(in poolSize: Int, segmentSize: Int) -> Int {
-        var count = max(0, poolSize - Int(CPMEM_TABLE_OFFSET)) / (segmentSize + line)
+        var count = max(0, max(0, poolSize) - Int(CPMEM_TABLE_OFFSET)) / (segmentSize + line)
         while count > 0 && leastPoolSize(segments: count, segmentSize: segmentSize) > poolSize {
             count -= 1
         }
@@ -132,7 +132,8 @@ package struct Geometry: Sendable, Equatable {
     private static func tooSmall(
         _ poolSize: Int, segmentSize: Int, table lines: Int
     ) -> StoreError {
-        let least = dataOffset(segments: lines, segmentSize: segmentSize)
+        let least =
+            dataOffset(segments: lines, segmentSize: segmentSize)
             + minimumSegments * segmentSize
         return StoreError(
             .invalidArgument,
@@ -158,8 +159,9 @@ package struct Geometry: Sendable, Equatable {
             data - table >= count * Self.line, pool - data >= count * segment,
             pool <= Self.maximumPoolSize,
             let stated = Int(exactly: block.segment_limit),
-            stated == 0 || stated >= count && stated <= (data - table) / Self.line
-                && stated <= (Self.maximumPoolSize - data) / segment
+            stated == 0
+                || stated >= count && stated <= (data - table) / Self.line
+                    && stated <= (Self.maximumPoolSize - data) / segment
         else { return nil }
         segmentSize = segment
         tableOffset = table

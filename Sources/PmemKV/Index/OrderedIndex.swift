@@ -62,7 +62,8 @@ final class OrderedIndex: @unchecked Sendable {
 
     /// Bytes of DRAM that nodes, separators and bits take.
     var memoryBytes: Int {
-        Int(truncatingIfNeeded: bytesWord.loadRelaxed()) + trusted.memoryBytes(records.log.segments.size)
+        Int(truncatingIfNeeded: bytesWord.loadRelaxed())
+            + trusted.memoryBytes(records.log.segments.size)
     }
 
     @inline(__always)

@@ -91,7 +91,11 @@ final class GroupCommit: @unchecked Sendable {
             awaitRound()
             lock.lock()
         }
-        if failure == nil { lead(synchronise) }
+        if failure == nil {
+            // Whoever leads a round is one of those who have joined it.
+            joined += 1
+            lead(synchronise)
+        }
         let failure = failure
         lock.unlock()
         if let failure { throw failure }

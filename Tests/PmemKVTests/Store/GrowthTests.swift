@@ -15,15 +15,16 @@ struct GrowthTests {
     private let pool = TemporaryPool()
 
     private func create(
-        _ size: Int = 2 * mega, maximum: Int? = nil, _ change: (inout OpenOptions) -> Void = { _ in }
+        _ size: Int = 2 * mega, maximum: Int? = nil,
+        _ change: (inout OpenOptions) -> Void = { _ in }
     ) throws -> PmemStore {
         var options = CreateOptions(size: size, segmentSize: 64 << 10, maximumSize: maximum)
         change(&options.open)
         return try PmemStore.create(at: pool.path, options: options)
     }
 
-    private func value(_ number: Int, _ length: Int = 1000) -> [UInt8] {
-        PoolShape.value(step: number, key: 0, length: length)
+    private func value(_ number: Int) -> [UInt8] {
+        bytes("\(number) ") + [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 4000)
     }
 
     /// Puts keys until the pool is full. Returns how many there are then.
@@ -67,7 +68,7 @@ struct GrowthTests {
         let before = store.statistics
         #expect(before.poolBytes == 2 * Self.mega && before.maximumPoolBytes > 31 * Self.mega)
         var keys = try fill(store)
-        for megas in [3, 4, 9, 32] {
+        for megas in [3, 4, 9, 18] {
             try store.grow(to: megas * Self.mega)
             let after = store.statistics
             #expect(after.poolBytes == megas * Self.mega)
@@ -76,7 +77,7 @@ struct GrowthTests {
             #expect(after.freeSegments > 10)
             #expect(try length() == megas * Self.mega)
             let more = try fill(store, from: keys)
-            #expect(more > keys + 900 * (megas * Self.mega - after.poolBytes) / Self.mega)
+            #expect(more > keys + (after.freeSegments - 3) * 15)
             keys = more
         }
         try expectKeys(keys, store)
@@ -87,7 +88,7 @@ struct GrowthTests {
         try expectSound()
         for io in [IOPath.syscalls, .mapped] {
             let again = try pool.open { $0.io = io }
-            #expect(again.statistics.poolBytes == 32 * Self.mega)
+            #expect(again.statistics.poolBytes == 18 * Self.mega)
             #expect(again.statistics.maximumPoolBytes == before.maximumPoolBytes)
             try expectKeys(keys, again)
             try again.close()
@@ -98,13 +99,13 @@ struct GrowthTests {
     @Test("What a checkpoint from before the growth says still holds", arguments: [true, false])
     func checkpoint(closes: Bool) throws {
         var store = try create { $0.engine.checkpointThreshold = 1 }
-        var keys = 500
-        for number in 0..<keys { try store.put(value(number), forKey: "key \(number)") }
+        let keys = 500
+        for number in 0..<200 { try store.put(value(number), forKey: "key \(number)") }
         try store.close()
         store = try pool.open { $0.engine.checkpointThreshold = 1 }
         #expect(store.recoveryReport.usedCheckpoint)
         try store.grow(to: 5 * Self.mega)
-        keys = try fill(store, from: keys)
+        for number in 200..<keys { try store.put(value(number), forKey: "key \(number)") }
         if closes { try store.close() } else { store.abandon() }
         try expectSound()
         store = try pool.open()
@@ -171,7 +172,7 @@ struct GrowthTests {
                     }
                 default:
                     while !isDone.load(ordering: .acquiring) {
-                        try store.scan(limit: 2000) { _, value in value.byteCount == 1000 }
+                        try store.scan(limit: 200) { _, value in value.byteCount > 1000 }
                         _ = store.statistics
                     }
                 }
@@ -213,12 +214,13 @@ struct GrowthTests {
         let store = try create(maximum: 4 * Self.mega)
         let most = store.statistics.maximumPoolBytes
         #expect(most <= 4 * Self.mega && most > 4 * Self.mega - (64 << 10))
-        func expect(_ code: StoreError.Code, _ word: String, _ bytes: Int) {
+        func expect(_ code: StoreError.Code, _ word: String?, _ bytes: Int) {
             do throws(StoreError) {
                 try store.grow(to: bytes)
                 Issue.record("grew to \(bytes)")
             } catch {
-                #expect(error.code == code && error.message.contains(word), "\(error)")
+                #expect(error.code == code, "\(error)")
+                #expect(word.map(error.message.contains) ?? true, "\(error)")
             }
         }
         try store.grow(to: 2 * Self.mega)
@@ -236,11 +238,11 @@ struct GrowthTests {
         try store.grow(to: 4 * Self.mega)
         expect(.invalidArgument, "backup --size", 8 * Self.mega)
         try store.update("key") { _ throws(StoreError) in
-            expect(.insideCallback, "", 5 * Self.mega)
+            expect(.insideCallback, nil, 5 * Self.mega)
             return .keep
         }
         try store.close()
-        expect(.closed, "", 5 * Self.mega)
+        expect(.closed, nil, 5 * Self.mega)
         let reader = try pool.open { $0.readOnly = true }
         #expect(reader.statistics.maximumPoolBytes == 4 * Self.mega)
         #expect(throws: StoreError.self) { try reader.grow(to: 5 * Self.mega) }
@@ -267,10 +269,10 @@ struct GrowthTests {
         #expect(try length() == 2 * Self.mega)
         #expect(store.statistics.poolBytes == 2 * Self.mega)
         try store.remove("key 0")
-        try store.put(value(0), forKey: "key 0")
         try store.grow(to: 3 * Self.mega)
+        try store.put(value(0), forKey: "key 0")
         let more = try fill(store, from: keys)
-        #expect(more > keys + 900)
+        #expect(more > keys + 220)
         try store.close()
         try expectSound()
         let again = try pool.open()
@@ -278,7 +280,8 @@ struct GrowthTests {
         try again.close()
     }
 
-    @Test("A length that does not become durable ends writing", arguments: [IOPath.mapped, .syscalls])
+    @Test(
+        "A length that does not become durable ends writing", arguments: [IOPath.mapped, .syscalls])
     func failedSync(io: IOPath) throws {
         // Those of a new pool are of its file and of its directory.
         let calls = FaultyCalls(CallFault(.syncAll, .error(.ioError), number: 2))
@@ -335,7 +338,7 @@ struct GrowthTests {
             #expect(again.statistics.maximumPoolBytes == most)
             try expectKeys(keys, again)
             try again.grow(to: 20 * Self.mega)
-            #expect(try fill(again, from: keys) > keys + 10_000)
+            #expect(try fill(again, from: keys) > keys + 3000)
             try again.close()
         }
     }
@@ -353,20 +356,13 @@ struct GrowthTests {
         try expectSound()
     }
 
-    @Test("Without addresses to reserve a pool opens and does not grow")
-    func noAddresses() throws {
-        let store = try create(maximum: Geometry.maximumPoolSize / 16)
-        try store.close()
-        #expect(store.statistics.maximumPoolBytes > 1 << 40)
-    }
-
     @Test("The room in the table is no more than a 64th of the pool, or what was asked for")
     func tableRoom() throws {
         let (kilo, mega, giga) = (1 << 10, 1 << 20, 1 << 30)
         let cases: [(size: Int, segment: Int, most: Int)] = [
             (giga, 4 * mega, 16 * giga), (64 * mega, 64 * kilo, giga),
             (64 * mega, 4 * kilo, 66 * mega), (mega, kilo, mega),
-            (400 * kilo, 64 * kilo, 6 * mega),
+            (400 * kilo, 64 * kilo, 6400 * kilo),
         ]
         for (size, segment, most) in cases {
             let geometry = try Geometry(poolSize: size, segmentSize: segment, room: .usual)
@@ -374,7 +370,9 @@ struct GrowthTests {
             let lost = plain.size(of: size).segments - geometry.size(of: size).segments
             #expect(lost * segment <= size / 64 + segment, "\(size)")
             let reach = geometry.reach
-            #expect(reach > most - 2 * segment - size / 64 && reach < most + size / 32, "\(size)")
+            #expect(
+                reach > most - 2 * segment - size / 64 && reach <= most + segment + size / 32,
+                "\(size)")
         }
         let asked = try Geometry(
             poolSize: 1 << 20, segmentSize: 1024, room: .bytes(16 << 20))
