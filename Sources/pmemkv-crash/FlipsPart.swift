@@ -1,7 +1,7 @@
 import PmemKV
 import PmemKVTesting
 
-/// Every bit of three pools flipped, opened for reading and for writing.
+/// Every bit of four pools flipped, opened for reading and for writing.
 struct FlipsPart: Sendable {
     let plan: Plan
     let findings: Findings
@@ -9,9 +9,9 @@ struct FlipsPart: Sendable {
     /// Returns the number of flips.
     func run() -> Int {
         let total = Total()
-        Workers.run(6, threads: plan.threads) { number in
+        Workers.run(8, threads: plan.threads) { number in
             do throws(StoreError) {
-                let pool = try SamplePool.all()[number / 2]
+                let pool = try (SamplePool.all() + [SamplePool.grown()])[number / 2]
                 var previous = pool.expected
                 if number / 2 == 2 { previous[5] = PoolShape.value(step: 12, key: 5, length: 20) }
                 let flips = BitFlips(

@@ -24,10 +24,11 @@ package final class ScriptRunner: MediumObserver {
         let shape = explorer.shape
         options = shape.options
         keys = (0..<shape.keys).map(PoolShape.key)
-        medium = SimulatedMedium(size: shape.poolSize, model: shape.model)
+        medium = SimulatedMedium(
+            size: shape.poolSize, capacity: shape.capacity, model: shape.model)
         oracle = Oracle(keys: shape.keys)
         script = Script(shape)
-        blank = PoolImage(size: shape.poolSize)
+        blank = PoolImage(size: shape.capacity)
         medium.reset(to: nil)
         do throws(StoreError) {
             try PmemStore.open(
@@ -131,6 +132,9 @@ package final class ScriptRunner: MediumObserver {
             return fail("after recovery: \(problem)", nil)
         }
         for (number, key) in keys.enumerated() { oracle.settle(number, try store.get(key)) }
+        let segments = store.statistics.segments
+        if let problem = oracle.wrongSize(segments) { fail("after recovery: \(problem)", nil) }
+        oracle.settle(segments: segments)
     }
 
     // MARK: Steps
@@ -217,10 +221,21 @@ package final class ScriptRunner: MediumObserver {
             oracle.synced(moment)
         case .compact: try store.compact()
         case .step: try store.makeCompactionStep()
+        case .grow(let segments): try grow(store, by: segments)
         case .snapshot: try takeSnapshot(store)
         case .endSnapshot: try endSnapshot()
         case .reopen, .kill: break
         }
+    }
+
+    private func grow(_ store: PmemStore, by segments: Int) throws(StoreError) {
+        let shape = script.shape
+        let old = store.statistics.segments
+        let new = min(old + segments, shape.mostSegments ?? 0)
+        guard new > old else { return }
+        oracle.growthBegins(from: old, to: new)
+        try store.grow(to: shape.size(segments: new))
+        oracle.settle(segments: new)
     }
 
     private func takeSnapshot(_ store: PmemStore) throws(StoreError) {
@@ -282,6 +297,9 @@ package final class ScriptRunner: MediumObserver {
             return "the running store: \(problem)"
         }
         let structure = try store.structure()
+        if let problem = oracle.wrongSize(structure.segments) {
+            return "the running store: \(problem)"
+        }
         if structure.lost != 0 || structure.miscountedExtents != 0
             || structure.free != structure.freeCount
         {

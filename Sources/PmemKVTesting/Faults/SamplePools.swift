@@ -15,8 +15,9 @@ package struct SamplePool {
         self.shape = shape
         let keys = (0..<shape.keys).map(PoolShape.key)
         var expected: [[UInt8]?] = Array(repeating: nil, count: shape.keys)
-        let image = PoolImage(size: shape.poolSize)
-        let scratch = ScratchMedium(image)
+        let image = PoolImage(size: shape.capacity)
+        let scratch = SimulatedMedium(
+            size: shape.poolSize, capacity: shape.capacity, model: .direct)
         var store = try PmemStore.open(
             on: scratch, formatSegmentSize: shape.segmentSize, options: shape.options)
         for (number, step) in Script(shape, parsing: text).steps.enumerated() {
@@ -50,11 +51,15 @@ package struct SamplePool {
             case .kill:
                 store.abandon()
                 store = try PmemStore.open(on: scratch, options: shape.options)
+            case .grow(let segments):
+                try store.grow(
+                    to: shape.size(segments: store.statistics.segments + segments))
             case .sync, .get, .snapshot, .endSnapshot: break
             }
         }
         if closes { try store.close() } else { store.abandon() }
         self.expected = expected
+        image.copy(from: scratch.visible)
         self.image = image
     }
 
@@ -89,5 +94,26 @@ package struct SamplePool {
                 "crashed", shape: unchecked, script: history + "\nput 5 20\nput 5 21",
                 closes: false),
         ]
+    }
+
+    /// A pool of the same size that has grown to it, full enough that records are in what came.
+    package static func grown() throws(StoreError) -> SamplePool {
+        var shape = PoolShape()
+        shape.keys = 6
+        shape.segments = 4
+        shape.mostSegments = 8
+        shape.checkpointThreshold = 1000
+        return try SamplePool(
+            "grown", shape: shape,
+            script: """
+                put 0 200
+                put 1 600
+                grow 2
+                put 2 700
+                put 3 700
+                grow 2
+                put 4 500
+                put 5 100
+                """, closes: true)
     }
 }
