@@ -6,11 +6,11 @@ import Testing
 
 @Suite("Crashes in growth")
 struct GrowthScripts {
-    private func run(_ script: Script, seed: UInt64 = 1, states: Int = 300) -> String? {
+    private func run(_ script: Script, seed: UInt64 = 1, states: Int = 120) -> String? {
         var effort = Effort()
         effort.statesPerDrain = states
-        effort.longEvery = 8
-        effort.nestedEvery = 8
+        effort.longEvery = 64
+        effort.nestedEvery = 64
         let explorer = Explorer(
             shape: script.shape, effort: effort, known: StateSet(bits: 18), seed: seed)
         return ScriptRunner(explorer: explorer, seed: seed).run(script)?.description
@@ -48,8 +48,8 @@ struct GrowthScripts {
 
     @Test("Random scripts with growth in them", arguments: 0..<4)
     func random(part: UInt64) {
-        for number in (part * 6)..<(part * 6 + 6) {
-            #expect(run(Workloads.growing(seed: 500 + number), seed: number, states: 60) == nil)
+        for number in (part * 3)..<(part * 3 + 3) {
+            #expect(run(Workloads.growing(seed: 500 + number), seed: number, states: 30) == nil)
         }
     }
 
@@ -57,7 +57,9 @@ struct GrowthScripts {
     @Test("Whatever growth stores, flushes or drains is needed")
     func mutants() {
         var suite = MutationSuite(seed: 1)
-        suite.effort.statesPerDrain = 100
+        suite.effort.statesPerDrain = 60
+        suite.effort.nestedEvery = 64
+        suite.effort.longEvery = 256
         let mutants = [
             Mutant(.growTable, .copyWithoutFlush), Mutant(.growTable, .copyWithoutFirstLine),
             Mutant(.growTable, .copyWithoutLastLine), Mutant(.growTableDrain, .noDrain),
