@@ -33,6 +33,41 @@ void *cpmem_reserve(size_t length, int huge_pages) {
 
 void cpmem_release(void *base, size_t length) { munmap(base, length); }
 
+static void *reserve_addresses(void *at, size_t length, int flags) {
+    return mmap(at, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+void *cpmem_reserve_addresses(size_t length, size_t alignment) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    length = (length + page - 1) & ~(page - 1);
+    char *base = reserve_addresses(NULL, length + alignment, 0);
+    if (base == MAP_FAILED)
+        return NULL;
+    size_t head = (size_t)(-(uintptr_t)base & (alignment - 1));
+    if (head > 0)
+        munmap(base, head);
+    munmap(base + head + length, alignment - head);
+    return base + head;
+}
+
+int cpmem_map_again(void *mapping, size_t length, void *reserved) {
+    // An old size of 0 leaves the mapping that is there in its place.
+    void *base = mremap(mapping, 0, length, MREMAP_MAYMOVE | MREMAP_FIXED, reserved);
+    return base == MAP_FAILED ? errno : 0;
+}
+
+int cpmem_map_more(int file, int64_t offset, size_t length, void *reserved, int is_synchronous) {
+    int kind = is_synchronous ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+    void *base =
+        mmap(reserved, length, PROT_READ | PROT_WRITE, kind | MAP_FIXED, file, offset);
+    if (base != MAP_FAILED)
+        return 0;
+    int error = errno;
+    // Some kernels have unmapped the addresses by then: nobody else is to be given them.
+    reserve_addresses(reserved, length, MAP_FIXED_NOREPLACE);
+    return error;
+}
+
 uint64_t cpmem_forks;
 static void count_fork(void) { cpmem_forks++; }
 __attribute__((constructor)) static void watch_forks(void) {

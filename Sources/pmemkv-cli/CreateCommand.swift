@@ -25,6 +25,13 @@ struct Create: ParsableCommand {
             """, transform: ByteSize.init(option:))
     var segmentSize: ByteSize?
 
+    @Option(
+        help: """
+            Bytes to which the pool may grow later; 16 times the size when not given, less where \
+            segments are small. Takes 64 bytes for each segment.
+            """, transform: ByteSize.init(option:))
+    var maxSize: ByteSize?
+
     @Flag(help: "Put the new pool, once it is complete, in the place of what is there.")
     var force = false
 
@@ -32,7 +39,8 @@ struct Create: ParsableCommand {
 
     func run() throws {
         var options = CreateOptions(
-            size: size?.bytes, segmentSize: segmentSize?.bytes, overwrite: force)
+            size: size?.bytes, segmentSize: segmentSize?.bytes, maximumSize: maxSize?.bytes,
+            overwrite: force)
         options.open = pool.options(readOnly: false)
         let progress = Progress(quiet)
         let store = try progress.during({ "allocating \(pool.pool)" }) {
@@ -44,12 +52,8 @@ struct Create: ParsableCommand {
         let numbers = store.statistics
         try store.close()
         progress.summarise(
-            "created \(info.path): \(Self.text(numbers.poolBytes)), "
-                + "\(numbers.segments.counted("segment")) of \(Self.text(numbers.segmentBytes))")
+            "created \(info.path): \(numbers.poolBytes.inUnits), "
+                + "\(numbers.segments.counted("segment")) of \(numbers.segmentBytes.inUnits)")
         if !info.isDurable { Diagnostics.print("note: \(info.path) is \(info.guarantee)") }
-    }
-
-    private static func text(_ bytes: Int) -> String {
-        ByteSize(bytes: bytes).inUnits ?? bytes.counted("byte")
     }
 }

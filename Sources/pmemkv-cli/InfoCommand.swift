@@ -34,6 +34,7 @@ struct Info: ParsableCommand {
             text: info.survivesPowerLoss == nil ? "unknown" : nil)
         sheet.add("guarantee", .text(info.guarantee))
         sheet.add(bytes: statistics.poolBytes, "poolBytes")
+        sheet.add(bytes: statistics.maximumPoolBytes, "maximumPoolBytes")
         let unused = statistics.unusedBytes
         sheet.add(
             "unusedBytes", .integer(unused),

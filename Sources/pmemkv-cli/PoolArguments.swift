@@ -95,6 +95,11 @@ extension ByteSize {
     }
 }
 
+extension Int {
+    /// So many bytes in the largest unit of which they are a whole number.
+    var inUnits: String { ByteSize(bytes: self).inUnits ?? counted("byte") }
+}
+
 /// Runs what makes a new pool, and tells what this command does about something that is there.
 func onExisting<R>(
     _ path: PoolPath, _ remedy: String, _ body: () throws -> R

@@ -21,6 +21,7 @@ struct Stat: ParsableCommand {
         var sheet = FactSheet()
         sheet.add("keys", .integer(numbers.keys))
         sheet.add(bytes: numbers.poolBytes, "poolBytes")
+        sheet.add(bytes: numbers.maximumPoolBytes, "maximumPoolBytes")
         sheet.add(bytes: numbers.segmentBytes, "segmentBytes")
         sheet.add("segments", .integer(numbers.segments))
         sheet.add("freeSegments", .integer(numbers.freeSegments))

@@ -9,9 +9,9 @@ struct FlipsPart: Sendable {
     /// Returns the number of flips.
     func run() -> Int {
         let total = Total()
-        Workers.run(10, threads: plan.threads) { number in
+        Workers.run(12, threads: plan.threads) { number in
             do throws(StoreError) {
-                let pool = try SamplePool.all()[number / 2]
+                let pool = try (SamplePool.all() + [SamplePool.grown()])[number / 2]
                 let flips = BitFlips(pool)
                 if let problem = flips.run(0..<pool.image.size, writable: number % 2 == 0) {
                     findings.fail("pool \(pool.name): \(problem)")

@@ -9,6 +9,7 @@ struct Plan: Sendable {
     var factor: Int { isLong ? 12 : 1 }
     var randomScripts: Int { 1600 * factor }
     var parallelScripts: Int { 1600 * factor }
+    var growingScripts: Int { 400 * factor }
     var readerRaces: Int { 10_000 * factor }
     var scanRaces: Int { 10_000 * factor }
     var snapshotRaces: Int { 8_000 * factor }

@@ -16,6 +16,10 @@ struct StatesPart: Sendable {
                 ? Workloads.random(seed: seed) : Workloads.parallel(seed: seed)
             explore(script, seed: seed, effort: plan.randomEffort, known)
         }
+        Workers.run(plan.growingScripts, threads: plan.threads) { number in
+            let seed = plan.seed(number)
+            explore(Workloads.growing(seed: seed), seed: seed, effort: plan.randomEffort, known)
+        }
     }
 
     /// Runs one script again, looking closer.

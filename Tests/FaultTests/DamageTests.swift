@@ -17,6 +17,17 @@ struct DamageTests {
         #expect(flips.refusedReads > 0 && flips.refusedOpens > 0)
     }
 
+    /// Either copy of the superblock has to know of segments that have come.
+    @Test("Flipped bits of a pool that has grown give an error or the right value")
+    func flipsOfAGrownPool() throws {
+        let pool = try SamplePool.grown()
+        let flips = BitFlips(image: pool.image, shape: pool.shape, expected: pool.expected)
+        #expect(flips.run(0..<256, writable: true) == nil)
+        #expect(flips.run(4096..<(4096 + 256), writable: true) == nil)
+        #expect(flips.refusedOpens == 0 && flips.refusedReads == 0)
+        #expect(flips.run(8192..<pool.image.size, stride: 41, writable: false) == nil)
+    }
+
     @Test("A poisoned line gives a media error for its record, and no other is lost")
     func poison() throws {
         let pool = try SamplePool.all()[0]

@@ -57,7 +57,8 @@ struct cpmem_superblock {
     uint64_t checkpoint_length;
     uint64_t state;
     uint64_t created;
-    uint64_t reserved[15];
+    uint64_t segment_limit;
+    uint64_t reserved[14];
 };
 _Static_assert(sizeof(struct cpmem_superblock) == 256, "superblock size");
 _Static_assert(offsetof(struct cpmem_superblock, magic) == 0, "magic");
@@ -78,7 +79,8 @@ _Static_assert(offsetof(struct cpmem_superblock, pool_id) == 32, "pool_id");
 _Static_assert(offsetof(struct cpmem_superblock, table_offset) == 64, "table_offset");
 _Static_assert(offsetof(struct cpmem_superblock, sequence_limit) == 88, "sequence_limit");
 _Static_assert(offsetof(struct cpmem_superblock, state) == 120, "state");
-_Static_assert(offsetof(struct cpmem_superblock, reserved) == 136, "reserved");
+_Static_assert(offsetof(struct cpmem_superblock, segment_limit) == 136, "segment_limit");
+_Static_assert(offsetof(struct cpmem_superblock, reserved) == 144, "reserved");
 
 // One line of the segment table. All words are self-certifying and change by one aligned
 // 8-byte store; docs/format.md gives their bits.

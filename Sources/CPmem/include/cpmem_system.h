@@ -10,6 +10,16 @@ void *cpmem_map_readonly(int fd, size_t length);
 /// Reserves zeroed memory that costs nothing until it is touched. NULL on failure.
 void *cpmem_reserve(size_t length, int huge_pages);
 void cpmem_release(void *base, size_t length);
+/// Reserves addresses at which nothing is mapped, from a multiple of alignment on, which is a power
+/// of two and at least a page. NULL on failure. Given back by cpmem_release.
+void *cpmem_reserve_addresses(size_t length, size_t alignment);
+/// Maps what a shared mapping of length bytes shows a second time, at addresses that are reserved,
+/// in the same way (MAP_SYNC included). 0 or an errno.
+int cpmem_map_again(void *mapping, size_t length, void *reserved);
+/// Maps a range of a file, shared and writable, at addresses that are reserved; with MAP_SYNC or
+/// not at all where that is asked for. Offset and reserved are multiples of a page. 0 or an errno:
+/// then they stay reserved.
+int cpmem_map_more(int file, int64_t offset, size_t length, void *reserved, int is_synchronous);
 /// Number of times this process is the child of a fork since the library was loaded.
 extern uint64_t cpmem_forks;
 static inline uint64_t cpmem_fork_count(void) {

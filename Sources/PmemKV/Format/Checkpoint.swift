@@ -94,6 +94,7 @@ struct IndexImage {
 
 /// Where the parts of a checkpoint lie, in bytes from its start. Every part begins on a line.
 struct CheckpointLayout: Sendable {
+    let segments: Int
     let shards: Int
     let buckets: Int
     let overflow: Int
@@ -110,6 +111,7 @@ struct CheckpointLayout: Sendable {
         func lines<T>(of type: T.Type, _ count: Int) -> Int {
             Units(roundingUp: count * MemoryLayout<T>.size).bytes
         }
+        self.segments = segments
         self.shards = shards
         self.buckets = buckets
         self.overflow = overflow

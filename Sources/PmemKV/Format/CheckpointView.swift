@@ -18,7 +18,7 @@ struct CheckpointHead: Sendable {
     static let headerSize = MemoryLayout<cpmem_checkpoint>.size
 
     /// The layout that a header states; nil when it is none of a checkpoint of so many bytes for a
-    /// pool of so many segments.
+    /// pool of so many segments. One of fewer is from before the pool grew.
     static func layout(
         header bytes: ByteView, length: Int, segmentCount: Int
     ) -> CheckpointLayout? {
@@ -26,14 +26,15 @@ struct CheckpointHead: Sendable {
         let header = bytes.load(cpmem_checkpoint.self, at: 0)
         let mostBuckets = UInt64(length / BucketLayout.bytes)
         guard header.magic == CPMEM_CHECKPOINT_MAGIC, header.length == UInt64(length),
-            header.segment_count == UInt64(segmentCount), header.bucket_count <= mostBuckets,
+            let segments = Int(exactly: header.segment_count), segments <= segmentCount,
+            header.bucket_count <= mostBuckets,
             header.overflow_count <= mostBuckets,
             header.table_count <= UInt64(TableNumber.named.count),
             let shape = IndexShape(baseBits: header.base_bits, shards: header.shard_count)
         else { return nil }
         let layout = CheckpointLayout(
             shards: shape.shards.count, buckets: Int(header.bucket_count),
-            overflow: Int(header.overflow_count), segments: segmentCount,
+            overflow: Int(header.overflow_count), segments: segments,
             tables: Int(header.table_count))
         return layout.length == length ? layout : nil
     }
@@ -62,8 +63,10 @@ struct CheckpointHead: Sendable {
         state = ~CheckpointLayout.checksum(salt: salt, [view]).value
     }
 
-    func coverage(of segment: SegmentNumber) -> ExtentCoverage {
-        bytes.withByteView {
+    /// What is known of the extent that begins with a segment; nil when that was not there yet.
+    func coverage(of segment: SegmentNumber) -> ExtentCoverage? {
+        guard segment.rawValue < layout.segments else { return nil }
+        return bytes.withByteView {
             ExtentCoverage(
                 $0.load(cpmem_checkpoint_segment.self, at: layout.offset(ofSegment: segment)))
         }

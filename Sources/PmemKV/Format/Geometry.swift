@@ -1,15 +1,16 @@
 import CPmem
 
-/// Where the parts of a pool lie. All numbers are checked before anything is computed from them.
+/// Where the parts of a pool lie: what stays as it is when the pool grows (``PoolSize`` is the
+/// rest). All numbers are checked before anything is computed from them.
 ///
 /// Invariants:
 /// - segmentSize is a power of two, at least ``minimumSegmentSize``.
-/// - table and segments lie inside the pool and do not overlap.
-/// - Every location (64-byte units) fits the 39 bits an index slot has for it.
+/// - The table has room for ``segmentLimit`` segments; table and segments do not overlap.
+/// - Every location (64-byte units) of so many segments fits the 39 bits an index slot has for it.
 package struct Geometry: Sendable, Equatable {
-    package let poolSize: Int
     package let segmentSize: Int
-    package let segmentCount: Int
+    /// Segments that the pool may grow to, those that it has included.
+    package let segmentLimit: Int
     package let tableOffset: Int
     package let dataOffset: Int
     private let segmentShift: Int
@@ -24,47 +25,123 @@ package struct Geometry: Sendable, Equatable {
     package var segmentUnits: Units { Units(segmentSize / Self.line) }
 
     /// The geometry of a new pool.
-    package init(poolSize: Int, segmentSize requested: Int?) throws(StoreError) {
-        guard poolSize <= Self.maximumPoolSize else {
-            throw StoreError(.invalidArgument, "a pool has at most \(Self.maximumPoolSize) bytes")
-        }
+    package init(
+        poolSize: Int, segmentSize requested: Int?, room: GrowthRoom = .none
+    ) throws(StoreError) {
+        try Self.checkPoolSize(poolSize)
         let segmentSize = requested ?? Self.defaultSegmentSize(poolSize)
         try Self.checkSegmentSize(segmentSize)
-        let table = Int(CPMEM_TABLE_OFFSET)
-        var count = max(0, (max(0, poolSize) - table) / (segmentSize + Self.line))
-        while count > 0 && Self.leastPoolSize(segments: count, segmentSize: segmentSize) > poolSize
-        {
-            count -= 1
-        }
+        let count = Self.mostSegments(in: poolSize, segmentSize: segmentSize)
         guard count >= Self.minimumSegments else {
-            let least = Self.leastPoolSize(
-                segments: Self.minimumSegments, segmentSize: segmentSize)
-            throw StoreError(
-                .invalidArgument,
-                """
-                a size of \(poolSize) is too small for segments of \(segmentSize) bytes: a pool \
-                has at least \(Self.minimumSegments) segments, here \(least) bytes
-                """)
+            throw Self.tooSmall(poolSize, segmentSize: segmentSize, table: Self.minimumSegments)
         }
-        self.poolSize = poolSize
+        let lines = try Self.lines(for: room, poolSize, count, segmentSize: segmentSize)
+        let data = Self.dataOffset(segments: lines, segmentSize: segmentSize)
+        guard (poolSize - data) / segmentSize >= Self.minimumSegments else {
+            throw Self.tooSmall(poolSize, segmentSize: segmentSize, table: lines)
+        }
         self.segmentSize = segmentSize
-        segmentCount = min(count, Int(UInt32.max))
-        tableOffset = table
-        dataOffset = Self.dataOffset(segments: segmentCount, segmentSize: segmentSize)
+        tableOffset = Int(CPMEM_TABLE_OFFSET)
+        dataOffset = data
         segmentShift = segmentSize.trailingZeroBitCount
+        if case .none = room {
+            segmentLimit = Self.impliedLimit(
+                segments: count, table: tableOffset, data: data, segmentSize: segmentSize)
+        } else {
+            segmentLimit = lines
+        }
     }
 
-    /// Where the first of so many segments begins. Large ones start where a 2 MiB page can; small
-    /// ones at a 4 KiB page.
+    /// The most segments, with their lines of the table, that so many bytes have room for.
+    private static func mostSegments(in poolSize: Int, segmentSize: Int) -> Int {
+        var count = max(0, max(0, poolSize) - Int(CPMEM_TABLE_OFFSET)) / (segmentSize + line)
+        while count > 0 && leastPoolSize(segments: count, segmentSize: segmentSize) > poolSize {
+            count -= 1
+        }
+        return min(count, Int(UInt32.max))
+    }
+
+    /// Lines of a new table, for a pool that has so many segments without any room.
+    private static func lines(
+        for room: GrowthRoom, _ poolSize: Int, _ count: Int, segmentSize: Int
+    ) throws(StoreError) -> Int {
+        switch room {
+        case .none: return count
+        case .segments(let limit): return max(limit, count)
+        case .usual:
+            let most = min(poolSize, maximumPoolSize / GrowthRoom.usualFactor)
+            let wanted = mostSegments(
+                in: most * GrowthRoom.usualFactor, segmentSize: segmentSize)
+            let lines = max(count, min(wanted, poolSize / GrowthRoom.usualShare / line))
+            // A pool that is hardly possible without room is made without.
+            let rest = poolSize - dataOffset(segments: lines, segmentSize: segmentSize)
+            return rest / segmentSize >= minimumSegments ? lines : count
+        case .bytes(let maximum):
+            try checkPoolSize(maximum)
+            guard maximum >= poolSize else {
+                throw StoreError(
+                    .invalidArgument,
+                    "a pool of \(poolSize) bytes cannot have a maximum of \(maximum)")
+            }
+            return mostSegments(in: maximum, segmentSize: segmentSize)
+        }
+    }
+
+    /// The limit of a pool whose superblock states none: as far as its table happens to have room,
+    /// but not more than 16 times as many segments as there are.
+    private static func impliedLimit(
+        segments: Int, table: Int, data: Int, segmentSize: Int
+    ) -> Int {
+        let room = min((data - table) / line, (maximumPoolSize - data) / segmentSize)
+        return max(segments, min(room, segments * GrowthRoom.usualFactor))
+    }
+
+    /// Whether a superblock need not state the limit of a pool of so many segments.
+    func impliesLimit(segments: Int) -> Bool {
+        segmentLimit
+            == Self.impliedLimit(
+                segments: segments, table: tableOffset, data: dataOffset, segmentSize: segmentSize)
+    }
+
+    /// Where the first segment begins behind a table of so many lines. Large ones start where a
+    /// 2 MiB page can; small ones at a 4 KiB page.
     private static func dataOffset(segments: Int, segmentSize: Int) -> Int {
         let alignment = segmentSize >= 2 << 20 ? 2 << 20 : 4096
         let end = Int(CPMEM_TABLE_OFFSET) + segments * line
         return (end + alignment - 1) / alignment * alignment
     }
 
-    /// Bytes of a pool that has so many segments, and no fewer.
+    /// Bytes of a pool that has so many segments, no fewer, and no room for more.
     static func leastPoolSize(segments: Int, segmentSize: Int) -> Int {
         dataOffset(segments: segments, segmentSize: segmentSize) + segments * segmentSize
+    }
+
+    /// The least bytes with which a new pool has so many segments, and the usual room for more.
+    static func usualPoolSize(segments: Int, segmentSize: Int) -> Int {
+        var size = leastPoolSize(segments: segments, segmentSize: segmentSize)
+        while let geometry = try? Geometry(
+            poolSize: size, segmentSize: segmentSize, room: .usual)
+        {
+            let missing = geometry.bytes(ofSegments: segments) - size
+            guard missing > 0 else { break }
+            size += missing
+        }
+        return size
+    }
+
+    private static func tooSmall(
+        _ poolSize: Int, segmentSize: Int, table lines: Int
+    ) -> StoreError {
+        let least =
+            dataOffset(segments: lines, segmentSize: segmentSize)
+            + minimumSegments * segmentSize
+        return StoreError(
+            .invalidArgument,
+            """
+            a size of \(poolSize) is too small for segments of \(segmentSize) bytes\
+            \(lines > minimumSegments ? " and a table of \(lines) of them" : ""): a pool has at \
+            least \(minimumSegments) segments, here \(least) bytes
+            """)
     }
 
     /// The geometry that a superblock states; nil when it is impossible for a medium of this size.
@@ -80,14 +157,26 @@ package struct Geometry: Sendable, Equatable {
             table & 63 == 0, table < pool,
             let data = Int(exactly: block.data_offset), data & 63 == 0, data < pool,
             data - table >= count * Self.line, pool - data >= count * segment,
-            pool <= Self.maximumPoolSize
+            pool <= Self.maximumPoolSize,
+            let stated = Int(exactly: block.segment_limit),
+            stated == 0
+                || stated >= count && stated <= (data - table) / Self.line
+                    && stated <= (Self.maximumPoolSize - data) / segment
         else { return nil }
-        poolSize = pool
         segmentSize = segment
-        segmentCount = count
         tableOffset = table
         dataOffset = data
         segmentShift = segment.trailingZeroBitCount
+        segmentLimit =
+            stated != 0
+            ? stated
+            : Self.impliedLimit(segments: count, table: table, data: data, segmentSize: segment)
+    }
+
+    private static func checkPoolSize(_ size: Int) throws(StoreError) {
+        guard size <= maximumPoolSize else {
+            throw StoreError(.invalidArgument, "a pool has at most \(maximumPoolSize) bytes")
+        }
     }
 
     /// About 256 segments a pool, between 64 KiB and 16 MiB each.
@@ -108,10 +197,24 @@ package struct Geometry: Sendable, Equatable {
         }
     }
 
-    // MARK: Places
+    // MARK: Sizes
 
-    /// All segments.
-    package var segments: Range<SegmentNumber> { SegmentNumber(0)..<SegmentNumber(segmentCount) }
+    /// The size of a pool in so many bytes; without more segments than there may be.
+    package func size(of bytes: Int) -> PoolSize {
+        PoolSize(
+            bytes: bytes, segments: min(segmentLimit, max(0, bytes - dataOffset) / segmentSize))
+    }
+
+    /// Bytes of a pool of so many segments with this table.
+    func bytes(ofSegments count: Int) -> Int { dataOffset + count * segmentSize }
+
+    /// No pool with this geometry has so many bytes: there would be one segment more than may be.
+    var reach: Int { bytes(ofSegments: segmentLimit + 1) }
+
+    /// Bytes of the table of so many segments.
+    func tableBytes(segments count: Int) -> Int { count * Self.line }
+
+    // MARK: Places
 
     @inline(__always)
     package func offset(of segment: SegmentNumber) -> Int {
@@ -123,20 +226,19 @@ package struct Geometry: Sendable, Equatable {
         Location(units: UInt64(offset(of: segment) / Self.line))
     }
 
-    /// The segment a location lies in; nil outside the segments.
+    /// Which of the first `count` segments a location lies in; nil outside these.
     @inline(__always)
-    func segment(of location: Location) -> SegmentNumber? { segment(ofOffset: location.offset) }
-
-    /// The segment a byte of the pool lies in; nil outside the segments.
-    @inline(__always)
-    func segment(ofOffset offset: Int) -> SegmentNumber? {
-        // One comparison for both ends: what lies before the first segment becomes very large.
-        let segment = UInt(bitPattern: offset &- dataOffset) &>> UInt(bitPattern: segmentShift)
-        return segment < UInt(bitPattern: segmentCount) ? SegmentNumber(Int(segment)) : nil
+    func segment(of location: Location, among count: Int) -> SegmentNumber? {
+        segment(ofOffset: location.offset, among: count)
     }
 
-    /// Bytes of the segment table.
-    var tableBytes: Int { segmentCount * Self.line }
+    /// The same for a byte of the pool.
+    @inline(__always)
+    func segment(ofOffset offset: Int, among count: Int) -> SegmentNumber? {
+        // One comparison for both ends: what lies before the first segment becomes very large.
+        let segment = UInt(bitPattern: offset &- dataOffset) &>> UInt(bitPattern: segmentShift)
+        return segment < UInt(bitPattern: count) ? SegmentNumber(Int(segment)) : nil
+    }
 }
 
 /// A place in the pool in units of 64 bytes from its start.

@@ -49,16 +49,16 @@ struct SegmentTable {
     /// Damaged lines inside extents.
     private(set) var damagedInside: [SegmentNumber] = []
 
-    /// Parses the lines of all segments.
-    init(_ bytes: ByteView, geometry: Geometry, poolID: UInt64) {
-        lives.reserveCapacity(geometry.segmentCount)
+    /// Parses the lines of so many segments, which are all.
+    init(_ bytes: ByteView, segments count: Int, geometry: Geometry, poolID: UInt64) {
+        lives.reserveCapacity(count)
         var inside = SegmentNumber(0)
-        for segment in geometry.segments {
+        for segment in SegmentNumber(0)..<SegmentNumber(count) {
             let line = bytes.load(cpmem_segment_line.self, at: segment.rawValue * Geometry.line)
             let life = LifeWord(rawValue: line.life)
             let isInside = segment < inside
             guard life.isValid(poolID: poolID, segment: segment), let state = life.state,
-                isInside || segment.rawValue + life.span <= geometry.segmentCount
+                isInside || segment.rawValue + life.span <= count
             else {
                 lives.append(nil)
                 if isInside { damagedInside.append(segment) } else { unknown.append(segment) }
@@ -73,8 +73,8 @@ struct SegmentTable {
     }
 
     /// The extent that reaches over each segment; nil for free ones.
-    func extentOfEachSegment(_ geometry: Geometry) -> [Extent?] {
-        var result = [Extent?](repeating: nil, count: geometry.segmentCount)
+    func extentOfEachSegment() -> [Extent?] {
+        var result = [Extent?](repeating: nil, count: lives.count)
         for extent in extents {
             for segment in extent.first..<(extent.first + extent.span) {
                 result[segment.rawValue] = extent
@@ -102,16 +102,13 @@ struct SegmentTable {
             provenEnd: isProven ? tail.end : .zero)
     }
 
-    /// Gives body the lines of so many free segments of a new pool from one on.
+    /// Gives body the lines of so many free segments that were never used.
     static func withNewLines<R>(
         _ segments: Range<SegmentNumber>, poolID: UInt64, _ body: (ByteView) -> R
     ) -> R {
         let lines = segments.map { segment in
             var line = cpmem_segment_line()
-            line.life =
-                LifeWord(
-                    poolID: poolID, segment: segment, generation: 0, span: 1, state: .free
-                ).rawValue
+            line.life = LifeWord.unused(poolID: poolID, segment: segment).rawValue
             return line
         }
         return unsafe lines.withUnsafeBytes { unsafe body(ByteView($0)) }

@@ -25,6 +25,11 @@ package struct LifeWord: Equatable, Sendable {
             poolID, UInt32(segment.rawValue), generation, UInt16(span), state.rawValue)
     }
 
+    /// That of a segment that was never used.
+    static func unused(poolID: UInt64, segment: SegmentNumber) -> LifeWord {
+        LifeWord(poolID: poolID, segment: segment, generation: 0, span: 1, state: .free)
+    }
+
     @inline(__always)
     package var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) }
     /// Segments in this extent, itself included.

@@ -38,16 +38,22 @@ package struct Superblock: Sendable {
     static func offset(ofCopy copy: Int) -> Int { copy * Int(CPMEM_SUPERBLOCK_STRIDE) }
 
     /// The superblock of a new, empty pool.
-    init(creating geometry: Geometry, poolID: UInt64, created: UInt64, isIncomplete: Bool) {
+    init(
+        creating geometry: Geometry, size: PoolSize, poolID: UInt64, created: UInt64,
+        isIncomplete: Bool
+    ) {
         raw = cpmem_superblock()
         raw.magic = CPMEM_MAGIC
         raw.version = UInt32(CPMEM_FORMAT_VERSION)
         raw.pool_id = poolID
-        raw.pool_size = UInt64(geometry.poolSize)
+        raw.pool_size = UInt64(size.bytes)
         raw.segment_size = UInt64(geometry.segmentSize)
-        raw.segment_count = UInt64(geometry.segmentCount)
+        raw.segment_count = UInt64(size.segments)
         raw.table_offset = UInt64(geometry.tableOffset)
         raw.data_offset = UInt64(geometry.dataOffset)
+        if !geometry.impliesLimit(segments: size.segments) {
+            raw.segment_limit = UInt64(geometry.segmentLimit)
+        }
         raw.created = created
         sequenceLimit = SequenceNumber(1)
         checkpoint = nil
@@ -60,6 +66,13 @@ package struct Superblock: Sendable {
     package var poolID: UInt64 { raw.pool_id }
     var poolSize: UInt64 { raw.pool_size }
     var updateCounter: UInt64 { raw.update_counter }
+
+    /// Makes the pool larger. The limit is stated from now on: one that is implied would grow, too.
+    mutating func grow(to size: PoolSize, limit: Int) {
+        raw.pool_size = UInt64(size.bytes)
+        raw.segment_count = UInt64(size.segments)
+        raw.segment_limit = UInt64(limit)
+    }
 
     var features: Features {
         get { Features(rawValue: raw.incompatible_features) }

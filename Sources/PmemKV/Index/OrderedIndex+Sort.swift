@@ -25,7 +25,7 @@ extension OrderedIndex {
     ) throws(StoreError) -> [TableNumber: [Location]] {
         var shared = try sharedSample(of: known)
         let groups = SegmentGroups(
-            records.log.geometry, records: known?.count ?? records.index.count)
+            records.log.segments, records: known?.count ?? records.index.count)
         let places = try places(known, in: groups, threads: threads)
         var runs = try read(places, groups, behind: shared, threads: threads)
         if let lowest = runs.map(\.shared).min(), lowest < shared.count {
@@ -99,7 +99,7 @@ extension OrderedIndex {
             run.entries.reserveCapacity(
                 Int(truncatingIfNeeded: index[shard, .items].loadRelaxed()))
             try index.forEachLocation(inShard: shard) { location throws(StoreError) in
-                guard groups.geometry.segment(of: location) != nil else {
+                guard groups.segments.segment(of: location) != nil else {
                     throw RecordIndex.strayLocation
                 }
                 run.entries.append(Entry(prefix: 0, location: location))
@@ -231,17 +231,17 @@ extension OrderedIndex {
 
 /// Neighbouring segments that are read together: so few groups that each has some thousand records.
 private struct SegmentGroups {
-    let geometry: Geometry
+    let segments: Segments
     private var shift = 0
-    var count: Int { (geometry.segmentCount - 1) >> shift + 1 }
+    var count: Int { (segments.count - 1) >> shift + 1 }
 
-    init(_ geometry: Geometry, records: Int) {
-        self.geometry = geometry
+    init(_ segments: Segments, records: Int) {
+        self.segments = segments
         while count > max(1, min(1024, records / 4096)) { shift += 1 }
     }
 
     @inline(__always)
     func group(of location: Location) -> Int {
-        (geometry.segment(of: location)?.rawValue ?? 0) >> shift
+        (segments.segment(of: location)?.rawValue ?? 0) >> shift
     }
 }

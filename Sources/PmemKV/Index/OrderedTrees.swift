@@ -48,7 +48,9 @@ final class OrderedTrees: @unchecked Sendable {
     private var all: [OrderedIndex] { lock.withLock { [unnamed] + named.values } }
 
     /// Bytes of DRAM that all of them take.
-    var memoryBytes: Int { trusted.memoryBytes + all.reduce(0) { $0 + $1.memoryBytes } }
+    var memoryBytes: Int {
+        trusted.memoryBytes(records.log.segments.size) + all.reduce(0) { $0 + $1.memoryBytes }
+    }
 
     /// The first thing that is not as the invariants say; nil when all is. Nobody else uses the
     /// store meanwhile. O(keys).

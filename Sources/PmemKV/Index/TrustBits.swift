@@ -9,6 +9,8 @@
 /// - All bits of an extent are clear when it is freed, since nothing in it is named any more: its
 ///   next life begins without any.
 /// - While a batch is being published no bit counts.
+/// - There is room for the bits of all segments that the pool may grow to, which costs addresses
+///   only.
 final class TrustBits: Sendable {
     private let words: SharedLines
     private let control = SharedLines(1)
@@ -17,11 +19,15 @@ final class TrustBits: Sendable {
     private var batches: AtomicWord { control[0] }
 
     init(_ geometry: Geometry) {
-        let units = geometry.poolSize / Geometry.line + 1
-        words = SharedLines(units / (64 * SharedLines.wordsPerLine) + 1)
+        words = SharedLines(Self.lines(for: geometry.bytes(ofSegments: geometry.segmentLimit)))
     }
 
-    var memoryBytes: Int { words.count * 64 }
+    private static func lines(for poolBytes: Int) -> Int {
+        poolBytes / Geometry.line / (64 * SharedLines.wordsPerLine) + 1
+    }
+
+    /// Bytes for a pool of this size.
+    func memoryBytes(_ size: PoolSize) -> Int { Self.lines(for: size.bytes) * Geometry.line }
 
     /// Around the changes of a batch, all of which readers are to see or none.
     func beginBatch() { batches.fetchAdd(1) }

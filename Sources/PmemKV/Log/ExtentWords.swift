@@ -10,7 +10,7 @@ struct ExtentWords: ~Copyable, Sendable {
     private static let perLine = SharedLines.wordsPerLine / perExtent
 
     init(_ geometry: Geometry) {
-        let wanted = (geometry.segmentCount + Self.perLine - 1) / Self.perLine
+        let wanted = (geometry.segmentLimit + Self.perLine - 1) / Self.perLine
         shift = Int.bitWidth - (wanted - 1).leadingZeroBitCount
         mask = (1 << shift) - 1
         lines = SharedLines(1 << shift)

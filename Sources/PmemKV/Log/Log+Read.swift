@@ -5,7 +5,7 @@ extension Log {
     /// The extent that a location lies in; nil outside the segments.
     @inline(__always)
     func bounds(of location: Location) -> ExtentBounds? {
-        geometry.segment(of: location).map(segments.bounds(ofExtentWith:))
+        segments.segment(of: location).map(segments.bounds(ofExtentWith:))
     }
 
     func damage(_ record: RecordView) -> StoreError { damage(at: record.location) }

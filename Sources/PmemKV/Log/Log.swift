@@ -31,7 +31,7 @@ final class Log: Sendable {
         // Where writers share a round of the disk, what they write lies side by side: a round of
         // eight records is one page and not eight, and none of them waits for its head meanwhile.
         let wanted = medium.drainCoversAllThreads ? 1 : count
-        headCount = max(1, min(wanted, geometry.segmentCount / 4))
+        headCount = max(1, min(wanted, segments.count / 4))
         heads = (0..<headCount).map { _ in LogHead.allocate() }
         compactionHead = LogHead.allocate()
     }
@@ -200,7 +200,7 @@ final class Log: Sendable {
     /// drain of another one covers only what that one has stored.
     private func storeSealsAgain() {
         if medium.drainCoversAllThreads { return }
-        for segment in geometry.segments
+        for segment in segments.all
         where [.sealed, .quarantined, .limbo].contains(segments.phase(segment)) {
             writeSeal(of: FilledExtent(extent: segment, end: segments.sealedEnd(segment)))
         }

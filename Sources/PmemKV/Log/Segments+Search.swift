@@ -3,7 +3,7 @@ extension Segments {
     /// The first of so many neighbouring free segments. Under the lock. O(log segments) for one
     /// segment, O(free segments) for more.
     func findRun(_ span: Int, outside window: Range<SegmentNumber>?) -> SegmentNumber? {
-        if searchStart >= geometry.segmentCount { searchStart = 0 }
+        if searchStart >= count { searchStart = 0 }
         return findRun(span, from: searchStart, outside: window)
             ?? findRun(span, from: 0, outside: window)
     }

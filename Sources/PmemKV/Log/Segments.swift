@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What DRAM knows of all segments, and how their lives begin and end on the medium.
 ///
 /// Invariants (numbers from docs/crash-model.md):
@@ -7,10 +9,14 @@
 /// - Roles, lives and ends change under the lock; every word is atomic, so that anybody may look.
 /// - A generation is never used twice: it only grows, and a segment whose generation would wrap is
 ///   not used again.
+/// - There is room here for all segments that the pool may grow to, which costs addresses only. A
+///   segment is one of ``all`` when it is durably the pool's (I16), and everything about it is set.
 final class Segments: @unchecked Sendable {
     let geometry: Geometry
     let poolID: UInt64
     private let medium: Medium
+    private let segmentCount: Atomic<Int>
+    private let poolBytes: Atomic<Int>
     /// One line a segment; see ``Word``.
     private let lines: SharedLines
     /// What was appended to each extent, by kind. Away from the lines that readers look at, since
@@ -31,15 +37,52 @@ final class Segments: @unchecked Sendable {
     /// milliseconds for a segment, or a round of the disk in which that happens.
     let prefaulter: BackgroundWorker?
 
-    init(geometry: Geometry, poolID: UInt64, medium: Medium) {
+    init(geometry: Geometry, size: PoolSize, poolID: UInt64, medium: Medium) {
         self.geometry = geometry
+        segmentCount = Atomic(size.segments)
+        poolBytes = Atomic(size.bytes)
         self.poolID = poolID
         self.medium = medium
         prefaulter = medium.firstUseIsSlow ? BackgroundWorker(label: "pmemkv.prefault") : nil
-        free = NumberSet(capacity: geometry.segmentCount)
-        changed = NumberSet(capacity: geometry.segmentCount)
-        lines = SharedLines(geometry.segmentCount)
+        free = NumberSet(capacity: geometry.segmentLimit)
+        changed = NumberSet(capacity: geometry.segmentLimit)
+        lines = SharedLines(geometry.segmentLimit)
         appended = ExtentWords(geometry)
+    }
+
+    // MARK: How many there are
+
+    /// The size of the pool. Under the compaction lock it stays as it is.
+    var size: PoolSize {
+        PoolSize(bytes: poolBytes.load(ordering: .acquiring), segments: count)
+    }
+
+    /// Segments of the pool.
+    var count: Int { segmentCount.load(ordering: .acquiring) }
+
+    /// All segments of the pool, as it is now.
+    var all: Range<SegmentNumber> { SegmentNumber(0)..<SegmentNumber(count) }
+
+    /// The segment a location lies in; nil outside the segments. Whoever was told of a record was
+    /// told of its segment before.
+    @inline(__always)
+    func segment(of location: Location) -> SegmentNumber? {
+        geometry.segment(of: location, among: segmentCount.load(ordering: .relaxed))
+    }
+
+    /// Takes over what the pool has grown by, once that is durable. Compaction lock held.
+    func extend(to size: PoolSize) {
+        let new = all.upperBound..<SegmentNumber(size.segments)
+        lock.lock()
+        for segment in new {
+            let life = LifeWord.unused(poolID: poolID, segment: segment)
+            self[segment, .life].storeRelaxed(life.rawValue)
+            makeFree(segment)
+        }
+        poolBytes.store(size.bytes, ordering: .releasing)
+        segmentCount.store(size.segments, ordering: .releasing)
+        freeCount += new.count
+        lock.unlock()
     }
 
     // MARK: Words
@@ -126,7 +169,7 @@ final class Segments: @unchecked Sendable {
     /// The first segment of the extent that a record lies in.
     @inline(__always)
     func extent(of location: Location) -> SegmentNumber {
-        role(geometry.segment(of: location) ?? SegmentNumber(0)).first
+        role(segment(of: location) ?? SegmentNumber(0)).first
     }
 
     /// Free segments. Changed under the lock; every writer looks at it without.
@@ -185,12 +228,12 @@ final class Segments: @unchecked Sendable {
 
     /// Takes over the table of a pool that is being opened.
     func adopt(_ table: SegmentTable) {
-        for segment in geometry.segments {
+        for segment in all {
             guard let life = table.lives[segment.rawValue] else { continue }
             self[segment, .life].storeRelaxed(life.rawValue)
             makeFree(segment)
         }
-        freeCount = geometry.segmentCount
+        freeCount = count
         for extent in table.extents {
             begin(extent.first, extent.life, extent.life.state == .log ? .open : .checkpoint)
             self[extent.first, .provenEnd].storeRelaxed(UInt64(extent.provenEnd.count))

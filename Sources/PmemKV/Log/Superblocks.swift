@@ -34,10 +34,22 @@ final class Superblocks: @unchecked Sendable {
         }
     }
 
+    /// Makes the pool larger, durably, in both copies: records are in what has come only when
+    /// either copy says so (I16).
+    func grow(to size: PoolSize, limit: Int) throws(StoreError) {
+        for _ in 0..<Superblock.copies {
+            try update(site: .growSuperblock, drain: .growSuperblockDrain) { block in
+                block.grow(to: size, limit: limit)
+                return true
+            }
+        }
+    }
+
     /// Changes the superblock and makes the change durable, unless `change` says that there is
     /// none to make. Returns the superblock as it is now.
     @discardableResult
     func update(
+        site: PersistSite = .superblock, drain: PersistSite = .superblockDrain,
         _ change: (inout Superblock) -> Bool
     ) throws(StoreError) -> Superblock {
         lock.lock()
@@ -46,9 +58,9 @@ final class Superblocks: @unchecked Sendable {
         guard change(&next) else { return newestBlock }
         let copy = 1 - newest
         next.withUpdatedBytes {
-            medium.copy($0, to: Superblock.offset(ofCopy: copy), site: .superblock)
+            medium.copy($0, to: Superblock.offset(ofCopy: copy), site: site)
         }
-        try medium.drain(site: .superblockDrain)
+        try medium.drain(site: drain)
         newestBlock = next
         newest = copy
         return next

@@ -83,6 +83,24 @@ final class GroupCommit: @unchecked Sendable {
         if let failure { throw failure }
     }
 
+    /// Runs a round with a synchronisation of its own, which covers what those of the others do.
+    func runOwnRound(_ synchronise: () throws(StoreError) -> Void) throws(StoreError) {
+        lock.lock()
+        while running != nil, failure == nil {
+            lock.unlock()
+            awaitRound()
+            lock.lock()
+        }
+        if failure == nil {
+            // Whoever leads a round is one of those who have joined it.
+            joined += 1
+            lead(synchronise)
+        }
+        let failure = failure
+        lock.unlock()
+        if let failure { throw failure }
+    }
+
     /// Sleeps until the round that runs has ended; does hardly anything when none does.
     func awaitRound() {
         lock.lock()

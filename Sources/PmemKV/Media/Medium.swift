@@ -18,8 +18,13 @@ package final class Medium: @unchecked Sendable {
         case called(any PersistentMedium)
     }
 
-    /// Usable bytes.
-    let size: Int
+    /// Usable bytes, as of now.
+    var size: Int {
+        switch way {
+        case .direct(let mapping): mapping.length
+        case .called(let medium): medium.size
+        }
+    }
     /// The read-only view, or nil when reads are system calls.
     @unsafe let base: UnsafeRawPointer?
     /// See ``PersistentMedium/drainCoversAllThreads``.
@@ -32,7 +37,6 @@ package final class Medium: @unchecked Sendable {
 
     package init(_ medium: any PersistentMedium) {
         way = .called(medium)
-        size = medium.size
         unsafe base = medium.readBase
         drainCoversAllThreads = medium.drainCoversAllThreads
         unsafe direct = nil
@@ -44,7 +48,6 @@ package final class Medium: @unchecked Sendable {
     /// - Parameter flushes: false where the platform keeps its caches through a power loss.
     init(mapping: PoolMapping, flushes: Bool) {
         way = .direct(mapping)
-        size = mapping.length
         unsafe base = UnsafeRawPointer(mapping.address)
         drainCoversAllThreads = false
         unsafe direct = mapping.address
@@ -164,6 +167,25 @@ package final class Medium: @unchecked Sendable {
         switch way {
         case .direct(let mapping): mapping.attributes
         case .called(let medium): (medium as? any FileMedium)?.attributes
+        }
+    }
+
+    /// See ``PersistentMedium/growthObstacle``.
+    var growthObstacle: String? {
+        switch way {
+        case .direct(let mapping): mapping.growthObstacle
+        case .called(let medium): medium.growthObstacle
+        }
+    }
+
+    /// See ``PersistentMedium/grow(to:from:)``.
+    func grow(to bytes: Int, from used: Int) throws(StoreError) {
+        switch way {
+        case .direct(let mapping):
+            try mapping.grow(to: bytes, from: used) { () throws(StoreError) in
+                try mapping.file.syncAll()
+            }
+        case .called(let medium): try medium.grow(to: bytes, from: used)
         }
     }
 

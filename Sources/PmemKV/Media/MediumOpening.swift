@@ -4,8 +4,10 @@ import PmemPlaces
 enum MediumOpening {
     /// Asks for the decision twice: before anything is mapped, so that what is refused stays
     /// untouched, and with libpmem's word on the mapping, which may be weaker than expected.
+    ///
+    /// - Parameter reach: bytes that the pool may grow to, where that is known; else what it says.
     static func open(
-        _ file: PoolFile, io: IOPath, requirement: MediumRequirement? = nil
+        _ file: PoolFile, io: IOPath, requirement: MediumRequirement? = nil, reach: Int? = nil
     ) throws(StoreError) -> (Medium, MediumInfo) {
         let size = try file.currentSize()
         guard size >= Geometry.minimumPoolSize else {
@@ -37,7 +39,7 @@ enum MediumOpening {
         if info.strategy == .syscalls {
             return (Medium(SyscallMedium(file: file, size: size)), info)
         }
-        let mapping = try PoolMapping.map(file)
+        let mapping = try PoolMapping.map(file, reach: reach, isSynchronous: mapSync)
         // A mapping for reading alone did not come from libpmem.
         if !file.isReadOnly { info = try describe(mapping: mapping.isPmem) }
         let medium =

@@ -80,6 +80,18 @@ final class MsyncMedium: FileMedium, @unchecked Sendable {
     /// So that no round has to write much more than what waits for it.
     private static let preparedAtOnce = 256 << 10
 
+    var growthObstacle: String? { pool.growthObstacle }
+
+    func grow(to bytes: Int, from used: Int) throws(StoreError) {
+        try pool.grow(to: bytes, from: used) { () throws(StoreError) in
+            // Between rounds: a failure of this one must reach whoever waits for the next.
+            try group.runOwnRound { () throws(StoreError) in
+                try pool.file.syncAll()
+                try synchronise()
+            }
+        }
+    }
+
     func close() { pool.close() }
 
     private func note(_ offset: Int, _ count: Int) {

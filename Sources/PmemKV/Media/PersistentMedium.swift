@@ -13,8 +13,10 @@
 /// - A failure of a copy, flush or store is kept and thrown by the next drain, and by every drain
 ///   after it: after a failed msync or fsync a retry proves nothing.
 package protocol PersistentMedium: AnyObject, Sendable {
-    /// Usable bytes.
+    /// Usable bytes, as of now.
     var size: Int { get }
+    /// What keeps the medium from growing; nil when nothing does.
+    var growthObstacle: String? { get }
     /// A read-only view of all bytes, or nil when reading takes ``read(at:into:)``.
     var readBase: UnsafeRawPointer? { get }
     /// Whether a drain also covers the earlier copies of other threads (group commit).
@@ -50,6 +52,13 @@ package protocol PersistentMedium: AnyObject, Sendable {
     /// Makes room ready ahead of its use, where that has a cost (page faults, block allocation).
     /// Changes no byte, so that the room may be in use already.
     func prepare(at offset: Int, count: Int)
+    /// Makes the bytes from `used` up to `bytes` usable: they are the medium's, durably, when this
+    /// returns, and ``readBase`` is where it was. Those up to `used` are in use, and may be used
+    /// meanwhile. One call at a time.
+    ///
+    /// - Throws: `unsupported` when there is an obstacle, `outOfSpace` when there is no room: then
+    ///   the medium is as it was; and what a drain throws.
+    func grow(to bytes: Int, from used: Int) throws(StoreError)
     /// Gives up the mapping and the lock. Nothing may use the medium afterwards.
     func close()
 }
@@ -58,6 +67,11 @@ extension PersistentMedium {
     package var writeFailure: StoreError? { nil }
     package var firstUseIsSlow: Bool { false }
     package func awaitDrain() { SpinWait.giveWay() }
+    package var growthObstacle: String? { "its medium has the size it has" }
+
+    package func grow(to bytes: Int, from used: Int) throws(StoreError) {
+        throw StoreError(.unsupported, "the pool cannot grow: \(growthObstacle ?? "")")
+    }
 
     package func readPastCaches(
         at offset: Int, into buffer: UnsafeMutableRawBufferPointer
@@ -79,6 +93,10 @@ protocol FileMedium: PersistentMedium {
 package enum PersistSite: UInt8, CaseIterable, Sendable {
     case createTable
     case createTableDrain
+    case growTable
+    case growTableDrain
+    case growSuperblock
+    case growSuperblockDrain
     case superblock
     case superblockDrain
     case activateLife

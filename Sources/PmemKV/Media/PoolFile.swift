@@ -235,6 +235,49 @@ final class PoolFile: @unchecked Sendable {
         }
     }
 
+    /// Makes everything about the file durable, its length included.
+    func syncAll() throws(StoreError) {
+        do throws(Errno) {
+            try calls.uninterrupted { $0.syncAll(descriptor.rawValue) }
+        } catch {
+            throw StoreError(
+                .io,
+                """
+                fsync of \(path) failed; what was not acknowledged may be lost, and the \
+                store refuses writes until it is opened again
+                """, cause: error)
+        }
+    }
+
+    /// Gives the file blocks for a range, behind which it may become longer, and has them made
+    /// durable. When that fails the file is as long as it was.
+    ///
+    /// - Throws: `outOfSpace` when there is no room; what `sync` throws.
+    func allocate(
+        _ range: Range<Int>, sync: () throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let length = try currentSize()
+        do throws(StoreError) {
+            do throws(Errno) {
+                try calls.uninterrupted { $0.allocate(descriptor.rawValue, range) }
+            } catch {
+                let isFull = [.noSpace, .diskQuotaExceeded, .fileTooLarge].contains(error)
+                throw StoreError(
+                    isFull ? .outOfSpace : .io,
+                    "cannot allocate \(range.count) bytes more for \(path), which stays as it is",
+                    cause: error)
+            }
+            try sync()
+        } catch {
+            cutBack(to: length)
+            throw error
+        }
+    }
+
+    /// Takes back what a growth that failed has added to the file. Where that fails, too, the file
+    /// is longer than the pool, which does no harm.
+    func cutBack(to length: Int) { _ = ftruncate(descriptor.rawValue, off_t(length)) }
+
     func close() {
         guard !isClosed else { return }
         isClosed = true

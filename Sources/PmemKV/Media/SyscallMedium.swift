@@ -1,4 +1,5 @@
 import CPmem
+import Synchronization
 import SystemPackage
 
 /// read(2)/write(2) instead of a mapping: for media that cannot be mapped synchronously, and for
@@ -6,14 +7,16 @@ import SystemPackage
 ///
 /// Durable means fdatasync(2), shared by all who wait (see ``GroupCommit``).
 final class SyscallMedium: FileMedium, @unchecked Sendable {
-    let size: Int
+    private let bytes: Atomic<Int>
     private let file: PoolFile
     private let group = GroupCommit()
 
     init(file: PoolFile, size: Int) {
         self.file = file
-        self.size = size
+        bytes = Atomic(size)
     }
+
+    var size: Int { bytes.load(ordering: .acquiring) }
 
     var readBase: UnsafeRawPointer? { nil }
     var drainCoversAllThreads: Bool { true }
@@ -62,6 +65,16 @@ final class SyscallMedium: FileMedium, @unchecked Sendable {
     /// All blocks become the file's with the next round, instead of some with each.
     func prepare(at offset: Int, count: Int) {
         _ = cpmem_populate_file(file.descriptor.rawValue, Int64(offset), count)
+    }
+
+    var growthObstacle: String? { nil }
+
+    func grow(to bytes: Int, from used: Int) throws(StoreError) {
+        try file.allocate(used..<bytes) { () throws(StoreError) in
+            // Between rounds: a failure of this one must reach whoever waits for the next.
+            try group.runOwnRound { () throws(StoreError) in try file.syncAll() }
+        }
+        self.bytes.store(max(size, bytes), ordering: .releasing)
     }
 
     func close() { file.close() }

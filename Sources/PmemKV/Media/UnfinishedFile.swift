@@ -77,7 +77,7 @@ final class UnfinishedFile {
     func allocate(_ size: Int) throws(StoreError) {
         let fd = descriptor.rawValue
         do throws(Errno) {
-            try calls.uninterrupted { $0.allocate(fd, size) }
+            try calls.uninterrupted { $0.allocate(fd, 0..<size) }
             try calls.uninterrupted { $0.syncAll(fd) }
         } catch {
             throw StoreError(

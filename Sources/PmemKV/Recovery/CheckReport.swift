@@ -20,7 +20,7 @@ extension CheckReport {
     /// Reads every byte in use and reports all damage; changes nothing.
     init(checking medium: Medium, path: String) throws(StoreError) {
         var survey = try PoolSurvey(medium, path: path, checksCheckpoint: true)
-        unusedBytes = medium.size - survey.geometry.poolSize
+        unusedBytes = medium.size - survey.table.size.bytes
         for extent in survey.logExtents {
             extents += 1
             try survey.forEachRecord(in: extent) { record in

@@ -19,7 +19,7 @@ struct CheckpointPlace: Sendable {
         self.extent = extent
         self.length = length
         offset = table.geometry.offset(of: extent.first)
-        segmentCount = table.geometry.segmentCount
+        segmentCount = table.size.segments
     }
 
     /// What stands before the buckets; nil when it is none of a checkpoint.
@@ -55,11 +55,11 @@ struct CheckpointCoverage {
     /// - Complexity: O(segments).
     init(of head: CheckpointHead, in table: PoolTable) {
         geometry = table.geometry
-        extents = table.segments.extentOfEachSegment(geometry)
-        known = [ExtentCoverage?](repeating: nil, count: geometry.segmentCount)
-        for segment in geometry.segments {
-            let coverage = head.coverage(of: segment)
-            guard coverage.covered > .zero else { continue }
+        extents = table.segments.extentOfEachSegment()
+        known = [ExtentCoverage?](repeating: nil, count: extents.count)
+        for segment in SegmentNumber(0)..<SegmentNumber(extents.count) {
+            guard let coverage = head.coverage(of: segment), coverage.covered > .zero
+            else { continue }
             if let extent = extents[segment.rawValue], extent.first == segment,
                 coverage.holds(
                     for: extent.life, capacity: geometry.units(ofSpan: extent.span))
@@ -75,7 +75,7 @@ struct CheckpointCoverage {
     func takes(_ location: Location) -> Bool {
         // As long as all still holds, there is no need to look where items lead.
         guard isStale else { return true }
-        guard let segment = geometry.segment(of: location),
+        guard let segment = geometry.segment(of: location, among: extents.count),
             let extent = extents[segment.rawValue],
             let covered = known[extent.first.rawValue]?.covered
         else { return false }

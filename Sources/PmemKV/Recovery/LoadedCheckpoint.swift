@@ -27,7 +27,7 @@ struct LoadedCheckpoint {
             tables = loaded.head.tables
             nextSequence = loaded.head.nextSequence
         } else {
-            let maximumKeys = Self.maximumKeys(table.geometry)
+            let maximumKeys = Self.maximumKeys(table)
             index = try HashIndex(
                 shape: HashIndex.shape(maximumKeys: maximumKeys), seed: table.superblock.poolID,
                 maximumKeys: maximumKeys)
@@ -37,9 +37,9 @@ struct LoadedCheckpoint {
         }
     }
 
-    /// A record takes a unit at least.
-    private static func maximumKeys(_ geometry: Geometry) -> Int {
-        geometry.segmentCount * geometry.segmentUnits.count
+    /// A record takes a unit at least. Of the pool as large as it can become.
+    private static func maximumKeys(_ table: PoolTable) -> Int {
+        table.geometry.segmentLimit * table.geometry.segmentUnits.count
     }
 
     private static func load(
@@ -50,7 +50,7 @@ struct LoadedCheckpoint {
         guard let head = try place.head(reading: medium) else { return nil }
         let index = try HashIndex(
             shape: head.shape, seed: table.superblock.poolID,
-            maximumKeys: maximumKeys(table.geometry))
+            maximumKeys: maximumKeys(table))
         let isLoaded = try index.load(head, threads: threads) {
             range, body throws(StoreError) in
             try medium.withBytes(

@@ -13,10 +13,12 @@ enum PoolFormat {
     /// - Throws: `media` when it does not stand there afterwards: a medium that keeps nothing need
     ///   not say so.
     static func write(
-        to medium: Medium, path: String, segmentSize: Int?, identity: UInt64? = nil,
-        isIncomplete: Bool
+        to medium: Medium, path: String, segmentSize: Int?, room: GrowthRoom,
+        identity: UInt64? = nil, isIncomplete: Bool
     ) throws(StoreError) {
-        let geometry = try Geometry(poolSize: medium.size, segmentSize: segmentSize)
+        let geometry = try Geometry(poolSize: medium.size, segmentSize: segmentSize, room: room)
+        let size = geometry.size(of: medium.size)
+        let segments = SegmentNumber(0)..<SegmentNumber(size.segments)
         let poolID = identity ?? cpmem_random64()
         // An older pool's superblock must not outlive any byte of its table.
         [UInt8](repeating: 0, count: Superblock.byteCount).withByteView { zeroes in
@@ -25,15 +27,16 @@ enum PoolFormat {
             }
         }
         try medium.drain(site: .createTableDrain)
-        writeTable(medium, geometry, poolID: poolID)
+        writeLines(segments, of: geometry, poolID: poolID, to: medium, site: .createTable)
         try medium.drain(site: .createTableDrain)
         let now = identity == nil ? UInt64(max(0, time(nil))) : 0
         let root = Superblocks(
             Superblock(
-                creating: geometry, poolID: poolID, created: now, isIncomplete: isIncomplete),
+                creating: geometry, size: size, poolID: poolID, created: now,
+                isIncomplete: isIncomplete),
             newest: 1, medium: medium)
         for _ in 0..<Superblock.copies { try root.update { _ in true } }
-        guard try isWritten(medium, geometry, poolID: poolID) else {
+        guard try isWritten(segments, of: geometry, poolID: poolID, medium) else {
             throw StoreError(
                 .media,
                 """
@@ -45,7 +48,7 @@ enum PoolFormat {
 
     /// Whether a new pool reads back from the medium itself.
     private static func isWritten(
-        _ medium: Medium, _ geometry: Geometry, poolID: UInt64
+        _ segments: Range<SegmentNumber>, of geometry: Geometry, poolID: UInt64, _ medium: Medium
     ) throws(StoreError) -> Bool {
         let page = 4096
         let buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -62,7 +65,7 @@ enum PoolFormat {
                 try bytes(at: Superblock.offset(ofCopy: copy), count: Superblock.byteCount))
             guard case .valid(let block) = found, block.poolID == poolID else { return false }
         }
-        for part in tableParts(geometry) {
+        for part in parts(of: segments) {
             let found = try bytes(
                 at: geometry.lineOffset(of: part.lowerBound), count: part.count * Geometry.line)
             let isSame = SegmentTable.withNewLines(part, poolID: poolID) {
@@ -74,18 +77,35 @@ enum PoolFormat {
     }
 
     /// The segments of the table as they are written at once.
-    private static func tableParts(_ geometry: Geometry) -> [Range<SegmentNumber>] {
-        let end = geometry.segments.upperBound
-        return stride(from: geometry.segments.lowerBound, to: end, by: linesPerCopy).map {
+    private static func parts(of segments: Range<SegmentNumber>) -> [Range<SegmentNumber>] {
+        let end = segments.upperBound
+        return stride(from: segments.lowerBound, to: end, by: linesPerCopy).map {
             $0..<min($0 + linesPerCopy, end)
         }
     }
 
-    private static func writeTable(_ medium: Medium, _ geometry: Geometry, poolID: UInt64) {
-        for part in tableParts(geometry) {
+    private static func writeLines(
+        _ segments: Range<SegmentNumber>, of geometry: Geometry, poolID: UInt64,
+        to medium: Medium, site: PersistSite
+    ) {
+        for part in parts(of: segments) {
             SegmentTable.withNewLines(part, poolID: poolID) {
-                medium.copy($0, to: geometry.lineOffset(of: part.lowerBound), site: .createTable)
+                medium.copy($0, to: geometry.lineOffset(of: part.lowerBound), site: site)
             }
         }
+    }
+
+    // MARK: Growing
+
+    /// Gives a pool its new size on the medium, whose bytes are there and durably the pool's (I16).
+    static func grow(
+        _ root: Superblocks, of geometry: Geometry, to size: PoolSize, on medium: Medium
+    ) throws(StoreError) {
+        let old = PoolSize(root.current)
+        writeLines(
+            SegmentNumber(old.segments)..<SegmentNumber(size.segments), of: geometry,
+            poolID: root.current.poolID, to: medium, site: .growTable)
+        try medium.drain(site: .growTableDrain)
+        try root.grow(to: size, limit: geometry.segmentLimit)
     }
 }

@@ -34,7 +34,7 @@ struct PoolSurvey {
             var unheard = DamageLog(.tolerant)
             try PoolTable.readRange(
                 medium, at: geometry.offset(of: extent.first),
-                count: geometry.units(ofSpan: extent.span).bytes, &unheard, geometry
+                count: geometry.units(ofSpan: extent.span).bytes, &unheard
             ) { contents = walk($0, extent) }
             open.append(contents)
         }
@@ -57,7 +57,8 @@ struct PoolSurvey {
         var log = self.log
         defer { self.log = log }
         try PoolTable.readRange(
-            medium, at: start.offset, count: capacity.bytes, &log, geometry
+            medium, at: start.offset, count: capacity.bytes, &log,
+            segment: table.segment(ofOffset:)
         ) { bytes throws(StoreError) in
             var contents = walk(bytes, extent)
             batches.settle(&contents)
@@ -129,7 +130,8 @@ struct PoolSurvey {
         var log = self.log
         defer { self.log = log }
         let problem = try PoolTable.readRange(
-            medium, at: place.offset, count: place.length, &log, geometry
+            medium, at: place.offset, count: place.length, &log,
+            segment: table.segment(ofOffset:)
         ) { bytes -> String? in
             guard let view = place.view(of: bytes), view.isConsistent else { return "is damaged" }
             return leadsToRecords(view) ? nil : "leads to places that are none of records"

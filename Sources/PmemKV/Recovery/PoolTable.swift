@@ -7,6 +7,7 @@ struct PoolTable {
     /// Copies that are not valid.
     let damagedCopies: [Int]
     let geometry: Geometry
+    let size: PoolSize
     let segments: SegmentTable
 
     /// - Parameter toFill: whether a pool is wanted that is not complete yet.
@@ -33,6 +34,7 @@ struct PoolTable {
         superblock = block
         newestCopy = copy
         self.geometry = geometry
+        size = PoolSize(block)
         try block.checkFeatures(path: path, toFill: toFill)
         self.damagedCopies = damagedCopies
         for copy in damagedCopies {
@@ -42,9 +44,10 @@ struct PoolTable {
         {
             try log.refuse(Self.damage(ofCopy: newest.copy, "states an impossible geometry"))
         }
+        let count = size.segments
         segments = try Self.readRange(
-            medium, at: geometry.tableOffset, count: geometry.tableBytes, &log, geometry
-        ) { SegmentTable($0, geometry: geometry, poolID: block.poolID) }
+            medium, at: geometry.tableOffset, count: geometry.tableBytes(segments: count), &log
+        ) { SegmentTable($0, segments: count, geometry: geometry, poolID: block.poolID) }
         try reportLines(path, &log)
     }
 
@@ -58,7 +61,7 @@ struct PoolTable {
             copies.append(
                 try readRange(
                     medium, at: Superblock.offset(ofCopy: copy), count: Superblock.byteCount, &log,
-                    nil, Superblock.parse))
+                    Superblock.parse))
         }
         return copies
     }
@@ -140,11 +143,19 @@ struct PoolTable {
 
     // MARK: Ranges
 
+    /// The segment that a byte of the pool lies in; nil outside the segments.
+    func segment(ofOffset offset: Int) -> SegmentNumber? {
+        geometry.segment(ofOffset: offset, among: size.segments)
+    }
+
     /// Gives the bytes of a range to body. A tolerant reader notes what the medium does not give
     /// back, and takes it for zeroes.
+    ///
+    /// - Parameter segment: which segment such a byte lies in.
     static func readRange<R>(
         _ medium: Medium, at offset: Int, count: Int, _ log: inout DamageLog,
-        _ geometry: Geometry?, _ body: (ByteView) throws(StoreError) -> R
+        segment: (Int) -> SegmentNumber? = { _ in nil },
+        _ body: (ByteView) throws(StoreError) -> R
     ) throws(StoreError) -> R {
         if log.mode == .strict {
             return try medium.withBytes(at: offset, count: count, body)
@@ -155,7 +166,7 @@ struct PoolTable {
             log.note(
                 Damage(
                     kind: .unreadable, offset: offset,
-                    segment: geometry?.segment(ofOffset: offset)?.rawValue,
+                    segment: segment(offset)?.rawValue,
                     reason: "the medium does not give back the \(TolerantReader.block) bytes at "
                         + "\(offset)"))
         }

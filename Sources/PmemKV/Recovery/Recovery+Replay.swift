@@ -6,7 +6,7 @@
 /// older put that comes later finds them.
 extension Recovery {
     mutating func replay() throws(StoreError) {
-        let extents = geometry.segments.filter(needsReplay)
+        let extents = segments.all.filter(needsReplay)
         let threads = extents.count < 8 ? 1 : options.recoveryThreads
         let replay = try Replay(
             log: log, records: records, liveness: liveness, reader: reader, extents: extents)

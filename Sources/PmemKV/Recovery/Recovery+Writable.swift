@@ -22,7 +22,7 @@ extension Recovery {
         log.sequences.adopt(limit: limit)
         // Only now: words of this update can complete an older one of the same copy that a crash
         // cut short, and that one may name a checkpoint (I12).
-        for segment in geometry.segments
+        for segment in segments.all
         where segments.phase(segment) == .checkpoint && segment != checkpoint.extent {
             try segments.release(segment)
         }
@@ -38,7 +38,8 @@ extension Recovery {
                 site: .recoveryFlush)
         }
         medium.flush(
-            at: geometry.tableOffset, count: geometry.tableBytes, site: .recoveryFlush)
+            at: geometry.tableOffset, count: geometry.tableBytes(segments: segments.count),
+            site: .recoveryFlush)
         for (extent, contents) in open where contents.end > .zero {
             medium.flush(
                 at: geometry.offset(of: extent), count: contents.end.bytes,
@@ -135,7 +136,7 @@ private struct SuperfluousExtents {
     private func readSealedTombstones() -> Set<SequenceNumber> {
         let segments = liveness.segments
         var sequences: Set<SequenceNumber> = []
-        for segment in segments.geometry.segments
+        for segment in segments.all
         where segments.phase(segment) == .sealed && liveness.tombstoneUnits(segment) > .zero {
             guard let contents = try? reader.sealed(segments.extent(segment)),
                 contents.lost.isEmpty

@@ -54,7 +54,8 @@ struct Recovery {
         features = table.superblock.features
         let gate = Gate(isReadOnly: readOnly)
         let segments = Segments(
-            geometry: table.geometry, poolID: table.superblock.poolID, medium: medium)
+            geometry: table.geometry, size: table.size, poolID: table.superblock.poolID,
+            medium: medium)
         segments.adopt(table.segments)
         let root = Superblocks(table.superblock, newest: table.newestCopy, medium: medium)
         let sequences = Sequences(step: options.sequenceStep, root: root, gate: gate)

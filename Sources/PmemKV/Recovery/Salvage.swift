@@ -38,6 +38,7 @@ struct Salvage {
     private var extents: [Extent] = []
 
     var geometry: Geometry { survey.geometry }
+    var size: PoolSize { survey.table.size }
 
     /// - Complexity: O(bytes in use) time, O(keys) memory.
     init(_ medium: Medium, path: String) throws(StoreError) {

@@ -35,8 +35,11 @@ struct GarbageQueue: ~Copyable {
     /// The rows that are not empty.
     private var filled: UInt64 = 0
 
-    init(_ geometry: Geometry) {
-        nodes = .init(repeating: Node(), count: geometry.segmentCount)
+    init(segments count: Int) { nodes = .init(repeating: Node(), count: count) }
+
+    /// Makes room for the extents of a pool that grows.
+    mutating func extend(toSegments count: Int) {
+        nodes += .init(repeating: Node(), count: count - nodes.count)
     }
 
     // MARK: Changes

@@ -38,11 +38,18 @@ final class Liveness: Sendable {
         garbageShift = UInt64(step.trailingZeroBitCount)
         dead = ExtentWords(segments.geometry)
         kept = ExtentWords(segments.geometry)
-        let count = segments.geometry.segmentCount
-        groups = SharedLines((count / Self.groupSize + 1) / SharedLines.wordsPerLine + 1)
-        for segment in segments.geometry.segments { setDead(segment, oldest: .none) }
-        for group in 0..<groupCount {
-            oldestOfGroup(group).storeRelaxed(SequenceNumber.none.rawValue)
+        let most = segments.geometry.segmentLimit
+        groups = SharedLines((most / Self.groupSize + 1) / SharedLines.wordsPerLine + 1)
+        begin(segments.all)
+    }
+
+    /// Begins to count for segments of which nothing is in use: before they are the pool's.
+    func begin(_ new: Range<SegmentNumber>) {
+        for segment in new {
+            setDead(segment, oldest: .none)
+            if segment.rawValue % Self.groupSize == 0 {
+                oldestOfGroup(group(of: segment)).storeRelaxed(SequenceNumber.none.rawValue)
+            }
         }
     }
 
@@ -226,15 +233,16 @@ final class Liveness: Sendable {
 
     private static let groupSize = 64
     private var groupCount: Int {
-        (segments.geometry.segmentCount + Self.groupSize - 1) / Self.groupSize
+        (segments.count + Self.groupSize - 1) / Self.groupSize
     }
 
     @inline(__always)
     private func group(of extent: SegmentNumber) -> Int { extent.rawValue / Self.groupSize }
 
     private func members(of group: Int) -> Range<SegmentNumber> {
-        let start = segments.geometry.segments.lowerBound + group * Self.groupSize
-        return start..<min(start + Self.groupSize, segments.geometry.segments.upperBound)
+        let all = segments.all
+        let start = all.lowerBound + group * Self.groupSize
+        return start..<min(start + Self.groupSize, all.upperBound)
     }
 
     /// At most the lowest ``oldestDead(_:)`` of a group's extents.

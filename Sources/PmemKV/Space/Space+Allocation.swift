@@ -66,7 +66,7 @@ extension Space {
     /// Grows with whatever may make room.
     private var changes: Int {
         Int(index.changes) + compactions.load(ordering: .relaxed)
-            + records.snapshots.endedCount + copiesEnded + records.tables.goneCount
+            + records.snapshots.endedCount + copiesEnded + records.tables.goneCount + segments.count
             + (isHeldByCallbacks ? 1 : 0) << 32
     }
 
@@ -84,7 +84,11 @@ extension Space {
         let reason =
             isHeldByCallbacks
             ? "what could be reclaimed is in use by bodies of scans or reads; let them return"
-            : "delete keys, or make a larger copy with 'pmemkv backup --size'"
+            : "delete keys, "
+                + (segments.count < segments.geometry.segmentLimit
+                    && log.medium.growthObstacle == nil
+                    ? "or make it larger with 'pmemkv grow'"
+                    : "or make a larger copy with 'pmemkv backup --size'")
         return StoreError(
             .outOfSpace,
             telling: "the pool is full: the largest value that can be stored now has "

@@ -7,14 +7,14 @@ extension Space {
         let tables = records.tables
         let highest = tables.highestNumber
         let length = index.checkpointLayout(
-            segmentCount: geometry.segmentCount, tables: highest
+            segmentCount: segments.count, tables: highest
         ).length
         let span = (length + geometry.segmentSize - 1) / geometry.segmentSize
         guard span <= LifeWord.maximumSpan, let extent = try takeForCheckpoint(span: span) else {
             return
         }
         let draft = unsafe CheckpointDraft(
-            index.image(), coverage: geometry.segments.map(coverage),
+            index.image(), coverage: segments.all.map(coverage),
             tables: (0..<highest).map { tables.count(TableNumber(UInt16($0 + 1))) },
             nextSequence: log.sequences.upcoming, salt: segments.salt(extent))
         let start = geometry.offset(of: extent)

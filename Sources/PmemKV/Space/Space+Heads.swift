@@ -212,7 +212,7 @@ extension Space {
             if room.place(units, geometry.segmentUnits) { count += 1 }
         }
         let spans = alone + Array(repeating: 1, count: count)
-        guard spans.reduce(0, +) <= geometry.segmentCount,
+        guard spans.reduce(0, +) <= segments.count,
             alone.allSatisfy({ $0 <= LifeWord.maximumSpan })
         else {
             compactionLock.lock()

@@ -27,7 +27,7 @@ extension Space {
     /// writes do not count. Compaction lock held.
     func largestRest() -> Int {
         var largest = 0
-        for extent in segments.geometry.segments where segments.phase(extent) == .open {
+        for extent in segments.all where segments.phase(extent) == .open {
             guard let open = openExtent(extent), !open.isForTombstones || !isNearlyFull else {
                 continue
             }
@@ -53,7 +53,7 @@ extension Space {
         let geometry = segments.geometry
         var live = Units.zero
         var lost = 0
-        for segment in geometry.segments {
+        for segment in segments.all {
             let role = segments.role(segment)
             switch role.phase {
             case .open: lost += 1
@@ -66,7 +66,7 @@ extension Space {
             of: live, records: index.count + records.snapshots.keptCount,
             longest: segments.longestRecord,
             capacity: geometry.segmentUnits)
-        return packed + lost + 1 + reserve(for: .records) < geometry.segmentCount
+        return packed + lost + 1 + reserve(for: .records) < segments.count
     }
 
     /// The longest extent that can be taken in whatever order records are moved for it, in
@@ -78,7 +78,7 @@ extension Space {
         var fixed = 0
         var longestRun = 0
         var run = 0
-        for segment in geometry.segments {
+        for segment in segments.all {
             let role = segments.role(segment)
             let extent = role.first
             if isFixed(extent) {
@@ -103,7 +103,7 @@ extension Space {
         // Moved one by one, extents never take more segments than they had; the heads and the
         // compaction head may each keep one open.
         let packed = min(packing.mostSegments, movable)
-        let free = max(segments.freeCount, geometry.segmentCount - fixed - packed)
+        let free = max(segments.freeCount, segments.count - fixed - packed)
         return max(0, min(longestRun, free - reserve(for: .records), LifeWord.maximumSpan))
     }
 

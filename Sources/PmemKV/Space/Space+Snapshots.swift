@@ -145,7 +145,7 @@ extension Space {
         let geometry = segments.geometry
         var live = Units.zero
         var lost = 0
-        for segment in geometry.segments {
+        for segment in segments.all {
             switch segments.phase(segment) {
             case .quarantined: lost += 1
             case .open, .sealed: live += liveness.liveUnits(segment)
@@ -154,7 +154,7 @@ extension Space {
         }
         let needed = live - records.snapshots.keptUnits + units
         let segmentUnits = geometry.segmentUnits.count
-        return needed.count / segmentUnits + reserve(for: use) + lost <= geometry.segmentCount
+        return needed.count / segmentUnits + reserve(for: use) + lost <= segments.count
     }
 
     /// Ends all of them: nothing that is kept outlives the store. For whoever closes it.

@@ -4,7 +4,7 @@ extension Space {
     /// them costs room for the copies and gives none back before that ends.
     private var candidates: [SegmentNumber] {
         let pinned = gate.callbacks.pinnedExtents
-        return segments.geometry.segments.filter {
+        return segments.all.filter {
             segments.phase($0) == .sealed && !pinned.contains($0.rawValue) && !isHeldByCopy($0)
         }
     }
@@ -161,11 +161,11 @@ extension Space {
     /// by a head, the checkpoint, or a record that is longer than a segment.
     private func cheapestWindow(span: Int) -> Range<SegmentNumber>? {
         let geometry = segments.geometry
-        guard span <= geometry.segmentCount else { return nil }
+        guard span <= segments.count else { return nil }
         var best: (window: Range<SegmentNumber>, kept: Units)?
         let room = (segments.freeCount - 1) * geometry.segmentUnits
         let pinned = gate.callbacks.pinnedExtents.map(SegmentNumber.init)
-        for start in geometry.segments.dropLast(span - 1) {
+        for start in segments.all.dropLast(span - 1) {
             let window = start..<(start + span)
             guard !pinned.contains(where: window.contains) else { continue }
             guard let (kept, free) = contents(of: window) else { continue }

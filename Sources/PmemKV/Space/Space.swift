@@ -17,7 +17,7 @@ final class Space: @unchecked Sendable {
     let records: RecordIndex
     let liveness: Liveness
     let options: EngineOptions
-    private let words = SharedLines(3)
+    private let words = SharedLines(4)
     var compactionLock: SpinLock { SpinLock(words[0, 0]) }
     /// Held while records are let go that a snapshot saw.
     var endingLock: SpinLock { SpinLock(words[2, 0]) }
@@ -30,9 +30,8 @@ final class Space: @unchecked Sendable {
     var rate: AtomicWord { words[1, 2] }
     /// What writes have waited.
     let stalls = StallClock()
-    /// Free segments below which the thread works, and those below which writers do.
-    let highMark: Int
-    let lowMark: Int
+    private var highMarkWord: AtomicWord { words[3, 0] }
+    private var lowMarkWord: AtomicWord { words[3, 1] }
     /// The thread that compacts; nil where there is to be none.
     let compactor: BackgroundWorker?
     /// The extent of the checkpoint that the superblock names. Under the compaction lock.
@@ -78,18 +77,37 @@ final class Space: @unchecked Sendable {
         self.liveness = liveness
         self.checkpoint = checkpoint
         self.options = options
-        garbage = GarbageQueue(log.geometry)
-        let isEmpty = log.segments.freeCount == log.geometry.segmentCount
+        garbage = GarbageQueue(segments: log.segments.count)
+        let isEmpty = log.segments.freeCount == log.segments.count
         knowsLongest = isEmpty
-        // Small pools have no segments to keep free, and are compacted when one is needed.
-        let count = log.geometry.segmentCount
-        let reserve = options.compactionReserve + options.deleteReserve
-        lowMark = count < 16 ? 0 : reserve + min(2, count / 16) + count / 512
-        highMark = count < 16 ? 0 : lowMark + 1 + count / 512
         let isReadOnly = log.gate.isReadOnly
         compactor =
             options.compactsInBackground && !isReadOnly
             ? BackgroundWorker(label: "pmemkv.compact") : nil
+        setMarks(segments: log.segments.count)
+    }
+
+    /// Free segments below which the thread works.
+    var highMark: Int { Int(truncatingIfNeeded: highMarkWord.loadRelaxed()) }
+    /// Free segments below which writers do.
+    @inline(__always)
+    var lowMark: Int { Int(truncatingIfNeeded: lowMarkWord.loadRelaxed()) }
+
+    /// Small pools have no segments to keep free, and are compacted when one is needed.
+    private func setMarks(segments count: Int) {
+        let reserve = options.compactionReserve + options.deleteReserve
+        let low = count < 16 ? 0 : reserve + min(2, count / 16) + count / 512
+        lowMarkWord.storeRelaxed(UInt64(low))
+        highMarkWord.storeRelaxed(UInt64(count < 16 ? 0 : low + 1 + count / 512))
+    }
+
+    /// Takes over what the pool has grown by, once that is durable (I16): what counts it first,
+    /// then it. Compaction lock held.
+    func extend(to size: PoolSize) {
+        liveness.begin(segments.all.upperBound..<SegmentNumber(size.segments))
+        garbage.extend(toSegments: size.segments)
+        segments.extend(to: size)
+        setMarks(segments: size.segments)
     }
 
     /// Free segments that a write has to leave alone.

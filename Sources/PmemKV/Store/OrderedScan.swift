@@ -157,7 +157,7 @@ struct OrderedScan: ~Copyable {
     @inline(__always)
     func record(at location: Location, _ base: UnsafeRawPointer) -> RecordView? {
         SchedulingPoint.pass()
-        guard ordered.isTrusted(location), let segment = geometry.segment(of: location) else {
+        guard ordered.isTrusted(location), let segment = segments.segment(of: location) else {
             return nil
         }
         return unsafe RecordView(

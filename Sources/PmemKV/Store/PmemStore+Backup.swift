@@ -43,10 +43,9 @@ extension PmemStore {
         to place: PoolPath, size: Int?, requirement: MediumRequirement?,
         holdingWritersFor time: Duration = .zero
     ) throws(StoreError) {
-        let geometry = engine.geometry
         _ = try Self.createFilled(
-            at: place, size: size, usualSize: geometry.poolSize,
-            segmentSize: geometry.segmentSize, requirement: requirement, overwriting: .refused,
+            at: place, size: size, like: engine.geometry, engine.log.segments.size,
+            requirement: requirement, overwriting: .refused,
             attributes: engine.log.medium.attributes
         ) { target throws(StoreError) in
             var (locations, held) = try engine.space.beginCopy(holdingWritersFor: time)
@@ -63,7 +62,7 @@ extension Engine {
         _ locations: [Location], _ held: HeldExtents, to target: Engine
     ) throws(StoreError) {
         let extents = extents(of: locations)
-        if target.geometry.segmentCount < geometry.segmentCount {
+        if target.log.segments.count < log.segments.count {
             var plan = FillPlan(geometry)
             for extent in extents {
                 let records = try reading(held) { () throws(StoreError) in
@@ -71,7 +70,7 @@ extension Engine {
                 }
                 plan.add(records)
             }
-            try target.checkRoom(for: plan, from: geometry)
+            try target.checkRoom(for: plan, from: log.segments.size)
         }
         let filler = PoolFiller(target)
         for extent in extents {

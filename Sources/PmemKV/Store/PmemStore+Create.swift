@@ -28,7 +28,8 @@ extension PmemStore {
         at place: PoolPath, options: CreateOptions
     ) throws(StoreError) -> PmemStore {
         let new = try NewPool(
-            at: place, options, overwriting: options.overwrite ? .allowed : .refused)
+            at: place, options, room: options.maximumSize.map { .bytes($0) } ?? .usual,
+            overwriting: options.overwrite ? .allowed : .refused)
         do throws(StoreError) {
             try new.file.publish()
             return new.store
@@ -43,19 +44,22 @@ extension PmemStore {
     ///
     /// - Parameters:
     ///   - size: bytes of a file, when they were asked for; a device takes no size.
-    ///   - usualSize: bytes of a file otherwise.
+    ///   - geometry: that of the pool it is made from: one of the same size may grow as far.
+    ///   - usualSize: the size of that pool.
     ///   - attributes: owner and mode of what it is made from.
     static func createFilled(
-        at place: PoolPath, size: Int?, usualSize: Int, segmentSize: Int,
+        at place: PoolPath, size: Int?, like geometry: Geometry, _ usualSize: PoolSize,
         requirement: MediumRequirement?, overwriting: NewPoolFile.Overwriting,
         attributes: FileAttributes?,
         _ fill: (Engine) throws(StoreError) -> Void
     ) throws(StoreError) -> Int {
-        var options = CreateOptions(size: size, segmentSize: segmentSize)
+        var options = CreateOptions(size: size, segmentSize: geometry.segmentSize)
         options.open.requirement = requirement
+        let isOfSameSize = size ?? usualSize.bytes == usualSize.bytes
         let new = try NewPool(
-            at: place, options,
-            usualSize: usualSize, overwriting: overwriting, attributes: attributes, toFill: true)
+            at: place, options, usualSize: usualSize.bytes,
+            room: isOfSameSize ? .segments(geometry.segmentLimit) : .usual,
+            overwriting: overwriting, attributes: attributes, toFill: true)
         do throws(StoreError) {
             try fill(new.store.engine)
             let keys = new.store.count
@@ -74,16 +78,26 @@ private struct NewPool {
     let store: PmemStore
     let file: NewPoolFile
 
-    /// - Parameter toFill: whether the pool is one that nobody may open before it is closed, even
-    ///   where it has its name from the beginning.
+    /// - Parameters:
+    ///   - room: how far it may grow, if it is a file.
+    ///   - toFill: whether the pool is one that nobody may open before it is closed, even where it
+    ///     has its name from the beginning.
     init(
         at place: PoolPath, _ options: CreateOptions, usualSize: Int = CreateOptions.defaultSize,
-        overwriting: NewPoolFile.Overwriting, attributes: FileAttributes? = nil,
+        room: GrowthRoom, overwriting: NewPoolFile.Overwriting, attributes: FileAttributes? = nil,
         toFill: Bool = false
     ) throws(StoreError) {
         let isDevice = place.inspect().kind == .devdax
+        let room = isDevice ? .none : room
         let size = isDevice ? options.size : options.size ?? usualSize
-        if let size { _ = try Geometry(poolSize: size, segmentSize: options.segmentSize) }
+        let geometry = try size.map { size throws(StoreError) in
+            try Geometry(poolSize: size, segmentSize: options.segmentSize, room: room)
+        }
+        if isDevice, options.maximumSize != nil {
+            throw StoreError(
+                .invalidArgument,
+                "\(place.shown) is a devdax device: a pool takes all of it, and does not grow")
+        }
         try MediumOpening.refuse(
             place, io: options.open.io, without: options.open.requirement)
         var opening = options.open
@@ -93,8 +107,8 @@ private struct NewPool {
                 at: place, size: options.size, usualSize: usualSize, overwriting: overwriting,
                 attributes: attributes, calls: opening.engine.calls)
             store = try Self.format(
-                file.file, opening, segmentSize: options.segmentSize,
-                refusesPools: isDevice && overwriting == .refused)
+                file.file, opening, segmentSize: options.segmentSize, room: room,
+                reach: geometry?.reach, refusesPools: isDevice && overwriting == .refused)
         } catch {
             guard error.code == .io, error.cause == .noSpace else { throw error }
             throw StoreError(
@@ -103,14 +117,15 @@ private struct NewPool {
     }
 
     private static func format(
-        _ file: PoolFile, _ options: OpenOptions, segmentSize: Int?, refusesPools: Bool
+        _ file: PoolFile, _ options: OpenOptions, segmentSize: Int?, room: GrowthRoom,
+        reach: Int?, refusesPools: Bool
     ) throws(StoreError) -> PmemStore {
         let (medium, info) = try MediumOpening.open(
-            file, io: options.io, requirement: options.requirement)
+            file, io: options.io, requirement: options.requirement, reach: reach)
         do throws(StoreError) {
             if refusesPools { try refuseToOverwrite(medium, path: file.path) }
             try PoolFormat.write(
-                to: medium, path: file.path, segmentSize: segmentSize,
+                to: medium, path: file.path, segmentSize: segmentSize, room: room,
                 isIncomplete: options.engine.fillsPool)
             return try PmemStore.open(medium, info: info, options: options)
         } catch {

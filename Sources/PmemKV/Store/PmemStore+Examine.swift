@@ -39,9 +39,9 @@ extension PmemStore {
             id: "pool", severity: .ok, what: "", why: "a store is opened where there is a pool",
             values: ["state": .text("pool"), "bytes": .unknown])
         do throws(StoreError) {
-            let geometry = try geometry(at: place)
-            finding.what = "\(place.shown) is a pool of \(geometry.poolSize) bytes"
-            finding.values["bytes"] = .number(geometry.poolSize)
+            let size = try size(of: place).bytes
+            finding.what = "\(place.shown) is a pool of \(size) bytes"
+            finding.values["bytes"] = .number(size)
             return finding
         } catch {
             finding.what = error.message
@@ -74,10 +74,10 @@ extension PmemStore {
         }
     }
 
-    private static func geometry(at place: PoolPath) throws(StoreError) -> Geometry {
+    private static func size(of place: PoolPath) throws(StoreError) -> PoolSize {
         let medium = try openForSurvey(place, OpenOptions())
         defer { medium.close() }
         var damage = DamageLog(.strict)
-        return try PoolTable(reading: medium, path: place.shown, log: &damage).geometry
+        return try PoolTable(reading: medium, path: place.shown, log: &damage).size
     }
 }

@@ -46,11 +46,11 @@ extension PmemStore {
         }
         var salvage = try Salvage(medium, path: place.shown)
         let keys = try createFilled(
-            at: destination ?? place, size: size, usualSize: salvage.geometry.poolSize,
-            segmentSize: salvage.geometry.segmentSize, requirement: options.requirement,
+            at: destination ?? place, size: size, like: salvage.geometry, salvage.size,
+            requirement: options.requirement,
             overwriting: destination == nil ? .held : .refused, attributes: medium.attributes
         ) { target throws(StoreError) in
-            try target.checkRoom(for: salvage.plan, from: salvage.geometry)
+            try target.checkRoom(for: salvage.plan, from: salvage.size)
             let filler = PoolFiller(target)
             try salvage.forEachExtent { units, forEach throws(StoreError) in
                 try filler.withHead(units: units.reduce(.zero, +), entries: units.count) {

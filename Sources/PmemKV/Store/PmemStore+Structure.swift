@@ -32,11 +32,11 @@ extension PmemStore {
         defer { engine.space.compactionLock.unlock() }
         let segments = engine.log.segments
         var result = PoolStructure()
-        result.segments = engine.geometry.segmentCount
+        result.segments = segments.count
         result.unprovenTails = engine.unprovenTails
         result.freeCount = segments.freeCount
         result.namesCheckpoint = engine.log.root.current.checkpoint != nil
-        for segment in engine.geometry.segments {
+        for segment in segments.all {
             let role = segments.role(segment)
             switch role.phase {
             case .free: result.free += 1
@@ -76,7 +76,7 @@ extension Engine {
                 counted[log.segments.extent(of: version.location), default: .zero] += version.units
             }
         }
-        return geometry.segments.count { segment in
+        return log.segments.all.count { segment in
             let found = counted[segment] ?? .zero
             switch log.segments.phase(segment) {
             case .open, .sealed, .quarantined, .limbo:

@@ -103,7 +103,7 @@ public final class PmemStore: Sendable {
         let handle = Medium(medium)
         if let formatSegmentSize {
             try PoolFormat.write(
-                to: handle, path: "supplied medium", segmentSize: formatSegmentSize,
+                to: handle, path: "supplied medium", segmentSize: formatSegmentSize, room: .none,
                 identity: options.engine.formatIdentity, isIncomplete: options.engine.fillsPool)
         }
         let info = MediumInfo(

@@ -76,16 +76,17 @@ struct PoolFiller: ~Copyable {
 extension Engine {
     /// Refuses a pool that is to be filled and is too small for what the plan counted.
     ///
-    /// - Parameter source: the geometry of the pool whose records they are: one of as many segments
+    /// - Parameter source: the size of the pool whose records they are: one of as many segments
     ///   takes them all, and a smaller one if it can be worked with afterwards.
-    func checkRoom(for plan: FillPlan, from source: Geometry) throws(StoreError) {
+    func checkRoom(for plan: FillPlan, from source: PoolSize) throws(StoreError) {
         let wanted = plan.segments + space.reserve(for: .records)
-        let needed = max(Geometry.minimumSegments, min(wanted, source.segmentCount))
-        guard geometry.segmentCount < needed else { return }
-        let least = Geometry.leastPoolSize(segments: needed, segmentSize: geometry.segmentSize)
+        let needed = max(Geometry.minimumSegments, min(wanted, source.segments))
+        let size = log.segments.size
+        guard size.segments < needed else { return }
+        let least = Geometry.usualPoolSize(segments: needed, segmentSize: geometry.segmentSize)
         throw StoreError(
             .outOfSpace,
-            telling: "\(geometry.poolSize) bytes are too few for what is to be copied: it takes "
+            telling: "\(size.bytes) bytes are too few for what is to be copied: it takes "
                 + "\(least) bytes", cause: .noSpace)
     }
 }

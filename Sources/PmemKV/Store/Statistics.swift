@@ -6,7 +6,10 @@ public struct Statistics: Sendable, Equatable {
     public var keys = 0
     /// Bytes of the pool.
     public var poolBytes = 0
-    /// Bytes of the file behind the pool, which nothing uses: it has grown since its creation.
+    /// Bytes that it may grow to, see ``PmemStore/grow(to:)``; those it has where it cannot.
+    public var maximumPoolBytes = 0
+    /// Bytes of the file behind the pool, which nothing uses: what a growth that was cut short has
+    /// left, or others have added.
     public var unusedBytes = 0
     /// Bytes of a segment.
     public var segmentBytes = 0
@@ -71,10 +74,12 @@ extension Engine {
     fileprivate var statistics: Statistics {
         var result = Statistics()
         result.keys = index.count
-        result.poolBytes = geometry.poolSize
-        result.unusedBytes = log.medium.size - geometry.poolSize
+        let size = log.segments.size
+        result.poolBytes = size.bytes
+        result.maximumPoolBytes = maximumPoolBytes
+        result.unusedBytes = log.medium.size - size.bytes
         result.segmentBytes = geometry.segmentSize
-        result.segments = geometry.segmentCount
+        result.segments = size.segments
         result.indexBytes =
             index.memoryBytes + (ordered?.memoryBytes ?? 0) + snapshots.memoryBytes
         result.puts = Int(index.total(.puts))
@@ -92,7 +97,7 @@ extension Engine {
         }
         result.keptBytes = snapshots.keptUnits.bytes
         result.mediaFaults = log.medium.faultCount
-        for segment in geometry.segments {
+        for segment in log.segments.all {
             let role = log.segments.role(segment)
             switch role.phase {
             case .free: result.freeSegments += 1

@@ -101,35 +101,36 @@ extension AtomicWord {
 /// Cache lines of shared words, zero at first, freed with their owner. Many of them take memory
 /// only where they are used.
 ///
-/// What different threads write often belongs in different lines.
+/// What different threads write often belongs in different lines. Many lines take no memory before
+/// they are used: a pool that may grow has them for all that it may grow to.
 @safe
 struct SharedLines: ~Copyable, @unchecked Sendable {
     static var wordsPerLine: Int { 8 }
     let count: Int
     private let base: UnsafeMutableRawPointer
-    private let reserved: Int
-
-    /// Bytes from which on address space of its own is taken.
-    private static let reserveThreshold = 1 << 18
+    private var byteCount: Int { max(1, count) * 64 }
+    /// From so many bytes on whole pages are reserved.
+    private static let fewBytes = 64 << 10
 
     init(_ count: Int) {
         self.count = count
         let bytes = max(1, count) * 64
-        if bytes >= Self.reserveThreshold, let memory = unsafe cpmem_reserve(bytes, 0) {
+        guard bytes < Self.fewBytes else {
+            guard let memory = unsafe cpmem_reserve(bytes, 0) else {
+                preconditionFailure("out of memory: \(bytes) bytes")
+            }
             unsafe base = memory
-            reserved = bytes
             return
         }
-        reserved = 0
         unsafe base = .allocate(byteCount: bytes, alignment: 64)
         unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     }
 
     deinit {
-        if reserved > 0 {
-            unsafe cpmem_release(base, reserved)
-        } else {
+        if byteCount < Self.fewBytes {
             unsafe base.deallocate()
+        } else {
+            unsafe cpmem_release(base, byteCount)
         }
     }
 

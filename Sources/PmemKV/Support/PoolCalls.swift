@@ -16,8 +16,8 @@ package protocol PoolCalls: Sendable {
     func syncAll(_ file: CInt) -> Int
     /// msync(2) of a range of a mapping.
     func syncMapping(_ base: UnsafeMutableRawPointer, _ range: Range<Int>) -> Int
-    /// posix_fallocate(3) from the start.
-    func allocate(_ file: CInt, _ size: Int) -> Int
+    /// posix_fallocate(3).
+    func allocate(_ file: CInt, _ range: Range<Int>) -> Int
 }
 
 extension PoolCalls {
@@ -57,8 +57,8 @@ package struct KernelCalls: PoolCalls {
         unsafe result(Int(msync(base + range.lowerBound, range.count, MS_SYNC)))
     }
 
-    package func allocate(_ file: CInt, _ size: Int) -> Int {
-        -Int(posix_fallocate(file, 0, off_t(size)))
+    package func allocate(_ file: CInt, _ range: Range<Int>) -> Int {
+        -Int(posix_fallocate(file, off_t(range.lowerBound), off_t(range.count)))
     }
 
     private func result(_ value: Int) -> Int { value < 0 ? -Int(errno) : value }

@@ -56,6 +56,10 @@ public struct CreateOptions: Sendable {
     /// Bytes of a segment, a power of two; nil chooses about 1/256 of the pool, between 64 KiB
     /// and 16 MiB. A value longer than a segment takes several neighbouring ones.
     public var segmentSize: Int?
+    /// Bytes to which the pool may grow later (``PmemStore/grow(to:)``), 64 of which are set aside
+    /// now for each segment more; nil stands for 16 times the size, or as much less as takes 1/64
+    /// of the pool. A devdax device takes none.
+    public var maximumSize: Int?
     /// Puts the new pool, once it is complete, in the place of what is there, instead of refusing.
     public var overwrite = false
     /// How the new pool is opened.
@@ -66,9 +70,12 @@ public struct CreateOptions: Sendable {
 
     public init() {}
 
-    public init(size: Int?, segmentSize: Int? = nil, overwrite: Bool = false) {
+    public init(
+        size: Int?, segmentSize: Int? = nil, maximumSize: Int? = nil, overwrite: Bool = false
+    ) {
         self.size = size
         self.segmentSize = segmentSize
+        self.maximumSize = maximumSize
         self.overwrite = overwrite
     }
 }

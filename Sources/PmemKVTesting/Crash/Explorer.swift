@@ -46,7 +46,7 @@ package final class Explorer {
         var states = CrashStates(
             image: medium.durable, hash: medium.durableHash, pending: medium.pending,
             granule: medium.model.granule)
-        let scratch = ScratchMedium(medium.durable)
+        let scratch = ScratchMedium(medium.durable, size: medium.size)
         let salt = oracle.fingerprint ^ modelSalt &+ UInt64(depth)
         // Samples depend on the state and the seed alone, not on what was looked at before.
         var random = SplitMix(seed: medium.durableHash ^ salt ^ seed)
@@ -79,6 +79,7 @@ package final class Explorer {
                 return "a crash inside recovery changed what is found"
             }
             let structure = try store.structure()
+            if let problem = oracle.wrongSize(structure.segments) { return problem }
             openExtents = structure.openExtents
             if let problem = unsound(structure, store.recoveryReport) { return problem }
         } catch {
@@ -95,7 +96,7 @@ package final class Explorer {
         let every = depth == 0 ? effort.nestedEvery : effort.deepEvery
         if depth < 3, identity / 1024 % every == 0 {
             scratch.rollBack()
-            return crashInside(image, oracle, found, depth: depth)
+            return crashInside(image, size: scratch.size, oracle, found, depth: depth)
         }
         return nil
     }
@@ -236,13 +237,15 @@ package final class Explorer {
     // MARK: Crashes inside recovery
 
     private func crashInside(
-        _ image: PoolImage, _ oracle: Oracle, _ found: [UInt64], depth: Int
+        _ image: PoolImage, size: Int, _ oracle: Oracle, _ found: [UInt64], depth: Int
     ) -> String? {
         while nestedMedia.count <= depth {
-            nestedMedia.append(SimulatedMedium(size: image.size, model: shape.model))
+            nestedMedia.append(
+                SimulatedMedium(
+                    size: shape.poolSize, capacity: image.size, model: shape.model))
         }
         let medium = nestedMedia[depth]
-        medium.reset(to: image)
+        medium.reset(to: image, size: size)
         medium.mutant = mutant
         medium.recordsUsage = recordsUsage
         let observer = RecoveryObserver(self, oracle, depth: depth + 1)

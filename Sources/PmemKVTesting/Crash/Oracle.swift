@@ -18,6 +18,8 @@ package struct Oracle {
     }
 
     package private(set) var candidates: [[Write]]
+    /// Segments that the pool may have; nil as long as it was not asked to grow.
+    private var sizes: Set<Int>?
     private var clock = 1
     private var nextID = 1
 
@@ -128,6 +130,22 @@ package struct Oracle {
         ]
     }
 
+    // MARK: Growing
+
+    /// The pool begins to grow.
+    package mutating func growthBegins(from old: Int, to new: Int) { sizes = [old, new] }
+
+    /// How many segments the pool has is known.
+    package mutating func settle(segments: Int) {
+        if sizes != nil { sizes = [segments] }
+    }
+
+    /// What is wrong about a pool of so many segments.
+    package func wrongSize(_ segments: Int) -> String? {
+        guard let sizes, !sizes.contains(segments) else { return nil }
+        return "the pool has \(segments) segments; possible: \(sizes.sorted())"
+    }
+
     // MARK: Judging a crash state
 
     /// Which candidates of a key have this value, one bit each.
@@ -187,6 +205,7 @@ package struct Oracle {
                 hash = PoolImage.mix(hash ^ write.hash ^ UInt64(bitPattern: Int64(write.batch)))
             }
         }
+        if let sizes { for size in sizes.sorted() { hash = PoolImage.mix(hash ^ UInt64(size)) } }
         return hash
     }
 }

@@ -24,10 +24,11 @@ package final class ScriptRunner: MediumObserver {
         let shape = explorer.shape
         options = shape.options
         keys = ScriptKeys(shape)
-        medium = SimulatedMedium(size: shape.poolSize, model: shape.model)
+        medium = SimulatedMedium(
+            size: shape.poolSize, capacity: shape.capacity, model: shape.model)
         oracle = Oracle(keys: shape.keys)
         script = Script(shape)
-        blank = PoolImage(size: shape.poolSize)
+        blank = PoolImage(size: shape.capacity)
         medium.reset(to: nil)
         do throws(StoreError) {
             try PmemStore.open(
@@ -133,6 +134,9 @@ package final class ScriptRunner: MediumObserver {
         for number in 0..<keys.count {
             oracle.settle(number, try keys.get(number, of: store))
         }
+        let segments = store.statistics.segments
+        if let problem = oracle.wrongSize(segments) { fail("after recovery: \(problem)", nil) }
+        oracle.settle(segments: segments)
     }
 
     // MARK: Steps
@@ -226,10 +230,21 @@ package final class ScriptRunner: MediumObserver {
                 try keys.empty(tableOf: key, drops: drops, in: store)
                 return true
             }
+        case .grow(let segments): try grow(store, by: segments)
         case .snapshot: try takeSnapshot(store)
         case .endSnapshot: try endSnapshot()
         case .reopen, .kill: break
         }
+    }
+
+    private func grow(_ store: PmemStore, by segments: Int) throws(StoreError) {
+        let shape = script.shape
+        let old = store.statistics.segments
+        let new = min(old + segments, shape.mostSegments ?? 0)
+        guard new > old else { return }
+        oracle.growthBegins(from: old, to: new)
+        try store.grow(to: shape.size(segments: new))
+        oracle.settle(segments: new)
     }
 
     private func takeSnapshot(_ store: PmemStore) throws(StoreError) {
@@ -291,6 +306,9 @@ package final class ScriptRunner: MediumObserver {
             return "the running store: \(problem)"
         }
         let structure = try store.structure()
+        if let problem = oracle.wrongSize(structure.segments) {
+            return "the running store: \(problem)"
+        }
         if structure.lost != 0 || structure.miscountedExtents != 0
             || structure.free != structure.freeCount
         {

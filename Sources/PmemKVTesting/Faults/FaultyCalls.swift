@@ -99,8 +99,8 @@ package final class FaultyCalls: PoolCalls, @unchecked Sendable {
         }
     }
 
-    package func allocate(_ file: CInt, _ size: Int) -> Int {
-        answer(.allocate) { _ in kernel.allocate(file, size) }
+    package func allocate(_ file: CInt, _ range: Range<Int>) -> Int {
+        answer(.allocate) { _ in kernel.allocate(file, range) }
     }
 
     /// Answers one call: `run` does it, or half of it.

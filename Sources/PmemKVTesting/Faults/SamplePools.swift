@@ -20,8 +20,9 @@ package struct SamplePool {
         let keys = ScriptKeys(shape)
         var previous: [[UInt8]?] = []
         var expected: [[UInt8]?] = Array(repeating: nil, count: shape.keys)
-        let image = PoolImage(size: shape.poolSize)
-        let scratch = ScratchMedium(image)
+        let image = PoolImage(size: shape.capacity)
+        let scratch = SimulatedMedium(
+            size: shape.poolSize, capacity: shape.capacity, model: .direct)
         var store = try PmemStore.open(
             on: scratch, formatSegmentSize: shape.segmentSize, options: shape.options)
         for (number, step) in Script(shape, parsing: text).steps.enumerated() {
@@ -60,6 +61,9 @@ package struct SamplePool {
             case .kill:
                 store.abandon()
                 store = try PmemStore.open(on: scratch, options: shape.options)
+            case .grow(let segments):
+                try store.grow(
+                    to: shape.size(segments: store.statistics.segments + segments))
             case .sync, .get, .snapshot, .endSnapshot: break
             }
         }
@@ -67,6 +71,7 @@ package struct SamplePool {
         self.expected = expected
         self.previous = previous
         isClosed = closes
+        image.copy(from: scratch.visible)
         self.image = image
     }
 
@@ -125,6 +130,27 @@ package struct SamplePool {
                 "crashed, with tables", shape: unchecked.withTables,
                 script: historyOfTables + last, closes: false),
         ]
+    }
+
+    /// A pool of the same size that has grown to it, full enough that records are in what came.
+    package static func grown() throws(StoreError) -> SamplePool {
+        var shape = PoolShape()
+        shape.keys = 6
+        shape.segments = 4
+        shape.mostSegments = 8
+        shape.checkpointThreshold = 1000
+        return try SamplePool(
+            "grown", shape: shape,
+            script: """
+                put 0 200
+                put 1 600
+                grow 2
+                put 2 700
+                put 3 700
+                grow 2
+                put 4 500
+                put 5 100
+                """, closes: true)
     }
 }
 

@@ -6,9 +6,14 @@ package final class ScratchMedium: PersistentMedium, @unchecked Sendable {
     private let image: PoolImage
     private var undo: [(word: Int, value: UInt64)] = []
 
-    package init(_ image: PoolImage) { self.image = image }
+    package let size: Int
 
-    package var size: Int { image.size }
+    /// - Parameter size: bytes of the image that are the medium's; nil for all.
+    package init(_ image: PoolImage, size: Int? = nil) {
+        self.image = image
+        self.size = size ?? image.size
+    }
+
     package var readBase: UnsafeRawPointer? { image.view }
     package var drainCoversAllThreads: Bool { false }
     package var faultCount: Int { 0 }

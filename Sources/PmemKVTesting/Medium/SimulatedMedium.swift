@@ -56,19 +56,28 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     /// Calls that came after the store had given the medium up.
     package private(set) var lateCalls = 0
 
-    package init(size: Int, model: PersistenceModel) {
+    /// Bytes of the file: its blocks and its length are durable as soon as it has grown.
+    package private(set) var size: Int
+    private let firstSize: Int
+
+    /// - Parameter capacity: bytes that it may grow to.
+    package init(size: Int, capacity: Int? = nil, model: PersistenceModel) {
         self.model = model
-        visible = PoolImage(size: size)
-        durable = PoolImage(size: size)
+        self.size = size
+        firstSize = size
+        visible = PoolImage(size: capacity ?? size)
+        durable = PoolImage(size: capacity ?? size)
     }
 
     /// Starts over with these bytes, durable.
-    package func reset(to image: PoolImage?) {
+    package func reset(to image: PoolImage?, size: Int? = nil) {
+        self.size = size ?? firstSize
         if let image { durable.copy(from: image) } else { durable.clear() }
         settle()
     }
 
     package func reset(to bytes: [UInt8]) {
+        size = firstSize
         durable.copy(from: bytes)
         settle()
     }
@@ -94,7 +103,6 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
 
     // MARK: PersistentMedium
 
-    package var size: Int { visible.size }
     package var readBase: UnsafeRawPointer? { visible.view }
     package var drainCoversAllThreads: Bool { model.drainCoversAllThreads }
     package var faultCount: Int { 0 }
@@ -176,10 +184,21 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
 
     package func prepare(at offset: Int, count: Int) {}
 
+    package var growthObstacle: String? {
+        firstSize < visible.size ? nil : "the simulated medium has the size it has"
+    }
+
+    package func grow(to bytes: Int, from used: Int) throws(StoreError) {
+        scheduler?.mayswitch()
+        if isDead { throw Self.crash }
+        precondition(used <= size && bytes <= visible.size)
+        size = max(size, bytes)
+    }
+
     package func close() {
         guard spoilsWhenClosed else { return }
         isClosed = true
-        memset(visible.words, 0xA5, size)
+        memset(visible.words, 0xA5, visible.size)
     }
 
     /// What the engine gets when the simulation stops it.

@@ -29,9 +29,21 @@ package struct MutationSuite: Sendable {
                 return "behind a batch, schedule \(number): \(problem)"
             }
         }
+        if let problem = killInGrowth(mutant) { return problem }
         for number in 0..<randomScripts {
             if let problem = run(script(number), mutant, seed: seed &+ number) {
                 return "script \(number): \(problem)"
+            }
+        }
+        return nil
+    }
+
+    /// The same with pools that grow alone.
+    package func killInGrowth(_ mutant: Mutant?) -> String? {
+        for number in 0..<UInt64(24) {
+            let script = Workloads.growing(seed: seed &+ number)
+            if let problem = run(script, mutant, seed: seed &+ number) {
+                return "growing, script \(number): \(problem)"
             }
         }
         return nil
@@ -140,8 +152,8 @@ package struct MutationSuite: Sendable {
         usage.formUnion(creation.usage)
         var light = effort
         light.statesPerDrain = 8
-        for number in 0..<UInt64(300) {
-            let script = script(number)
+        for number in 0..<UInt64(324) {
+            let script = number < 300 ? script(number) : Workloads.growing(seed: seed &+ number)
             let explorer = Explorer(
                 shape: script.shape, effort: light, known: StateSet(bits: 18), seed: seed)
             explorer.recordsUsage = true

@@ -28,6 +28,8 @@ package enum Operation: Equatable, Sendable {
     case endSnapshot
     /// A clean close and a new open.
     case reopen
+    /// Makes the pool larger by so many segments, as far as it may grow.
+    case grow(segments: Int)
     /// The process is killed and another opens the pool: what was stored is visible, but no more
     /// durable than before.
     case kill
@@ -52,8 +54,8 @@ package struct Step: Equatable, Sendable {
 /// Steps on a pool of a certain shape. The text form is what a failure prints and a test keeps:
 /// one step a line, `put 0 64`, `rput 1 7` (relaxed), `del 0`, `rdel 0`, `batch 0=8 1=- 2=257`,
 /// `rbatch ...`, `get 0`, `sync`, `clear 0`, `drop 0` (the table of key 0), `compact`, `step`,
-/// `snap`, `unsnap`, `reopen`, `kill`; ` !1:77` behind one crashes before its second drain and goes
-/// on from the state that 77 picks.
+/// `snap`, `unsnap`, `grow 2`, `reopen`, `kill`; ` !1:77` behind one crashes before its second
+/// drain and goes on from the state that 77 picks.
 package struct Script: Equatable, Sendable {
     package var shape: PoolShape
     package var steps: [Step]
@@ -108,6 +110,7 @@ extension Operation: CustomStringConvertible {
         case .step: "step"
         case .snapshot: "snap"
         case .endSnapshot: "unsnap"
+        case .grow(let segments): "grow \(segments)"
         case .reopen: "reopen"
         case .kill: "kill"
         }
@@ -134,6 +137,7 @@ extension Operation: CustomStringConvertible {
         case "step": self = .step
         case "snap": self = .snapshot
         case "unsnap": self = .endSnapshot
+        case "grow": self = .grow(segments: number(1))
         case "reopen": self = .reopen
         case "kill": self = .kill
         default: fatalError("no such step: \(line)")

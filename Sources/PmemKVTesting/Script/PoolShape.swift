@@ -4,6 +4,8 @@ import PmemKV
 package struct PoolShape: Equatable, Sendable {
     package var segmentSize = 1024
     package var segments = 6
+    /// Segments that the pool may grow to.
+    package var mostSegments: Int?
     package var heads = 1
     package var sequenceStep: UInt64 = 4
     package var checkpointThreshold = 3
@@ -14,7 +16,12 @@ package struct PoolShape: Equatable, Sendable {
 
     package init() {}
 
-    package var poolSize: Int { 8192 + 4096 + segmentSize * segments }
+    package var poolSize: Int { size(segments: segments) }
+    /// Bytes of the medium when the pool has grown as far as it may.
+    package var capacity: Int { size(segments: max(segments, mostSegments ?? 0)) }
+
+    /// Bytes of a pool of so many segments, of no more than 64: the table takes one page.
+    package func size(segments: Int) -> Int { 8192 + 4096 + segmentSize * segments }
 
     package var options: OpenOptions {
         var options = OpenOptions()

@@ -42,10 +42,12 @@ struct SegmentWordTests {
 
     @Test func geometryRejectsTheImpossible() throws {
         let good = try Geometry(poolSize: 1 << 20, segmentSize: 4096)
-        #expect(good.segmentCount * 4096 + good.dataOffset <= 1 << 20)
+        let size = good.size(of: 1 << 20)
+        #expect(size.segments > 240 && good.bytes(ofSegments: size.segments) <= 1 << 20)
         #expect(throws: StoreError.self) { try Geometry(poolSize: 1 << 20, segmentSize: 3000) }
         #expect(throws: StoreError.self) { try Geometry(poolSize: 1 << 20, segmentSize: 1 << 20) }
-        let block = Superblock(creating: good, poolID: 1, created: 0, isIncomplete: false)
+        let block = Superblock(
+            creating: good, size: size, poolID: 1, created: 0, isIncomplete: false)
         #expect(Geometry(block, mediumSize: 1 << 20) == good)
         #expect(Geometry(block, mediumSize: (1 << 20) - 1) == nil)
         for hostile in [UInt64.max, 1 << 63, 0, 63] {
@@ -57,6 +59,10 @@ struct SegmentWordTests {
             #expect(Geometry(changed, mediumSize: 1 << 20) == nil)
             changed = block
             changed.raw.data_offset = hostile
+            #expect(Geometry(changed, mediumSize: 1 << 20) == nil)
+            guard hostile != 0 else { continue }
+            changed = block
+            changed.raw.segment_limit = hostile
             #expect(Geometry(changed, mediumSize: 1 << 20) == nil)
         }
     }

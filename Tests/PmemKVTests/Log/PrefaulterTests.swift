@@ -23,7 +23,7 @@ struct PrefaulterTests {
         }
         defer { store.abandon() }
         var segments = store.engine.log.segments
-        let all = segments.geometry.segments
+        let all = segments.all
         try store.put("value", forKey: "key")
         let open = try #require(all.last { segments.phase($0) == .open })
         let ahead = [open + 1, open + 2]
@@ -117,5 +117,5 @@ private final class SyncRanges: PoolCalls {
 
     func syncData(_ file: CInt) -> Int { kernel.syncData(file) }
     func syncAll(_ file: CInt) -> Int { kernel.syncAll(file) }
-    func allocate(_ file: CInt, _ size: Int) -> Int { kernel.allocate(file, size) }
+    func allocate(_ file: CInt, _ range: Range<Int>) -> Int { kernel.allocate(file, range) }
 }

@@ -167,5 +167,5 @@ private final class GatedCalls: PoolCalls {
         kernel.syncMapping(base, range)
     }
 
-    func allocate(_ file: CInt, _ size: Int) -> Int { kernel.allocate(file, size) }
+    func allocate(_ file: CInt, _ range: Range<Int>) -> Int { kernel.allocate(file, range) }
 }

@@ -8,7 +8,7 @@ import Testing
     private let late = SegmentNumber(2)
 
     private func makeQueue() throws -> GarbageQueue {
-        GarbageQueue(try Geometry(poolSize: 1 << 20, segmentSize: 64 << 10))
+        GarbageQueue(segments: 15)
     }
 
     /// Tells the queue how much of an extent lives at a moment.

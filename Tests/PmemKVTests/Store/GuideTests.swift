@@ -46,6 +46,21 @@ struct GuideTests {
         #expect(isTooOld)
     }
 
+    @Test func growth() throws {
+        let store = try makeStore()
+        while store.statistics.freeSegments > 14 {
+            try store.put([UInt8](repeating: 1, count: 50_000), forKey: "key \(store.count)")
+        }
+        // guide: growing
+        let numbers = store.statistics
+        if numbers.freeSegments < numbers.segments / 4, numbers.poolBytes < numbers.maximumPoolBytes
+        {
+            try store.grow(to: min(2 * numbers.poolBytes, numbers.maximumPoolBytes))
+        }
+        // end
+        #expect(store.statistics.poolBytes == 8 << 20)
+    }
+
     @Test func transactions() throws {
         let store = try makeStore()
         try store.put("100", forKey: "account/alice")

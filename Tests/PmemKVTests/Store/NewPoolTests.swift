@@ -24,9 +24,10 @@ struct NewPoolTests {
     func filling() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let path = directory + "/copy"
+        let geometry = try Geometry(poolSize: 1 << 20, segmentSize: 65536)
         func fill(_ failure: StoreError?) throws -> Int {
             try PmemStore.createFilled(
-                at: PoolPath(path), size: nil, usualSize: 1 << 20, segmentSize: 65536,
+                at: PoolPath(path), size: nil, like: geometry, geometry.size(of: 1 << 20),
                 requirement: nil, overwriting: .refused, attributes: nil
             ) { target throws(StoreError) in
                 for key in 0..<100 {

@@ -266,7 +266,7 @@ extension SpaceTests {
                 added += 1
             }
             keys += (0..<added).map { "key \(round) \($0)" }
-            let sealed = space.segments.geometry.segments.filter {
+            let sealed = space.segments.all.filter {
                 space.segments.phase($0) == .sealed && space.liveness.liveUnits($0) > .zero
             }
             #expect(!sealed.isEmpty && sealed.allSatisfy { space.knownRecords(of: $0) != nil })

@@ -23,6 +23,7 @@ struct Torture {
                 try cut.run()
             case "trace": try FlushTrace(arguments, report).run()
             case "fault": try Fault(arguments, report).run()
+            case "growth": try Growth(arguments).run()
             case "transfers": try Transfers(arguments).run()
             default:
                 say("unknown command \(arguments.command)")
