@@ -1,6 +1,6 @@
 import CPmem
 
-/// Where the parts of a pool lie: what stays as it is when the pool grows (``PoolSize`` is the rest).
+/// Where the parts of a pool lie: what stays when the pool grows; ``PoolSize`` is the rest.
 /// All numbers are checked before anything is computed from them.
 ///
 /// Invariants:

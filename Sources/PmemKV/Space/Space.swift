@@ -99,8 +99,8 @@ final class Space: @unchecked Sendable {
         highMarkWord.storeRelaxed(UInt64(count < 16 ? 0 : low + 1 + count / 512))
     }
 
-    /// Takes over what the pool has grown by, once that is durable (I15): what counts it first, then
-    /// it. Compaction lock held.
+    /// Takes over what the pool has grown by, once that is durable (I15): what counts it first,
+    /// then it. Compaction lock held.
     func extend(to size: PoolSize) {
         liveness.begin(segments.all.upperBound..<SegmentNumber(size.segments))
         garbage.extend(toSegments: size.segments)

@@ -1,7 +1,7 @@
 extension PmemStore {
-    /// Makes the pool larger, in place, while it is open: a file gets the blocks it lacks, and their
-    /// segments are free when this returns. After a crash the pool has the old size or the new one,
-    /// and all that was in it.
+    /// Makes the pool larger, in place, while it is open: a file gets the blocks it lacks, and
+    /// their segments are free when this returns. After a crash the pool has the old size or the
+    /// new one, and all that was in it.
     ///
     /// From any thread; reads and writes go on meanwhile, but for writes that wait for compaction.
     /// Growing twice at the same time happens one after the other.
@@ -19,9 +19,9 @@ extension PmemStore {
 }
 
 extension Engine {
-    /// The order is the point (I15): the bytes are the medium's, the lines of the new segments stand
-    /// in the table, both superblocks count them, each durably before the next; then others may see
-    /// them.
+    /// The order is the point (I15): the bytes are the medium's, the lines of the new segments
+    /// stand in the table, both superblocks count them, each durably before the next; then others
+    /// may see them.
     fileprivate func grow(to bytes: Int) throws(StoreError) {
         try gate.checkWritable()
         space.compactionLock.lock()

@@ -185,7 +185,7 @@ package final class SimulatedMedium: PersistentMedium, @unchecked Sendable {
     package func prepare(at offset: Int, count: Int) {}
 
     package var growthObstacle: String? {
-        size < visible.size ? nil : "the simulated medium has the size it has"
+        firstSize < visible.size ? nil : "the simulated medium has the size it has"
     }
 
     package func grow(to bytes: Int, from used: Int) throws(StoreError) {
