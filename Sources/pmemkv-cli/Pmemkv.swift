@@ -19,10 +19,11 @@ struct Pmemkv: ParsableCommand {
             all units are binary, with or without B or iB. An argument that begins with '-' but \
             is no option goes behind '--'.
 
-            Exit status: 0 done; 1 no such key, or damage was found; 28 the pool, or the file system it is to grow in, is full; \
-            64 wrong usage; 65 damaged data, unknown format, or a copy that was never completed; \
-            66 no such pool; 73 cannot create; 74 input/output or media error, or a medium that \
-            is not what was required; 75 the pool is in use by another process.
+            Exit status: 0 done; 1 no such key, or damage was found; 28 the pool, or the file \
+            system it is to grow in, is full; 64 wrong usage; 65 damaged data, unknown format, or \
+            a copy that was never completed; 66 no such pool; 73 cannot create; 74 input/output or \
+            media error, or a medium that is not what was required; 75 the pool is in use by \
+            another process.
             """,
         version: "pmemkv 0.1.0",
         subcommands: [

@@ -16,6 +16,8 @@ enum CallStep {
     case sync
     case compact
     case reopen
+    /// To so many segments.
+    case grow(Int)
 
     /// Creates, fills several segments, supersedes most of it, compacts, closes with a
     /// checkpoint, and goes on after opening. The first long value lies across two pages.
@@ -27,7 +29,7 @@ enum CallStep {
         ]
         + (0..<12).map { .put(["a", "b", "d", "f"][$0 % 4], 250) }
         + [
-            .compact, .reopen, .put("f", 20), .put("c", 2500),
+            .compact, .grow(28), .reopen, .put("f", 20), .grow(30), .put("c", 2500),
             .batch([("a", 8), ("b", 600), ("e", nil)]), .relaxed("d", 30), .compact, .reopen,
             .remove("c"), .put("a", 5),
         ]
@@ -91,7 +93,10 @@ struct CallScript {
     }
 
     private func create() throws(StoreError) -> PmemStore {
-        var creation = CreateOptions(size: 8192 + 4096 + 24 * 1024, segmentSize: 1024)
+        // Room for the last growth.
+        var creation = CreateOptions(
+            size: 8192 + 4096 + 24 * 1024, segmentSize: 1024,
+            maximumSize: 8192 + 4096 + 30 * 1024)
         creation.open = options(faulty: true)
         return try PmemStore.create(at: path, options: creation)
     }
@@ -141,6 +146,7 @@ struct CallScript {
             try store.sync()
             allowed = [visible]
         case .compact: try store.compact()
+        case .grow(let segments): try store.grow(to: 8192 + 4096 + segments * 1024)
         case .reopen: break
         }
     }
@@ -176,6 +182,7 @@ struct CallScript {
         case (.read, .ioError?): #expect(error.code == .media, "\(fault): \(error)")
         case (_, .noSpace?) where !hasPool:
             #expect(error.code == .cannotCreate, "\(fault): \(error)")
+        case (.allocate, .noSpace?): #expect(error.code == .outOfSpace, "\(fault): \(error)")
         default: #expect(error.code == .io, "\(fault): \(error)")
         }
     }
@@ -183,7 +190,9 @@ struct CallScript {
     /// A store that met a fault goes on reading, and writes nothing once durability is in doubt.
     private func examineFailed(_ store: PmemStore) {
         defer { store.abandon() }
-        if fault.call != .read {
+        // Of a full file system only growth is told.
+        let isFull = fault.call == .allocate && fault.cause == .noSpace
+        if fault.call != .read, !isFull {
             #expect(throws: StoreError.self, "\(fault)") { try store.put([1], forKey: "a") }
             #expect(throws: StoreError.self, "\(fault)") { try store.sync() }
             #expect(throws: StoreError.self, "\(fault)") { try store.remove("a") }

@@ -1,7 +1,7 @@
 import CPmem
 
-/// Where the parts of a pool lie: what stays as it is when the pool grows (``PoolSize`` is the
-/// rest). All numbers are checked before anything is computed from them.
+/// Where the parts of a pool lie: what stays when the pool grows; ``PoolSize`` is the rest.
+/// All numbers are checked before anything is computed from them.
 ///
 /// Invariants:
 /// - segmentSize is a power of two, at least ``minimumSegmentSize``.

@@ -56,9 +56,9 @@ public struct CreateOptions: Sendable {
     /// Bytes of a segment, a power of two; nil chooses about 1/256 of the pool, between 64 KiB
     /// and 16 MiB. A value longer than a segment takes several neighbouring ones.
     public var segmentSize: Int?
-    /// Bytes to which the pool may grow later (``PmemStore/grow(to:)``), 64 of which are set aside
-    /// now for each segment more; nil stands for 16 times the size, or as much less as takes 1/64
-    /// of the pool. A devdax device takes none.
+    /// Bytes to which the pool may grow later (``PmemStore/grow(to:)``); 64 are set aside now for
+    /// each segment that it may have then. Nil stands for 16 times the size, or for as much less
+    /// as takes 1/64 of the pool. A devdax device takes none.
     public var maximumSize: Int?
     /// Puts the new pool, once it is complete, in the place of what is there, instead of refusing.
     public var overwrite = false
