@@ -20,6 +20,7 @@ struct Stat: ParsableCommand {
         let report = store.recoveryReport
         var sheet = FactSheet()
         sheet.add("keys", .integer(numbers.keys))
+        sheet.add("tables", .integer(numbers.tables))
         sheet.add(bytes: numbers.poolBytes, "poolBytes")
         sheet.add(bytes: numbers.maximumPoolBytes, "maximumPoolBytes")
         sheet.add(bytes: numbers.segmentBytes, "segmentBytes")

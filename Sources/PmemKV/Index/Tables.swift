@@ -105,8 +105,11 @@ final class Tables: @unchecked Sendable {
         let named = (0..<(highestNumber + 1)).dropFirst().reduce(0) {
             $0 + count(TableNumber(UInt16($1)))
         }
-        return named + count(.catalog) + Int(truncatingIfNeeded: staleWord.loadRelaxed())
+        return named + count(.catalog) + staleCount
     }
+
+    /// Items of the index that are nobody's keys any more.
+    var staleCount: Int { Int(truncatingIfNeeded: staleWord.loadRelaxed()) }
 
     /// A key of a table came, or went.
     @inline(__always)

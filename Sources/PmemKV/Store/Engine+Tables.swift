@@ -165,6 +165,12 @@ extension Engine {
             ? index.count - records.tables.otherItems : records.tables.count(number)
     }
 
+    /// Keys of all tables.
+    var keyCount: Int {
+        let tables = records.tables
+        return index.count - tables.count(.catalog) - tables.staleCount
+    }
+
     // MARK: Sweeping
 
     /// Takes what stands below a table's floor out of the indexes.

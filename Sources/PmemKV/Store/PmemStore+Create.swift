@@ -62,7 +62,7 @@ extension PmemStore {
             overwriting: overwriting, attributes: attributes, toFill: true)
         do throws(StoreError) {
             try fill(new.store.engine)
-            let keys = new.store.count
+            let keys = new.store.engine.keyCount
             try new.store.close()
             try new.file.publish()
             return keys

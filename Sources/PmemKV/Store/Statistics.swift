@@ -2,8 +2,10 @@ import Synchronization
 
 /// Numbers about a store. Counters count from when it was opened.
 public struct Statistics: Sendable, Equatable {
-    /// Keys in the store.
+    /// Keys in the store, those of all tables together.
     public var keys = 0
+    /// Named tables.
+    public var tables = 0
     /// Bytes of the pool.
     public var poolBytes = 0
     /// Bytes that it may grow to, see ``PmemStore/grow(to:)``; those it has where it cannot.
@@ -73,7 +75,8 @@ extension PmemStore {
 extension Engine {
     fileprivate var statistics: Statistics {
         var result = Statistics()
-        result.keys = index.count
+        result.keys = keyCount
+        result.tables = records.tables.all.count
         let size = log.segments.size
         result.poolBytes = size.bytes
         result.maximumPoolBytes = maximumPoolBytes

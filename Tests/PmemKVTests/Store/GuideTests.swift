@@ -104,6 +104,30 @@ struct GuideTests {
         #expect(job == bytes("job 1") && store.count == 2)
     }
 
+    @Test func tables() throws {
+        let store = try makeStore()
+        // guide: tables
+        let users = try store.table(named: "users")  // made by the first put
+        try users.put("Ada", forKey: "1")
+        try store.put("42", forKey: "1")  // another key: it is in no table
+
+        try store.transaction { tx in  // across tables
+            let sessions = try tx.table(named: "sessions")
+            if let name = try tx.table(named: "users").get("1") {
+                try sessions.put(name, forKey: "token")
+            }
+        }
+        let before = try store.snapshot()
+        try users.clear()  // one record, however many keys
+        try store.table(named: "sessions").drop()
+        let names = try before.table(named: "users").entries()  // what there was
+        let tables = try store.tables()  // "users", with 0 keys
+        // end
+        #expect(names.map(\.value) == [bytes("Ada")])
+        #expect(tables == [TableInfo(name: "users", count: 0)])
+        #expect(store.count == 1)
+    }
+
     @Test func expectations() throws {
         let store = try makeStore()
         try store.put("draft", forKey: "page/1")

@@ -51,6 +51,7 @@ import Testing
             #expect(try entries(users) == ["k=user", "k2=user 2"])
             #expect(try entries(orders) == ["a=", "k=order"])
             #expect((store.count, users.count, orders.count) == (1, 2, 2))
+            #expect((store.statistics.keys, store.statistics.tables) == (5, 2))
             #expect(
                 try store.tables() == [
                     TableInfo(name: "orders", count: 2), TableInfo(name: "users", count: 2),
