@@ -21,10 +21,12 @@ struct LoadedCheckpoint {
         if let place, let loaded = try Self.load(place, table, medium, threads) {
             (index, coverage) = loaded
         } else {
-            let maximumKeys = Self.maximumKeys(table)
+            // Shards for the pool as it is; buckets come with its keys.
+            let shape = HashIndex.shape(
+                maximumKeys: table.size.segments * table.geometry.segmentUnits.count)
             index = try HashIndex(
-                shape: HashIndex.shape(maximumKeys: maximumKeys), seed: table.superblock.poolID,
-                maximumKeys: maximumKeys)
+                shape: shape, seed: table.superblock.poolID,
+                maximumKeys: Self.maximumKeys(table))
             coverage = nil
         }
     }

@@ -16,8 +16,10 @@ package struct SamplePool {
         let keys = (0..<shape.keys).map(PoolShape.key)
         var expected: [[UInt8]?] = Array(repeating: nil, count: shape.keys)
         let image = PoolImage(size: shape.capacity)
-        let scratch = SimulatedMedium(
+        let growing = SimulatedMedium(
             size: shape.poolSize, capacity: shape.capacity, model: .direct)
+        let scratch: any PersistentMedium =
+            shape.mostSegments == nil ? ScratchMedium(image) : growing
         var store = try PmemStore.open(
             on: scratch, formatSegmentSize: shape.segmentSize, options: shape.options)
         for (number, step) in Script(shape, parsing: text).steps.enumerated() {
@@ -59,7 +61,7 @@ package struct SamplePool {
         }
         if closes { try store.close() } else { store.abandon() }
         self.expected = expected
-        image.copy(from: scratch.visible)
+        if shape.mostSegments != nil { image.copy(from: growing.visible) }
         self.image = image
     }
 
