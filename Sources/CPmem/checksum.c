@@ -228,10 +228,11 @@ bool cpmem_record_verifies(const struct cpmem_record *record, uint64_t salt, uin
                     location);
 }
 
-/// The same as cpmem_record_answers for a record with an extension.
+/// The same as cpmem_record_answers where there is an extension, or has to be.
 static bool extended_answers(const struct cpmem_record *record, const void *key, size_t key_length,
                              uint16_t table, uint64_t salt, uint64_t location) {
-    return cpmem_shape_key_length(record->shape) == key_length &&
+    return cpmem_shape_extension(record->shape) != 0 &&
+           cpmem_shape_key_length(record->shape) == key_length &&
            cpmem_extension_table(cpmem_extension(record)) == table &&
            memcmp((const char *)(record + 1) + CPMEM_EXTENSION_SIZE, key, key_length) == 0 &&
            verifies(record, CPMEM_EXTENSION_SIZE + (uint32_t)key_length, salt, location);
@@ -239,9 +240,9 @@ static bool extended_answers(const struct cpmem_record *record, const void *key,
 
 bool cpmem_record_answers(const struct cpmem_record *record, const void *key, size_t key_length,
                           uint16_t table, uint64_t salt, uint64_t location) {
-    if (__builtin_expect(cpmem_shape_extension(record->shape) != 0, 0))
+    if (__builtin_expect((cpmem_shape_extension(record->shape) | table) != 0, 0))
         return extended_answers(record, key, key_length, table, salt, location);
-    return table == 0 && cpmem_shape_key_length(record->shape) == key_length &&
+    return cpmem_shape_key_length(record->shape) == key_length &&
            cpmem_same_bytes(record + 1, key, key_length) &&
            verifies(record, (uint32_t)key_length, salt, location);
 }

@@ -205,6 +205,17 @@ package struct Geometry: Sendable, Equatable {
             bytes: bytes, segments: min(segmentLimit, max(0, bytes - dataOffset) / segmentSize))
     }
 
+    /// The geometry of a pool that stays at so many segments.
+    func fixed(segments count: Int) -> Geometry { Geometry(self, segmentLimit: count) }
+
+    private init(_ other: Geometry, segmentLimit: Int) {
+        segmentSize = other.segmentSize
+        self.segmentLimit = segmentLimit
+        tableOffset = other.tableOffset
+        dataOffset = other.dataOffset
+        segmentShift = other.segmentShift
+    }
+
     /// Bytes of a pool of so many segments with this table.
     func bytes(ofSegments count: Int) -> Int { dataOffset + count * segmentSize }
 

@@ -11,17 +11,21 @@ import CPmem
 ///   any pool of the process has had a fault since this one was opened, a read of a key verifies
 ///   its record again behind the body; a pass over all records, which is not repeated, throws when
 ///   its own medium counted a fault meanwhile.
-final class RecordIndex: Sendable {
+final class RecordIndex: @unchecked Sendable {
     let index: HashIndex
     let log: Log
     let gate: Gate
     let epochs = Epochs()
     let snapshots: Snapshots
-    let tables = Tables()
+    let tables: Tables
+    /// That of the unnamed table, at hand for every read; see ``Tables``.
+    private let unnamedFloor: AtomicWord
     private let verifiesReads: Bool
     private let faultsAtOpen = cpmem_guard_total_faults()
 
     init(index: HashIndex, log: Log, verifiesReads: Bool) {
+        tables = Tables()
+        unnamedFloor = tables.floorWord(.unnamed)
         self.index = index
         self.log = log
         gate = log.gate
@@ -34,7 +38,13 @@ final class RecordIndex: Sendable {
 
     /// A key of the unnamed table as it is now.
     @inline(__always)
-    func unnamed(_ key: ByteView) -> TableKey { tables.unnamed.key(key) }
+    func unnamed(_ key: ByteView) -> TableKey { unnamedTable.key(key) }
+
+    /// The unnamed table as it is now.
+    @inline(__always)
+    var unnamedTable: TableState {
+        TableState(ref: .unnamed, floor: SequenceNumber(unnamedFloor.loadAcquire()))
+    }
 
     // MARK: For readers
 
@@ -202,7 +212,8 @@ final class RecordIndex: Sendable {
     /// Whether a record is below the floor of its table, so that for readers there is none.
     @inline(__always)
     func isStale(_ found: Found, in table: TableNumber) -> Bool {
-        found.sequence < tables.floor(table)
+        let floor = table.isUnnamed ? unnamedTable.floor : tables.floor(table)
+        return found.sequence < floor
     }
 
     /// Finds the record that a write of this key supersedes, be it below the key's floor. Shard

@@ -49,8 +49,9 @@ final class Tables: @unchecked Sendable {
     private func refWord(_ number: TableNumber) -> AtomicWord {
         words[Int(number.rawValue) &* 2]
     }
+    /// For whoever keeps this as long.
     @inline(__always)
-    private func floorWord(_ number: TableNumber) -> AtomicWord {
+    func floorWord(_ number: TableNumber) -> AtomicWord {
         words[Int(number.rawValue) &* 2 &+ 1]
     }
     @inline(__always)
@@ -111,10 +112,8 @@ final class Tables: @unchecked Sendable {
     /// Items of the index that are nobody's keys any more.
     var staleCount: Int { Int(truncatingIfNeeded: staleWord.loadRelaxed()) }
 
-    /// A key of a table came, or went.
-    @inline(__always)
+    /// A key of a named table, or of the catalog, came or went.
     func noteKey(of number: TableNumber, isNew: Bool) {
-        guard !number.isUnnamed else { return }
         countWord(number).addRelaxed(isNew ? 1 : .max)
     }
 

@@ -1,21 +1,34 @@
 /// One record on its way to the log.
 struct RecordSource {
-    let kind: RecordKind
     let hash: KeyHash
-    let key: TableKey
+    let bytes: ByteView
     let value: ByteView
+    let table: TableNumber
+    let kind: RecordKind
+
+    @inline(__always)
+    init(kind: RecordKind, hash: KeyHash, key: TableKey, value: ByteView) {
+        self.hash = hash
+        bytes = key.bytes
+        self.value = value
+        table = key.table
+        self.kind = kind
+    }
+
+    @inline(__always)
+    var key: TableKey { TableKey(bytes, in: TableRef(table)) }
 
     static func tombstone(_ key: TableKey, _ hash: KeyHash) -> RecordSource {
         RecordSource(kind: .tombstone, hash: hash, key: key, value: .empty)
     }
 
     @inline(__always)
-    var isExtended: Bool { !key.table.isUnnamed }
+    var isExtended: Bool { !table.isUnnamed }
 
     @inline(__always)
     var units: Units {
         RecordLayout.units(
-            keyLength: key.bytes.count, valueLength: value.count, isExtended: isExtended)
+            keyLength: bytes.count, valueLength: value.count, isExtended: isExtended)
     }
 
     /// What a summary says of the record.

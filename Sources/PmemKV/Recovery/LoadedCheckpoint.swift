@@ -27,10 +27,12 @@ struct LoadedCheckpoint {
             tables = loaded.head.tables
             nextSequence = loaded.head.nextSequence
         } else {
-            let maximumKeys = Self.maximumKeys(table)
+            // Shards for the pool as it is; buckets come with its keys.
+            let shape = HashIndex.shape(
+                maximumKeys: table.size.segments * table.geometry.segmentUnits.count)
             index = try HashIndex(
-                shape: HashIndex.shape(maximumKeys: maximumKeys), seed: table.superblock.poolID,
-                maximumKeys: maximumKeys)
+                shape: shape, seed: table.superblock.poolID,
+                maximumKeys: Self.maximumKeys(table))
             coverage = nil
             tables = []
             nextSequence = .zero

@@ -33,8 +33,10 @@ struct PoolTable {
         }
         superblock = block
         newestCopy = copy
-        self.geometry = geometry
         size = PoolSize(block)
+        // What cannot come needs no room in DRAM either, not even addresses.
+        self.geometry =
+            medium.growthObstacle == nil ? geometry : geometry.fixed(segments: size.segments)
         try block.checkFeatures(path: path, toFill: toFill)
         self.damagedCopies = damagedCopies
         for copy in damagedCopies {

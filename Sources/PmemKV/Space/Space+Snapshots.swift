@@ -14,7 +14,7 @@ extension Space {
     ) -> Bool {
         let snapshots = records.snapshots
         // What the table was cleared of ended then.
-        let floor = records.tables.floor(source.key.table)
+        let floor = records.tables.floor(source.table)
         let end = record.sequence < floor ? floor : end
         guard snapshots.claim(record.sequence, until: end, source.key) else { return false }
         liveness.noteKept(record.location, record.sequence)

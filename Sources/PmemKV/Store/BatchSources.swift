@@ -105,9 +105,9 @@ extension WriteBatch.Entry {
 struct BatchTables {
     let unnamed: TableState
     /// By their numbers in the batch; nil for one that is not there.
-    let named: [TableState?]
+    var named: [TableState?] = []
     /// Those that were made for it, by their names.
-    let made: [[UInt8]: TableState]
+    var made: [[UInt8]: TableState] = [:]
 
     /// The key of an entry; nil where its table is not there.
     @inline(__always)

@@ -129,7 +129,7 @@ extension Engine {
     /// - Complexity: O(keys); of ranges that may have changed O(entries), a value each verified.
     func hold(_ conditions: Conditions) throws(StoreError) -> Bool {
         for table in conditions.tables
-        where records.tables.named(table.name)?.ref != table.state?.ref { return false }
+        where tables.named(table.name)?.ref != table.state?.ref { return false }
         let areHeld = try conditions.withBytes { bytes throws(StoreError) in
             for item in conditions.keys {
                 guard try hold(item, bytes, in: state(of: item.table, in: conditions)) else {
@@ -147,7 +147,7 @@ extension Engine {
 
     /// A table as it is, which is as it was when it was looked at.
     private func state(of table: Int, in conditions: Conditions) -> TableState? {
-        table == 0 ? records.tables.unnamed : conditions.tables[table - 1].state
+        table == 0 ? records.unnamedTable : conditions.tables[table - 1].state
     }
 
     private func hold(

@@ -75,7 +75,7 @@ extension Engine {
         let shards = conditions.map { union(demand.shards, $0) } ?? demand.shards
         shards.forEach { index.lock(ofShard: $0).lock() }
         defer { shards.forEach { index.lock(ofShard: $0).unlock() } }
-        guard tables.areCurrent(records.tables) else {
+        guard tables.areCurrent(self.tables) else {
             try log.giveBackSpares(head)
             return nil
         }

@@ -59,7 +59,7 @@ extension Engine {
         try space.reclaimLimbo()
         let changes = replayed + Int(index.changes)
         // A checkpoint speaks of no floors: none is made with items in it that are below one.
-        guard changes >= options.checkpointThreshold, !records.tables.isSwept else { return }
+        guard changes >= options.checkpointThreshold, !tables.isSwept else { return }
         // After much work, long open extents are sealed, so that the next open need not walk
         // them; after little, they are continued.
         for head in log.allHeads where space.hasRoomForAllHeads {

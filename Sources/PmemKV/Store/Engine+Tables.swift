@@ -14,7 +14,14 @@ extension Engine {
 
     /// The tables of a batch; those that are not there are made where something is to be put in
     /// one.
+    @inline(__always)
     func tables(for batch: WriteBatch) throws(StoreError) -> BatchTables {
+        if batch.tables.isEmpty { return BatchTables(unnamed: records.unnamedTable) }
+        return try namedTables(for: batch)
+    }
+
+    @inline(never)
+    private func namedTables(for batch: WriteBatch) throws(StoreError) -> BatchTables {
         var named: [TableState?] = []
         var made: [[UInt8]: TableState] = [:]
         guard batch.tables.count < TableNumber.named.count else {
@@ -24,7 +31,7 @@ extension Engine {
                     + "than \(TableNumber.named.count)")
         }
         for (number, name) in batch.tables.enumerated() {
-            if let state = records.tables.named(name) {
+            if let state = tables.named(name) {
                 named.append(state)
                 continue
             }
@@ -33,7 +40,7 @@ extension Engine {
             let state = isPut ? try makeTable(named: name) { made[name] = $0 } : nil
             named.append(state)
         }
-        return BatchTables(unnamed: records.tables.unnamed, named: named, made: made)
+        return BatchTables(unnamed: records.unnamedTable, named: named, made: made)
     }
 
     /// What conditions say of a key begins with its table, and the hash of the key there; any
@@ -43,12 +50,12 @@ extension Engine {
     ) throws(StoreError) -> (table: Int, hash: KeyHash) {
         if let table { try Self.check(tableName: table) }
         let number = table.map { name in
-            conditions.number(of: name) { records.tables.named(name) }
+            conditions.number(of: name) { tables.named(name) }
         }
         return try key.withByteView { key throws(StoreError) in
             try check(key)
             guard let number else { return (0, records.hash(records.unnamed(key))) }
-            let state = conditions.tables[number - 1].state ?? records.tables.unnamed
+            let state = conditions.tables[number - 1].state ?? records.unnamedTable
             return (number, records.hash(state.key(key)))
         }
     }
@@ -73,7 +80,6 @@ extension Engine {
         named name: [UInt8], _ noteNew: (TableState) -> Void = { _ in }
     ) throws(StoreError) -> TableState {
         try Self.check(tableName: name)
-        let tables = records.tables
         while true {
             if let state = tables.named(name) { return state }
             try gate.checkWritable()
@@ -102,7 +108,6 @@ extension Engine {
     func empty(_ name: [UInt8]?, drop: Bool) throws(StoreError) -> Bool {
         if let name { try Self.check(tableName: name) }
         try gate.checkWritable()
-        let tables = records.tables
         var emptied: (number: TableNumber, floor: SequenceNumber)?
         try changingCatalog { () throws(StoreError) in
             let state = name.map { tables.named($0) } ?? tables.unnamed
@@ -152,8 +157,8 @@ extension Engine {
                 kind: .put, hash: hash, key: key,
                 value: unsafe ByteView(UnsafeRawBufferPointer(value)))
             let written = try append(source, to: head, relaxed: false)
-            if raisingFloor { records.tables.beginSweep() }
-            records.tables.adopt(record, as: number, stale: stale)
+            if raisingFloor { tables.beginSweep() }
+            tables.adopt(record, as: number, stale: stale)
             try publish(source, at: written)
         }
         return record.floor
@@ -162,12 +167,11 @@ extension Engine {
     /// Keys of a table.
     func count(_ number: TableNumber) -> Int {
         number.isUnnamed
-            ? index.count - records.tables.otherItems : records.tables.count(number)
+            ? index.count - tables.otherItems : tables.count(number)
     }
 
     /// Keys of all tables.
     var keyCount: Int {
-        let tables = records.tables
         return index.count - tables.count(.catalog) - tables.staleCount
     }
 
@@ -214,8 +218,8 @@ extension Engine {
             let isKept =
                 found.sequence < snapshots.newest && space.keep(found, of: source, until: floor)
             if !isKept { liveness.noteDead(found.location, found.units, found.sequence) }
-            leaveIndexes(found, source, tree(of: source))
-            records.tables.noteStaleGone()
+            leaveIndexes(found, source)
+            tables.noteStaleGone()
             return nil
         }
     }

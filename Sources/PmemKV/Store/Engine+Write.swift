@@ -13,7 +13,7 @@ extension Engine {
         try gate.checkWritable()
         let source = RecordSource(kind: .put, hash: records.hash(key), key: key, value: value)
         index.prefetch(source.hash)
-        return try write(source, relaxed: relaxed) != nil
+        return try write(source, to: key.ref, relaxed: relaxed) != nil
     }
 
     /// Writes a tombstone if the key is there. Returns whether it was.
@@ -27,7 +27,7 @@ extension Engine {
         let source = RecordSource.tombstone(key, records.hash(key))
         let mayBeThere = try index.mayHold(source.hash)
         guard leavesTombstone(of: mayBeThere, promised: !relaxed) else { return false }
-        if try write(source, relaxed: relaxed) == true { return true }
+        if try write(source, to: key.ref, relaxed: relaxed) == true { return true }
         // "No such key" is an answer of its own, which damage may forbid. What is there by now came
         // after the removal.
         _ = try records.contains(key, source.hash)
@@ -46,16 +46,20 @@ extension Engine {
     /// Writes one record, whatever is there now. Returns whether the key was there; nil, and writes
     /// nothing, when its table is no longer what it was.
     @inline(__always)
-    private func write(_ source: RecordSource, relaxed: Bool) throws(StoreError) -> Bool? {
+    private func write(
+        _ source: RecordSource, to table: TableRef, relaxed: Bool
+    ) throws(StoreError) -> Bool? {
         let shard = index.lock(of: source.hash)
         let head = try own(shard, space.acquireHead(for: source), for: source)
         defer { shard.unlock() }
-        guard records.tables.isCurrent(source.key.ref) else {
+        if table.hasLife, !tables.isCurrent(table) {
             if head.isSpanning { try log.giveBackSpares(head) }
             return nil
         }
         if source.kind.isFound { index.prefetchSplit(source.hash) }
-        if let tree = tree(of: source), !head.isSpanning, changesLeaf(source) {
+        if let ordered, !head.isSpanning, changesLeaf(source),
+            let tree = ordered.tree(of: source.table)
+        {
             return try write(source, to: head, relaxed: relaxed, in: tree)
         }
         let written = try append(source, to: head, relaxed: relaxed)
@@ -77,7 +81,7 @@ extension Engine {
         _ source: RecordSource, to head: consuming OwnedHead, relaxed: Bool,
         in tree: OrderedIndex
     ) throws(StoreError) -> Bool {
-        let seat = tree.seat(of: source.key.bytes)
+        let seat = tree.seat(of: source.bytes)
         defer { tree.leave(seat) }
         let written = try append(source, to: head, relaxed: relaxed)
         return try publish(source, at: written, seat)
@@ -86,7 +90,8 @@ extension Engine {
     /// Writes one record if what is there now has this number, or nothing is there. Returns whether
     /// it was so, and the table what it was.
     private func write(
-        _ source: RecordSource, relaxed: Bool, ifNewestIs seen: SequenceNumber?
+        _ source: RecordSource, to table: TableRef, relaxed: Bool,
+        ifNewestIs seen: SequenceNumber?
     ) throws(StoreError) -> Bool {
         try gate.checkWritable()
         let shard = index.lock(of: source.hash)
@@ -95,8 +100,8 @@ extension Engine {
         let found = try givingBack(head) { () throws(StoreError) in
             try records.locate(source.key, source.hash)
         }
-        let current = found.flatMap { records.isStale($0, in: source.key.table) ? nil : $0 }
-        guard current?.sequence == seen, records.tables.isCurrent(source.key.ref) else {
+        let current = found.flatMap { records.isStale($0, in: source.table) ? nil : $0 }
+        guard current?.sequence == seen, tables.isCurrent(table) else {
             if head.isSpanning { try log.giveBackSpares(head) }
             return false
         }
@@ -133,12 +138,13 @@ extension Engine {
         case .keep: return true
         case .remove:
             guard leavesTombstone(of: seen != nil, promised: true) else { return true }
-            return try write(.tombstone(key, hash), relaxed: false, ifNewestIs: seen)
+            return try write(
+                .tombstone(key, hash), to: key.ref, relaxed: false, ifNewestIs: seen)
         case .set(let value):
             return try value.withByteView { value throws(StoreError) in
                 try self.check(key.bytes, value)
                 let source = RecordSource(kind: .put, hash: hash, key: key, value: value)
-                return try self.write(source, relaxed: false, ifNewestIs: seen)
+                return try self.write(source, to: key.ref, relaxed: false, ifNewestIs: seen)
             }
         }
     }
@@ -252,12 +258,6 @@ extension Engine {
         }
     }
 
-    /// The tree of a record's table, where there is one.
-    @inline(__always)
-    func tree(of source: RecordSource) -> OrderedIndex? {
-        ordered?.tree(of: source.key.table)
-    }
-
     /// Lets the index name a record in the place of what it has for the key. Returns whether that
     /// was a key of the table as it is.
     @inline(__always)
@@ -273,31 +273,30 @@ extension Engine {
                 previous.sequence < snapshots.newest
                 && space.keep(previous, of: source, until: written.sequence)
             if !isKept { liveness.noteDead(previous.location, previous.units, previous.sequence) }
-            wasThere = !records.isStale(previous, in: source.key.table)
-            if !wasThere { records.tables.noteStaleGone() }
+            wasThere = !records.isStale(previous, in: source.table)
+            if !wasThere { tables.noteStaleGone() }
         }
-        let tree = tree(of: source)
         let location = written.location
         switch source.kind {
         case .put:
             if let previous {
-                tree?.distrust(previous.location)
+                ordered?.trusted.take(back: previous.location)
                 index.replace(previous.place, of: source.hash, by: location)
             } else {
                 // What a reader has found a scan finds as well: a new key comes into the tree
                 // first and a removed one leaves it last. A scan passes over keys of the tree
                 // that the hash index does not hold.
-                tree?.insert(
-                    source.key.bytes, at: location, seat, mayHaveSlot: snapshots.keptCount > 0)
+                ordered?.tree(of: source.table)?.insert(
+                    source.bytes, at: location, seat, mayHaveSlot: snapshots.keptCount > 0)
                 try index.insert(source.hash, location)
-                tree?.trust(location)
+                ordered?.trusted.insert(location)
             }
-            if !wasThere { records.tables.noteKey(of: source.key.table, isNew: true) }
+            if !wasThere, source.isExtended { tables.noteKey(of: source.table, isNew: true) }
             index.increment(.puts, source.hash)
         case .tombstone:
             if let previous {
-                leaveIndexes(previous, source, tree, seat)
-                if wasThere { records.tables.noteKey(of: source.key.table, isNew: false) }
+                leaveIndexes(previous, source, seat)
+                if wasThere, source.isExtended { tables.noteKey(of: source.table, isNew: false) }
             }
             index.increment(.removes, source.hash)
         }
@@ -305,15 +304,15 @@ extension Engine {
     }
 
     /// Takes a key out of the indexes. Its record was counted as dead, or is kept. Shard locked.
+    @inline(__always)
     func leaveIndexes(
-        _ found: RecordIndex.Found, _ source: RecordSource, _ tree: OrderedIndex?,
-        _ seat: OrderedIndex.Seat? = nil
+        _ found: RecordIndex.Found, _ source: RecordSource, _ seat: OrderedIndex.Seat? = nil
     ) {
-        tree?.distrust(found.location)
+        ordered?.trusted.take(back: found.location)
         index.remove(found.place, of: source.hash)
         // A scan of a snapshot finds what that sees of the key by the slot.
-        if let tree, !space.keepsAny(of: source) {
-            tree.remove(source.key.bytes, at: found.location, seat)
+        if let ordered, !space.keepsAny(of: source) {
+            ordered.tree(of: source.table)?.remove(source.bytes, at: found.location, seat)
         }
     }
 }

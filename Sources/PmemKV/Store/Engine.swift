@@ -13,6 +13,7 @@ package final class Engine: Sendable {
     let gate: Gate
     let sequences: Sequences
     let records: RecordIndex
+    let tables: Tables
     let snapshots: Snapshots
     let index: HashIndex
     /// The keys in order, where that was asked for.
@@ -38,6 +39,7 @@ package final class Engine: Sendable {
         gate = recovered.log.gate
         sequences = recovered.log.sequences
         records = recovered.records
+        tables = recovered.records.tables
         snapshots = recovered.records.snapshots
         index = recovered.records.index
         liveness = recovered.liveness

@@ -64,7 +64,7 @@ extension PmemStore: EntryReading {
     public func borrowValue(
         _ key: RawSpan, _ body: (RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
-        try borrowValue(key, in: records.tables.unnamed, seenBy: nil, body)
+        try borrowValue(key, in: records.unnamedTable, seenBy: nil, body)
     }
 
     /// The same of any table, and in a snapshot; without one what there is now.
@@ -97,7 +97,7 @@ extension PmemStore: EntryReading {
 
     @usableFromInline
     func containsKey(_ key: RawSpan) throws(StoreError) -> Bool {
-        try containsKey(key, in: records.tables.unnamed)
+        try containsKey(key, in: records.unnamedTable)
     }
 
     func containsKey(_ key: RawSpan, in table: TableState) throws(StoreError) -> Bool {
@@ -112,7 +112,7 @@ extension PmemStore: EntryReading {
     func lookUp<R>(
         _ key: RawSpan, _ body: (RecordView) -> R
     ) throws(StoreError) -> R? {
-        try lookUp(key, in: records.tables.unnamed, seenBy: nil, body)
+        try lookUp(key, in: records.unnamedTable, seenBy: nil, body)
     }
 
     @inline(__always)

@@ -164,7 +164,7 @@ public final class Transaction {
 
     /// A table of the conditions as it was when it was first looked at.
     private func tableState(_ number: Int) -> TableState? {
-        number == 0 ? records.tables.unnamed : state.conditions.tables[number - 1].state
+        number == 0 ? records.unnamedTable : state.conditions.tables[number - 1].state
     }
 
     func read(

@@ -185,10 +185,12 @@ package struct Oracle {
                 guard let own = candidates[other].firstIndex(where: { $0.batch == batch }),
                     found[other] != 0
                 else { continue }
+                // Another thread's write that began before and had not ended may be behind the
+                // batch.
                 let start = candidates[other][own].start
                 let isOld = candidates[other].indices.allSatisfy { index in
                     found[other] >> UInt64(index) & 1 == 0
-                        || candidates[other][index].start < start
+                        || candidates[other][index].end < start
                 }
                 if isOld { return "batch \(batch) is there for key \(key), not for key \(other)" }
             }

@@ -21,8 +21,10 @@ package struct SamplePool {
         var previous: [[UInt8]?] = []
         var expected: [[UInt8]?] = Array(repeating: nil, count: shape.keys)
         let image = PoolImage(size: shape.capacity)
-        let scratch = SimulatedMedium(
+        let growing = SimulatedMedium(
             size: shape.poolSize, capacity: shape.capacity, model: .direct)
+        let scratch: any PersistentMedium =
+            shape.mostSegments == nil ? ScratchMedium(image) : growing
         var store = try PmemStore.open(
             on: scratch, formatSegmentSize: shape.segmentSize, options: shape.options)
         for (number, step) in Script(shape, parsing: text).steps.enumerated() {
@@ -71,7 +73,7 @@ package struct SamplePool {
         self.expected = expected
         self.previous = previous
         isClosed = closes
-        image.copy(from: scratch.visible)
+        if shape.mostSegments != nil { image.copy(from: growing.visible) }
         self.image = image
     }
 
