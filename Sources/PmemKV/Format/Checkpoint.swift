@@ -188,7 +188,7 @@ struct CheckpointDraft {
             }
             for (number, keys) in tables.enumerated() {
                 unsafe head.storeBytes(
-                    of: UInt64(keys), toByteOffset: layout.tablesOffset + number * 8,
+                    of: UInt64(max(0, keys)), toByteOffset: layout.tablesOffset + number * 8,
                     as: UInt64.self)
             }
             unsafe head.storeBytes(of: header, as: cpmem_checkpoint.self)

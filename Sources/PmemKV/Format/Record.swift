@@ -51,6 +51,9 @@ enum RecordLayout {
             roundingUp: headerSize + (isExtended ? extensionSize : 0) + keyLength + valueLength)
     }
 
+    /// Units of a record of the catalog with a name that was made up.
+    static let usualCatalogUnits = Units(2)
+
     /// Lines to ask for ahead of a look at a record: a short one is then wholly on its way.
     static let shortLines = 4
 
@@ -95,7 +98,15 @@ struct RecordView {
     var valueLength: Int { Int(cpmem_shape_value_length(header.shape)) }
     /// Nil for a kind that this version does not know.
     @inline(__always)
-    var kind: RecordKind? { RecordKind(header: cpmem_shape_kind(header.shape)) }
+    var kind: RecordKind? {
+        guard let kind = RecordKind(header: cpmem_shape_kind(header.shape)) else { return nil }
+        // An extension that says nothing, or more than a table, is none of this version's.
+        return !isExtended || (1...UInt64(UInt16.max)).contains(extensionWord) ? kind : nil
+    }
+    /// Of a record that has one.
+    private var extensionWord: UInt64 {
+        unsafe cpmem_extension(base.assumingMemoryBound(to: cpmem_record.self))
+    }
     /// Bytes of the extension; none in most records.
     @inline(__always)
     private var extensionLength: Int { Int(cpmem_shape_extension(header.shape)) }
@@ -104,8 +115,7 @@ struct RecordView {
     @inline(__always)
     var table: TableNumber {
         guard extensionLength > 0 else { return .unnamed }
-        let word = unsafe cpmem_extension(base.assumingMemoryBound(to: cpmem_record.self))
-        return TableNumber(cpmem_extension_table(word))
+        return TableNumber(cpmem_extension_table(extensionWord))
     }
     @inline(__always)
     var sequence: SequenceNumber { SequenceNumber(header.sequence) }

@@ -91,6 +91,11 @@ struct TableRecord: Equatable {
 
     static let maximumNameLength = 255
 
+    /// Whether bytes are UTF-8 without control characters.
+    static func isText(_ name: [UInt8]) -> Bool {
+        String(validating: name, as: UTF8.self) != nil && !name.contains { $0 < 32 || $0 == 127 }
+    }
+
     /// The key of a number's record.
     static func key(of number: TableNumber) -> [UInt8] {
         [UInt8(number.rawValue >> 8), UInt8(truncatingIfNeeded: number.rawValue)]
@@ -130,6 +135,12 @@ struct TableRecord: Equatable {
         isAlive = raw.state == UInt64(CPMEM_TABLE_ALIVE.rawValue)
         floor = SequenceNumber(raw.floor)
         name = value.dropFirst(header).array
+        guard Self.isText(name) else { return nil }
+    }
+
+    /// Whether a number may have such a record with this sequence number.
+    func isPossible(of number: TableNumber, _ sequence: SequenceNumber) -> Bool {
+        floor <= sequence && (number.isUnnamed ? isAlive && name.isEmpty : !name.isEmpty)
     }
 
     var value: [UInt8] {

@@ -30,6 +30,7 @@ final class OrderedTrees: @unchecked Sendable {
         return lock.withLock {
             if let tree = named[table] { return tree }
             let tree = OrderedIndex(records, of: table, trusted)
+            tree.unknownKey = unnamed.unknownKey
             named[table] = tree
             return tree
         }

@@ -21,7 +21,8 @@ extension RecordIndex {
         try gate.checkReadable()
         for shard in index.shards { index.lock(ofShard: shard).lock() }
         defer { for shard in index.shards { index.lock(ofShard: shard).unlock() } }
-        let seen = SeenTables(tables, unnamedKeys: index.count - tables.otherItems)
+        let seen = SeenTables(
+            tables, unnamed: unnamedTable, unnamedKeys: index.count - tables.otherItems)
         return snapshots.begin(tables: seen, scope: nil, isFixed: gate.isReadOnly)
     }
 

@@ -1,5 +1,5 @@
 /// A table as it is, or was when somebody looked.
-struct TableState: Sendable {
+struct TableState: Sendable, Equatable {
     let ref: TableRef
     /// See ``TableKey/floor``.
     let floor: SequenceNumber
@@ -36,12 +36,14 @@ final class Tables: @unchecked Sendable {
     /// Items of the index below their tables' floors; how many have ceased to be.
     private var staleWord: AtomicWord { control[1] }
     private var goneWord: AtomicWord { control[2] }
-    /// Whoever takes these out of the index.
+    /// Whoever takes these out of the index, and how often one has come to its end.
     private var sweepers: AtomicWord { control[3] }
+    private var endedWord: AtomicWord { control[4] }
+    /// The highest number that was given away. Changed under the lock.
+    private var highestWord: AtomicWord { control[5] }
     /// The rest is under the lock.
     private var names: [[UInt8]: TableState] = [:]
     private var lives: UInt64 = 0
-    private var highest = 0
     /// Numbers that were given away and are no table's, and nothing of them is in the index.
     private var vacant: Set<TableNumber> = []
 
@@ -70,10 +72,6 @@ final class Tables: @unchecked Sendable {
         !ref.hasLife || refWord(ref.number).loadAcquire() == ref.rawValue
     }
 
-    /// The unnamed table as it is now.
-    @inline(__always)
-    var unnamed: TableState { TableState(ref: .unnamed, floor: floor(.unnamed)) }
-
     /// What a name stands for now; nil when there is no such table. O(1), a lock for a moment.
     func named(_ name: [UInt8]) -> TableState? { lock.withLock { names[name] } }
 
@@ -91,7 +89,7 @@ final class Tables: @unchecked Sendable {
     }
 
     /// The highest number that was given away.
-    var highestNumber: Int { lock.withLock { highest } }
+    var highestNumber: Int { Int(truncatingIfNeeded: highestWord.loadAcquire()) }
 
     // MARK: Counting
 
@@ -131,7 +129,12 @@ final class Tables: @unchecked Sendable {
 
     /// Around the time in which items below a floor are taken out of the index.
     func beginSweep() { sweepers.fetchAdd(1) }
-    func endSweep() { sweepers.fetchSubtract(1) }
+    func endSweep() {
+        sweepers.fetchSubtract(1)
+        endedWord.fetchAdd(1)
+    }
+
+    var sweepsEnded: UInt64 { endedWord.loadAcquire() }
 
     /// Whether there is more room to come by that.
     var isSwept: Bool { sweepers.loadAcquire() != 0 }
@@ -142,7 +145,7 @@ final class Tables: @unchecked Sendable {
     func vacantNumber() -> TableNumber? {
         lock.withLock {
             if let number = vacant.min() { return number }
-            let next = highest + 1
+            let next = highestNumber + 1
             return TableNumber.named.contains(next) ? TableNumber(UInt16(next)) : nil
         }
     }
@@ -153,7 +156,7 @@ final class Tables: @unchecked Sendable {
     func adopt(_ record: TableRecord, as number: TableNumber, stale: Int) {
         lock.withLock {
             if !number.isUnnamed {
-                highest = max(highest, Int(number.rawValue))
+                highestWord.storeRelease(max(highestWord.loadRelaxed(), UInt64(number.rawValue)))
                 vacant.remove(number)
                 lives += 1
                 let ref = TableRef(number, life: lives)
@@ -187,9 +190,9 @@ struct SeenTables: Sendable {
     private let counts: [TableNumber: Int]
 
     /// All shards are locked. O(tables).
-    init(_ tables: Tables, unnamedKeys: Int) {
+    init(_ tables: Tables, unnamed: TableState, unnamedKeys: Int) {
         names = tables.all.mapValues(\.past)
-        unnamed = tables.unnamed
+        self.unnamed = unnamed
         var counts: [TableNumber: Int] = [.unnamed: unnamedKeys]
         for state in names.values { counts[state.ref.number] = tables.count(state.ref.number) }
         self.counts = counts

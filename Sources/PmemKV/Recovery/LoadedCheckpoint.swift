@@ -13,6 +13,9 @@ struct LoadedCheckpoint {
     /// Whether the index came from a checkpoint and is not just empty.
     var isLoaded: Bool { coverage != nil }
 
+    /// Whether it knew items in extents that are gone.
+    var leftItemsOut: Bool { coverage?.isStale ?? false }
+
     /// Units of an extent that need not be replayed.
     func covered(_ extent: SegmentNumber) -> Units {
         coverage?.known[extent.rawValue]?.covered ?? .zero

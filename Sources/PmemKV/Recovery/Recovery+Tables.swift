@@ -14,15 +14,14 @@ extension Recovery {
         let tables = records.tables
         let vacant = try readCatalog()
         let highestFloor = tables.floors.values.max() ?? .zero
-        let isStale = lowest < highestFloor || isOlder(than: highestFloor)
-        if isStale {
+        // What a checkpoint knew of extents that are gone it has counted as well.
+        if lowest < highestFloor || isOlder(than: highestFloor) || checkpoint.leftItemsOut {
             try takeOutStale(threads: threads)
         } else {
             for value in 0..<tables.highestNumber {
                 let number = TableNumber(UInt16(value + 1))
-                let known =
-                    value < checkpoint.tables.count ? Int(clamping: checkpoint.tables[value]) : 0
-                tables.setCount(number, known + (replayed[number] ?? 0))
+                let known = value < checkpoint.tables.count ? checkpoint.tables[value] : 0
+                tables.setCount(number, Int(clamping: known) &+ (replayed[number] ?? 0))
             }
         }
         for number in vacant { tables.vacate(number) }
@@ -43,13 +42,16 @@ extension Recovery {
                 key throws(StoreError) -> TableRecord? in
                 let key = TableKey(key, in: TableRef(.catalog))
                 let found = try records.withRecord(key, records.hash(key)) { record in
-                    TableRecord(record.value)
+                    let table = TableRecord(record.value)
+                    return table?.isPossible(of: number, record.sequence) == true ? table : nil
                 }
                 guard let found else { return nil }
                 guard let found else { throw TableRecord.damage }
                 return found
             }
             if let record {
+                let isTaken = record.isAlive && records.tables.named(record.name) != nil
+                if isTaken, !number.isUnnamed { throw TableRecord.damage }
                 count += 1
                 records.tables.adopt(record, as: number, stale: 0)
                 if !record.isAlive { vacant.append(number) }

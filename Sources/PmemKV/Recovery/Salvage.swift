@@ -36,6 +36,8 @@ struct Salvage {
     /// By their tables, two bytes, and keys.
     private var versions: [[UInt8]: Version] = [:]
     private var extents: [Extent] = []
+    /// Numbers of tables of which the catalog has no readable record: they get names that say so.
+    private(set) var unnamedTables: [TableNumber] = []
 
     var geometry: Geometry { survey.geometry }
     var size: PoolSize { survey.table.size }
@@ -56,7 +58,11 @@ struct Salvage {
             try survey.forEachRecord(in: extent) { record in
                 let key = Self.identity(record)
                 if let known = versions[key], known.sequence >= record.sequence { return }
-                if record.table == .catalog, let table = TableRecord(record.value) {
+                if record.table == .catalog {
+                    guard let number = TableRecord.number(of: record.key),
+                        let table = TableRecord(record.value),
+                        table.isPossible(of: number, record.sequence)
+                    else { return }
                     floors[record.key.array] = table.floor
                 }
                 versions[key] = Version(
@@ -68,10 +74,27 @@ struct Salvage {
         self.versions = versions.filter { key, version in
             floors[Array(key.prefix(2))].map { version.sequence >= $0 } ?? true
         }
+        unnamedTables = Self.gaps(in: self.versions.keys)
         report.damage = survey.damage
         for damage in report.damage where damage.kind == .value {
             noteLostVersion(damage)
         }
+    }
+
+    /// The numbers up to the highest one met that have no record in the catalog.
+    private static func gaps(in identities: some Sequence<[UInt8]>) -> [TableNumber] {
+        var named: Set<Int> = []
+        var highest = 0
+        for identity in identities {
+            let (table, key) = (Array(identity.prefix(2)), Array(identity.dropFirst(2)))
+            let isOfCatalog = table == TableRecord.key(of: .catalog)
+            let bytes = isOfCatalog ? key : table
+            let number = Int(bytes[0]) << 8 | Int(bytes[1])
+            highest = max(highest, number)
+            if isOfCatalog { named.insert(number) }
+        }
+        guard highest > 0 else { return [] }
+        return (1...highest).filter { !named.contains($0) }.map { TableNumber(UInt16($0)) }
     }
 
     private static func identity(_ record: RecordView) -> [UInt8] {
@@ -138,6 +161,7 @@ struct Salvage {
     var plan: FillPlan {
         var plan = FillPlan(geometry)
         for units in units { plan.add(units) }
+        plan.add(unnamedTables.map { _ in RecordLayout.usualCatalogUnits })
         return plan
     }
 

@@ -73,13 +73,16 @@ extension Space {
     ) throws(StoreError) -> OwnedHead {
         let units = sizes.reduce(.zero, +)
         var head = head
+        var sweeps = 0
         while true {
             let ended = records.snapshots.endedCount
             do throws(StoreError) {
                 return try findRoom(head, sizes, for: use)
             } catch {
                 guard error.code == .outOfSpace else { throw error }
-                if !awaitSweep(), !endOldestSnapshot(for: units, use, since: ended),
+                sweeps += 1
+                if sweeps > Self.mostSweeps || !awaitSweep(),
+                    !endOldestSnapshot(for: units, use, since: ended),
                     try !endOldestCopy(for: use)
                 {
                     throw error
@@ -90,12 +93,18 @@ extension Space {
         }
     }
 
-    /// Waits until what tables were emptied of is out of the index, and garbage. Whether anything
+    /// What a write waits for at most, where tables are emptied again and again.
+    private static let mostSweeps = 4
+
+    /// Waits until what a table was emptied of is out of the index, and garbage. Whether anything
     /// was on its way. The caller owns nothing.
     private func awaitSweep() -> Bool {
         let tables = records.tables
+        let ended = tables.sweepsEnded
         guard tables.isSwept else { return false }
-        SpinWait.until { !tables.isSwept || gate.isClosed || gate.isFailed }
+        SpinWait.until {
+            !tables.isSwept || tables.sweepsEnded != ended || gate.isClosed || gate.isFailed
+        }
         return !gate.isClosed && !gate.isFailed
     }
 

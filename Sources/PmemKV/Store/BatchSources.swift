@@ -106,6 +106,8 @@ struct BatchTables {
     let unnamed: TableState
     /// By their numbers in the batch; nil for one that is not there.
     var named: [TableState?] = []
+    /// Names of those that are not there.
+    var absent: [[UInt8]] = []
     /// Those that were made for it, by their names.
     var made: [[UInt8]: TableState] = [:]
 
@@ -117,8 +119,9 @@ struct BatchTables {
     }
 
     /// Whether all of them still are. A shard is locked.
-    @inline(__always)
     func areCurrent(_ tables: Tables) -> Bool {
-        named.isEmpty || named.allSatisfy { $0.map { tables.isCurrent($0.ref) } ?? true }
+        named.isEmpty
+            || named.allSatisfy { $0.map { tables.isCurrent($0.ref) } ?? true }
+                && absent.allSatisfy { tables.named($0) == nil }
     }
 }

@@ -128,8 +128,7 @@ extension Engine {
     ///
     /// - Complexity: O(keys); of ranges that may have changed O(entries), a value each verified.
     func hold(_ conditions: Conditions) throws(StoreError) -> Bool {
-        for table in conditions.tables
-        where tables.named(table.name)?.ref != table.state?.ref { return false }
+        if hasOtherTables(than: conditions) { return false }
         let areHeld = try conditions.withBytes { bytes throws(StoreError) in
             for item in conditions.keys {
                 guard try hold(item, bytes, in: state(of: item.table, in: conditions)) else {
@@ -143,6 +142,11 @@ extension Engine {
             guard try hold(range, in: state(of: range.table, in: conditions)) else { return false }
         }
         return true
+    }
+
+    /// Whether a table that was looked at is another one by now, or gone, or has come.
+    func hasOtherTables(than conditions: Conditions) -> Bool {
+        conditions.tables.contains { tables.named($0.name)?.ref != $0.state?.ref }
     }
 
     /// A table as it is, which is as it was when it was looked at.

@@ -178,8 +178,8 @@ extension PmemStore {
     /// - Throws: `closed`.
     /// - Complexity: that of beginning a scan.
     public func cursor(_ range: KeyRange = .all) throws(StoreError) -> Cursor {
-        let tables = records.tables
-        return Cursor(try SnapshotTable(of: self, range, of: { tables.unnamed }), range)
+        let records = records
+        return Cursor(try SnapshotTable(of: self, range, of: { records.unnamedTable }), range)
     }
 }
 

@@ -57,9 +57,9 @@ extension Engine {
         _ = try space.finishVictim()
         try log.syncAtOnce()
         try space.reclaimLimbo()
-        let changes = replayed + Int(index.changes)
+        let changes = replayed + Int(index.changes) + tables.goneCount
         // A checkpoint speaks of no floors: none is made with items in it that are below one.
-        guard changes >= options.checkpointThreshold, !tables.isSwept else { return }
+        guard changes >= options.checkpointThreshold, tables.staleCount == 0 else { return }
         // After much work, long open extents are sealed, so that the next open need not walk
         // them; after little, they are continued.
         for head in log.allHeads where space.hasRoomForAllHeads {

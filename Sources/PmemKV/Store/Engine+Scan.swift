@@ -36,8 +36,9 @@ extension Engine {
     ) throws(StoreError) -> (snapshot: LivingSnapshot, table: TableState)? {
         while let expected = table() {
             let own = try records.beginSnapshot(of: range, in: expected.ref.number)
-            // It may have been another table, or a fuller one, before that.
-            if let seen = table(), seen.ref.number == expected.ref.number { return (own, seen) }
+            // Below a floor that is raised behind the snapshot's number, that sees what stood
+            // there.
+            if let seen = table(), seen == expected { return (own, seen) }
             space.end(own)
         }
         try gate.checkReadable()

@@ -23,6 +23,7 @@ extension Engine {
     @inline(never)
     private func namedTables(for batch: WriteBatch) throws(StoreError) -> BatchTables {
         var named: [TableState?] = []
+        var absent: [[UInt8]] = []
         var made: [[UInt8]: TableState] = [:]
         guard batch.tables.count < TableNumber.named.count else {
             throw StoreError(
@@ -38,9 +39,10 @@ extension Engine {
             try Self.check(tableName: name)
             let isPut = batch.entries.contains { Int($0.table) == number + 1 && $0.kind.isFound }
             let state = isPut ? try makeTable(named: name) { made[name] = $0 } : nil
+            if state == nil { absent.append(name) }
             named.append(state)
         }
-        return BatchTables(unnamed: records.unnamedTable, named: named, made: made)
+        return BatchTables(unnamed: records.unnamedTable, named: named, absent: absent, made: made)
     }
 
     /// What conditions say of a key begins with its table, and the hash of the key there; any
@@ -48,6 +50,8 @@ extension Engine {
     func look(
         at key: RawSpan, in table: [UInt8]?, for conditions: inout Conditions
     ) throws(StoreError) -> (table: Int, hash: KeyHash) {
+        // Before any lock, which in a forked child may be held for ever.
+        try gate.checkReadable()
         if let table { try Self.check(tableName: table) }
         let number = table.map { name in
             conditions.number(of: name) { tables.named(name) }
@@ -60,12 +64,17 @@ extension Engine {
         }
     }
 
-    /// Refuses a name that no table can have.
+    /// Refuses a name that no table can have: with control characters it would be another one in
+    /// text forms.
     static func check(tableName name: [UInt8]) throws(StoreError) {
         guard (1...TableRecord.maximumNameLength).contains(name.count) else {
             throw StoreError(
                 .invalidArgument,
                 "a table's name has 1 to \(TableRecord.maximumNameLength) bytes, not \(name.count)")
+        }
+        guard TableRecord.isText(name) else {
+            throw StoreError(
+                .invalidArgument, "a table's name is UTF-8 without control characters")
         }
     }
 
@@ -108,32 +117,40 @@ extension Engine {
     func empty(_ name: [UInt8]?, drop: Bool) throws(StoreError) -> Bool {
         if let name { try Self.check(tableName: name) }
         try gate.checkWritable()
-        var emptied: (number: TableNumber, floor: SequenceNumber)?
+        var emptied: (number: TableNumber, floor: SequenceNumber?)?
         try changingCatalog { () throws(StoreError) in
-            let state = name.map { tables.named($0) } ?? tables.unnamed
+            let state = name.map { tables.named($0) } ?? records.unnamedTable
             guard let number = state?.ref.number else { return }
             let record = TableRecord(isAlive: !drop, floor: .zero, name: name ?? [])
             emptied = (number, try write(record, of: number, raisingFloor: true))
         }
         guard let (number, floor) = emptied else { return false }
+        guard let floor else { return true }
         defer { tables.endSweep() }
-        try sweep(number, below: floor)
-        if drop { tables.vacate(number) }
+        do throws(StoreError) {
+            try sweep(number, below: floor)
+            if drop { tables.vacate(number) }
+        } catch {
+            // It has been done: of a store that was closed the next opening takes the rest out.
+            guard error.code == .closed else { throw error }
+        }
         return true
     }
 
     private func changingCatalog(_ body: () throws(StoreError) -> Void) throws(StoreError) {
         catalogLock.lock()
         defer { catalogLock.unlock() }
-        try gate.failing { () throws(StoreError) in try log.root.require(.tables) }
         try body()
     }
 
-    /// Writes what the catalog says of a number, and lets it be so. Returns the floor.
+    /// Writes what the catalog says of a number, and lets it be so. Returns the floor; nil, and
+    /// writes nothing, where a table that stays is empty already: in a full pool that would take
+    /// room from removals and give none.
     private func write(
         _ record: TableRecord, of number: TableNumber, raisingFloor: Bool
-    ) throws(StoreError) -> SequenceNumber {
+    ) throws(StoreError) -> SequenceNumber? {
         var record = record
+        var isNeeded = true
         let key = TableRecord.key(of: number)
         // The floor is known when a head is owned, which no closure takes along.
         let value = UnsafeMutableRawBufferPointer.allocate(
@@ -147,32 +164,40 @@ extension Engine {
             let head = try space.acquireHead(
                 units: size, entries: 1, for: raisingFloor ? .tombstones : .records
             ) { [size] }
+            // Whoever closes waits for the head: before it is owned nothing may be written.
+            try givingBack(head) { () throws(StoreError) in
+                try gate.failing { () throws(StoreError) in try log.root.require(.tables) }
+            }
             for shard in index.shards { index.lock(ofShard: shard).lock() }
             defer { for shard in index.shards { index.lock(ofShard: shard).unlock() } }
             // Nobody takes a number meanwhile: this is the one that the record gets.
             if raisingFloor { record.floor = sequences.upcoming }
             let stale = raisingFloor ? self.count(number) : 0
+            isNeeded =
+                !raisingFloor || !record.isAlive || leavesTombstone(of: stale > 0, promised: true)
+            guard isNeeded else { return try log.giveBackSpares(head) }
             unsafe value.copyBytes(from: record.value)
             let source = RecordSource(
                 kind: .put, hash: hash, key: key,
                 value: unsafe ByteView(UnsafeRawBufferPointer(value)))
             let written = try append(source, to: head, relaxed: false)
+            assert(!raisingFloor || written.sequence == record.floor)
             if raisingFloor { tables.beginSweep() }
             tables.adopt(record, as: number, stale: stale)
             try publish(source, at: written)
         }
-        return record.floor
+        return isNeeded ? record.floor : nil
     }
 
     /// Keys of a table.
     func count(_ number: TableNumber) -> Int {
-        number.isUnnamed
-            ? index.count - tables.otherItems : tables.count(number)
+        // Counted one behind the other: while others write, it may be off.
+        number.isUnnamed ? max(0, index.count - tables.otherItems) : tables.count(number)
     }
 
     /// Keys of all tables.
     var keyCount: Int {
-        return index.count - tables.count(.catalog) - tables.staleCount
+        return max(0, index.count - tables.count(.catalog) - tables.staleCount)
     }
 
     // MARK: Sweeping

@@ -52,6 +52,7 @@ extension PmemStore {
         ) { target throws(StoreError) in
             try target.checkRoom(for: salvage.plan, from: salvage.size)
             let filler = PoolFiller(target)
+            for number in salvage.unnamedTables { try filler.appendTable(number) }
             try salvage.forEachExtent { units, forEach throws(StoreError) in
                 try filler.withHead(units: units.reduce(.zero, +), entries: units.count) {
                     head throws(StoreError) in

@@ -34,8 +34,8 @@ extension PmemStore {
         _ body: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         guard let limit = try checked(limit) else { return }
-        let tables = records.tables
-        try engine.scan(range, of: { tables.unnamed }, reverse: reverse, limit: limit, body)
+        let records = records
+        try engine.scan(range, of: { records.unnamedTable }, reverse: reverse, limit: limit, body)
     }
 
     /// Entries that a scan shows at most; nil where that is none.

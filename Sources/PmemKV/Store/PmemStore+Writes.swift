@@ -14,9 +14,9 @@ extension PmemStore {
     /// - Throws: `outOfSpace` (nothing was written; reads and removes still work), `heldBack` for
     ///   as long as a backup holds writers back,
     ///   `invalidArgument` for an empty key, one longer than ``maximumKeyLength``, and a value of
-    ///   2^40 bytes or more, `readOnly`, `closed`, `insideCallback` in the transform of an update,
-    ///   and `io` or `media` after a failure of the medium, which ends all writing until the pool
-    ///   is opened again.
+    ///   64 GiB less 128 KiB or more, `readOnly`, `closed`, `insideCallback` in the transform of an
+    ///   update, and `io` or `media` after a failure of the medium, which ends all writing until
+    ///   the pool is opened again.
     /// - Complexity: O(1) plus the bytes; one flush and one fence on synchronous media. With the
     ///   ordered index O(log n) for a new key among n.
     @inlinable

@@ -4,9 +4,10 @@ import SystemPackage
 
 /// A persistent key-value store in one file or devdax device.
 ///
-/// Keys have 1 to ``maximumKeyLength`` bytes, values 0 to 2^40 - 1 as far as the pool has room. A
-/// write is durable when it returns (see ``mediumInfo`` for what that means on this medium); after
-/// a crash of the process or the machine the next open finds every acknowledged write.
+/// Keys have 1 to ``maximumKeyLength`` bytes, values less than 64 GiB by 128 KiB as far as the pool
+/// has room. A write is durable when it returns (see ``mediumInfo`` for what that means on this
+/// medium); after a crash of the process or the machine the next open finds every acknowledged
+/// write.
 ///
 /// All methods may be called from any thread at any time. Reads take no lock and wait for no drain;
 /// those of a key in a batch wait while the batch becomes visible. Operations on one key are

@@ -47,6 +47,17 @@ struct PoolFiller: ~Copyable {
         }
     }
 
+    /// Makes a table of a number whose name is not known.
+    func appendTable(_ number: TableNumber) throws(StoreError) {
+        let record = TableRecord(
+            isAlive: true, floor: .zero, name: Array("recovered \(number.rawValue)".utf8))
+        try TableRecord.key(of: number).withByteView { key throws(StoreError) in
+            try record.value.withByteView { value throws(StoreError) in
+                try append(TableKey(key, in: TableRef(.catalog)), value, to: head)
+            }
+        }
+    }
+
     private func write(
         _ key: TableKey, _ value: ByteView, to head: borrowing OwnedHead
     ) throws(StoreError) {

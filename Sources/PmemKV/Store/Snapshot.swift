@@ -139,7 +139,8 @@ extension PmemStore {
     /// While no snapshot lives it costs writes nothing to speak of.
     ///
     /// - Throws: `closed`.
-    /// - Complexity: O(shards of the index), some microseconds. Waits for writes under way, and
-    ///   other writes for that: on media with slow drains for one of them.
+    /// - Complexity: O(shards of the index + tables), some microseconds without many tables. Waits
+    ///   for writes under way, and other writes for that: on media with slow drains for one of
+    ///   them.
     public func snapshot() throws(StoreError) -> Snapshot { try Snapshot(of: self) }
 }

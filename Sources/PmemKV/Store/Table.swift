@@ -28,7 +28,8 @@ public final class Table: Sendable {
             // Another one's by now, where the table is: whoever relies on it looks at that again.
             return TableState(ref: known, floor: tables.floor(known.number))
         }
-        guard let state = tables.named(bytes) else { return nil }
+        // A thread of the parent may have been looking: in a child its lock stays taken.
+        guard !store.engine.gate.isForked, let state = tables.named(bytes) else { return nil }
         words[0].storeRelaxed(state.ref.rawValue)
         return state
     }

@@ -106,21 +106,18 @@ package final class Explorer {
         _ store: PmemStore, _ oracle: Oracle, _ found: inout [UInt64]
     ) throws(StoreError) -> String? {
         found.removeAll(keepingCapacity: true)
-        var present = 0
+        var present: [Int] = []
         for number in 0..<keys.count {
             let length = try keys.get(number, of: store, into: buffer)
             let value = length.map {
                 UnsafeRawBufferPointer(rebasing: buffer[..<min($0, buffer.count)])
             }
-            if value != nil { present += 1 }
+            if value != nil { present.append(number) }
             let matches = oracle.matches(number, value)
             if matches == 0 { return oracle.wrongAnswer(number, length) }
             found.append(matches)
         }
-        let counted = try keys.counted(store)
-        if counted != present {
-            return "the store counts \(counted) keys, \(present) of ours are there"
-        }
+        if let problem = try keys.miscount(store, present) { return problem }
         return oracle.brokenBatch(found)
     }
 

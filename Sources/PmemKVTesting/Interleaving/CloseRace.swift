@@ -11,12 +11,15 @@ package final class CloseRace {
         case put, overwrite, relaxedPut, longPut, remove, shortBatch, longBatch, update
         case compareAndSet, get, withValue, contains, scan, compact, step, sync, backup, statistics
         case transaction, readOnlyTransaction, expectation, cursor
+        case clear, tablePut, drop
     }
 
     private let races: [Race]
     private var problem: String?
     /// What the store holds, as far as it has been acknowledged.
     private var model: [[UInt8]: [UInt8]] = [:]
+    /// And a table of it.
+    private var table: [[UInt8]: [UInt8]] = [:]
 
     package init() {
         races = [PersistenceModel.direct, .paged].map { model in
@@ -43,9 +46,11 @@ package final class CloseRace {
         let race = races[random.below(races.count)]
         problem = nil
         model = [:]
+        table = [:]
         do throws(StoreError) {
             let store = try race.openBlank(random.below(2) == 0 ? .hash : .ordered)
             for number in 0..<10 { try put(number % 7, Self.value(number, 40 + number), store) }
+            if act == .drop { for number in 0..<3 { try putInTable(number, store) } }
             race.run(
                 seed: random.next(),
                 { scheduler in
@@ -86,6 +91,10 @@ package final class CloseRace {
         for (key, value) in model where try store.get(key) != value {
             report("'\(String(decoding: key, as: UTF8.self))' is not what was acknowledged")
         }
+        let found = try store.table(named: "t").entries()
+        if found.count != table.count || found.contains(where: { table[$0.key] != $0.value }) {
+            report("the table is not what was acknowledged")
+        }
         let structure = try store.structure()
         if structure.lost != 0 || structure.miscountedExtents != 0
             || structure.free != structure.freeCount || structure.unprovenTails != 0
@@ -101,6 +110,12 @@ package final class CloseRace {
     ) throws(StoreError) {
         try store.put(value, forKey: Self.key(number), durability: durability)
         model[Self.key(number)] = value
+    }
+
+    private func putInTable(_ number: Int, _ store: PmemStore) throws(StoreError) {
+        let value = Self.value(number, 30)
+        try store.table(named: "t").put(value, forKey: Self.key(number))
+        table[Self.key(number)] = value
     }
 
     private func apply(_ entries: Range<Int>, _ store: PmemStore) throws(StoreError) {
@@ -151,6 +166,13 @@ package final class CloseRace {
             var met = 0
             while try cursor.next() { met += 1 }
             if met != model.count { report("a cursor meets \(met) of \(model.count) keys") }
+        case .clear:
+            try store.clear()
+            model = [:]
+        case .tablePut: try putInTable(1, store)
+        case .drop:
+            try store.table(named: "t").drop()
+            table = [:]
         case .statistics:
             if store.statistics.keys != model.count { report("statistics count otherwise") }
         }

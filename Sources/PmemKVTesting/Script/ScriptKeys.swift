@@ -73,9 +73,22 @@ package struct ScriptKeys: Sendable {
         if drops { try table.drop() } else { try table.clear() }
     }
 
-    /// Keys that the store counts, in all tables.
-    package func counted(_ store: PmemStore) throws(StoreError) -> Int {
-        guard shape.usesTables else { return store.count }
-        return try store.tables().reduce(store.count) { $0 + $1.count }
+    /// What is wrong with the numbers of keys that the store counts, in each table; nil when
+    /// nothing is.
+    ///
+    /// - Parameter present: the numbers of the keys that are there.
+    package func miscount(_ store: PmemStore, _ present: [Int]) throws(StoreError) -> String? {
+        for name in shape.usesTables ? tables : [nil] {
+            let counted =
+                try name.map { name throws(StoreError) in
+                    try store.table(named: name).count
+                } ?? store.count
+            let expected = present.count { shape.table(of: $0) == name }
+            if counted != expected {
+                return "the store counts \(counted) keys in \(name ?? "no table"), \(expected) of "
+                    + "ours are there"
+            }
+        }
+        return nil
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import PmemKV
@@ -278,5 +279,92 @@ import Testing
             #expect(try entries(store.table(named: "again")) == ["key 5=v"])
             try store.close()
         }
+    }
+
+    @Test func nothingIsWrittenWhereThereIsNothingToEmpty() throws {
+        let store = try store(.hash)
+        try store.put("v", forKey: "k")
+        #expect(try !store.table(named: "none").drop())
+        #expect(try !store.table(named: "none").clear())
+        try store.remove("k")
+        try store.clear()
+        #expect(store.engine.records.index.count == 0, "no record of the catalog")
+        // What it was asked on the way makes the pool no other one.
+        #expect(try store.tables() == [])
+        #expect(throws: StoreError.self) { try store.table(named: "two\nlines") }
+    }
+
+    /// The counts of a checkpoint were taken for true though what it knew of extents that had gone
+    /// was left out, and counted once more where it stood by then.
+    @Test(arguments: [false, true])
+    func countsHoldBehindAnOldCheckpoint(closes: Bool) throws {
+        let pool = TemporaryPool()
+        var store = try pool.create(2 << 20, segmentSize: 16 << 10) {
+            $0.engine.checkpointThreshold = 1
+        }
+        var table = try store.table(named: "t")
+        for number in 0..<2000 { try table.put("value \(number)", forKey: "key \(number)") }
+        try store.put("v", forKey: "k")
+        try store.close()
+        store = try pool.open { $0.engine.checkpointThreshold = .max }
+        #expect(store.recoveryReport.usedCheckpoint)
+        table = try store.table(named: "t")
+        for number in 0..<1500 { try table.put("again", forKey: "key \(number)") }
+        for number in 1500..<1700 { try table.remove("key \(number)") }
+        try store.compact()
+        if closes { try store.close() } else { store.abandon() }
+        store = try pool.open()
+        #expect(store.recoveryReport.usedCheckpoint)
+        #expect(try store.tables() == [TableInfo(name: "t", count: 1800)])
+        #expect(store.count == 1)
+    }
+
+    /// A floor that was raised behind a snapshot's number was taken for its own: an ordered scan
+    /// showed some of what had been there, and what came later.
+    @Test(arguments: indexes)
+    func aScanBesideAClearIsOfOneMoment(index: IndexKind) throws {
+        let store = try store(index)
+        for number in 0..<10 { try store.put("old", forKey: "key \(number)") }
+        var looks = 0
+        let found = try store.engine.beginSnapshot(of: .all) {
+            looks += 1
+            if looks == 2 {
+                try? store.clear()
+                try? store.put("new", forKey: "key 3")
+            }
+            return store.records.unnamedTable
+        }
+        let (snapshot, table) = try #require(found)
+        #expect(table.floor <= snapshot.number)
+        store.engine.space.end(snapshot)
+        #expect(looks == 4)
+    }
+
+    /// A table whose record in the catalog is lost took all behind it along: their keys stood in
+    /// no table, and came back in the next ones that were made.
+    @Test func repairKeepsTablesWithoutNames() throws {
+        let (pool, repaired) = (TemporaryPool(), TemporaryPool())
+        let store = try pool.create(2 << 20, segmentSize: 16 << 10)
+        for name in ["first table", "second table"] {
+            for number in 0..<5 {
+                try store.table(named: name).put(name, forKey: "key \(number)")
+            }
+        }
+        try store.close()
+        var file = try Data(contentsOf: URL(filePath: pool.path))
+        let place = try #require(file.range(of: Data("\u{1}\0\0\0\0\0\0\0first table".utf8)))
+        file[place.upperBound - 1] ^= 1
+        try file.write(to: URL(filePath: pool.path))
+        #expect(throws: StoreError.self) { try pool.open() }
+        let report = try PmemStore.repair(at: pool.path, to: repaired.path)
+        #expect(!report.isComplete)
+        let again = try repaired.open()
+        #expect(
+            try again.tables() == [
+                TableInfo(name: "recovered 1", count: 5), TableInfo(name: "second table", count: 5),
+            ])
+        try again.table(named: "new").put("v", forKey: "k")
+        #expect(try again.table(named: "new").count == 1)
+        #expect(again.count == 0)
     }
 }
