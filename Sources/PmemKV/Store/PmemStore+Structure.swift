@@ -57,8 +57,10 @@ extension PmemStore {
 
 extension PmemStore {
     /// What is wrong with the ordered index; nil when nothing is, or there is none. The caller is
-    /// the store's only user. O(keys).
-    package func orderedProblem() -> String? { engine.ordered?.firstProblem() }
+    /// the store's only user, and compaction waits. O(keys).
+    package func orderedProblem() -> String? {
+        engine.space.compactionLock.withLock { engine.ordered?.firstProblem() }
+    }
 }
 
 extension Engine {
