@@ -52,7 +52,6 @@ struct OrderedScan: ~Copyable {
         snapshots = ordered.records.snapshots
         number = view.snapshot.number
         floor = view.table.floor
-        assert(floor <= number)
         records = ordered.records
         log = ordered.records.log
         gate = log.gate
