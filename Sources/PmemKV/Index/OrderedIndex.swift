@@ -111,10 +111,6 @@ final class OrderedIndex: @unchecked Sendable {
     @inline(__always)
     func trust(_ location: Location) { trusted.insert(location) }
 
-    /// The hash index is about to name another record of this key, or none. Shard locked.
-    @inline(__always)
-    func distrust(_ location: Location) { trusted.take(back: location) }
-
     /// Whether the hash index names the record there. Inside an epoch in which a slot named it.
     @inline(__always)
     func isTrusted(_ location: Location) -> Bool {

@@ -53,7 +53,7 @@ final class TrustBits: Sendable {
     @inline(__always)
     func insert(_ location: Location) { word(location).fetchOr(mask(location)) }
 
-    /// Under the shard's lock of the record's key.
+    /// The hash index is about to name another record of this key, or none. Shard locked.
     @inline(__always)
     func take(back location: Location) {
         // Nobody else changes this bit meanwhile, and most often it has long been taken back.
